@@ -1,0 +1,1 @@
+"""Measurements of routerd: how fast it decides and learns."""

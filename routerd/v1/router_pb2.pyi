@@ -1,0 +1,88 @@
+from routerd.v1 import types_pb2 as _types_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class RouteRequest(_message.Message):
+    __slots__ = ("request_id", "task", "agent_id", "required_capabilities", "pool", "preference", "max_cost_usd", "max_latency_ms", "explain", "event_time_ms")
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    TASK_FIELD_NUMBER: _ClassVar[int]
+    AGENT_ID_FIELD_NUMBER: _ClassVar[int]
+    REQUIRED_CAPABILITIES_FIELD_NUMBER: _ClassVar[int]
+    POOL_FIELD_NUMBER: _ClassVar[int]
+    PREFERENCE_FIELD_NUMBER: _ClassVar[int]
+    MAX_COST_USD_FIELD_NUMBER: _ClassVar[int]
+    MAX_LATENCY_MS_FIELD_NUMBER: _ClassVar[int]
+    EXPLAIN_FIELD_NUMBER: _ClassVar[int]
+    EVENT_TIME_MS_FIELD_NUMBER: _ClassVar[int]
+    request_id: str
+    task: _types_pb2.Task
+    agent_id: str
+    required_capabilities: _containers.RepeatedScalarFieldContainer[str]
+    pool: str
+    preference: _types_pb2.Preference
+    max_cost_usd: float
+    max_latency_ms: float
+    explain: bool
+    event_time_ms: int
+    def __init__(self, request_id: _Optional[str] = ..., task: _Optional[_Union[_types_pb2.Task, _Mapping]] = ..., agent_id: _Optional[str] = ..., required_capabilities: _Optional[_Iterable[str]] = ..., pool: _Optional[str] = ..., preference: _Optional[_Union[_types_pb2.Preference, _Mapping]] = ..., max_cost_usd: _Optional[float] = ..., max_latency_ms: _Optional[float] = ..., explain: bool = ..., event_time_ms: _Optional[int] = ...) -> None: ...
+
+class RouteResponse(_message.Message):
+    __slots__ = ("decision_id", "request_id", "agent_id", "propensity", "policy_id", "decision_confidence", "reason_code", "reason", "fallback_agent_id", "alternative_agent_ids", "position", "candidates")
+    DECISION_ID_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    AGENT_ID_FIELD_NUMBER: _ClassVar[int]
+    PROPENSITY_FIELD_NUMBER: _ClassVar[int]
+    POLICY_ID_FIELD_NUMBER: _ClassVar[int]
+    DECISION_CONFIDENCE_FIELD_NUMBER: _ClassVar[int]
+    REASON_CODE_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    FALLBACK_AGENT_ID_FIELD_NUMBER: _ClassVar[int]
+    ALTERNATIVE_AGENT_IDS_FIELD_NUMBER: _ClassVar[int]
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    CANDIDATES_FIELD_NUMBER: _ClassVar[int]
+    decision_id: str
+    request_id: str
+    agent_id: str
+    propensity: float
+    policy_id: str
+    decision_confidence: float
+    reason_code: _types_pb2.ReasonCode
+    reason: str
+    fallback_agent_id: str
+    alternative_agent_ids: _containers.RepeatedScalarFieldContainer[str]
+    position: int
+    candidates: _containers.RepeatedCompositeFieldContainer[_types_pb2.Candidate]
+    def __init__(self, decision_id: _Optional[str] = ..., request_id: _Optional[str] = ..., agent_id: _Optional[str] = ..., propensity: _Optional[float] = ..., policy_id: _Optional[str] = ..., decision_confidence: _Optional[float] = ..., reason_code: _Optional[_Union[_types_pb2.ReasonCode, str]] = ..., reason: _Optional[str] = ..., fallback_agent_id: _Optional[str] = ..., alternative_agent_ids: _Optional[_Iterable[str]] = ..., position: _Optional[int] = ..., candidates: _Optional[_Iterable[_Union[_types_pb2.Candidate, _Mapping]]] = ...) -> None: ...
+
+class PreviewRequest(_message.Message):
+    __slots__ = ("request",)
+    REQUEST_FIELD_NUMBER: _ClassVar[int]
+    request: RouteRequest
+    def __init__(self, request: _Optional[_Union[RouteRequest, _Mapping]] = ...) -> None: ...
+
+class PreviewResponse(_message.Message):
+    __slots__ = ("answer",)
+    ANSWER_FIELD_NUMBER: _ClassVar[int]
+    answer: RouteResponse
+    def __init__(self, answer: _Optional[_Union[RouteResponse, _Mapping]] = ...) -> None: ...
+
+class ReportOutcomeRequest(_message.Message):
+    __slots__ = ("outcome",)
+    OUTCOME_FIELD_NUMBER: _ClassVar[int]
+    outcome: _types_pb2.Outcome
+    def __init__(self, outcome: _Optional[_Union[_types_pb2.Outcome, _Mapping]] = ...) -> None: ...
+
+class ReportOutcomeResponse(_message.Message):
+    __slots__ = ("outcome_id", "position", "duplicate")
+    OUTCOME_ID_FIELD_NUMBER: _ClassVar[int]
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    DUPLICATE_FIELD_NUMBER: _ClassVar[int]
+    outcome_id: str
+    position: int
+    duplicate: bool
+    def __init__(self, outcome_id: _Optional[str] = ..., position: _Optional[int] = ..., duplicate: bool = ...) -> None: ...
