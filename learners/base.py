@@ -1,0 +1,130 @@
+"""The protocol of all quality learners, and the additive sums that they share.
+
+A learner keeps decayed sums over its observations, so an observation can be taken back by its own
+negative, and the order of arrival matters only for rounding:
+
+    lam_k = sum w x x'    h_k = sum w x y
+    n_k = sum w    total = sum_k n_k    ss = sum w y^2
+    w     = weight * gamma ** (current epoch - epoch of the observation)
+
+The prior is not part of the sums and does not decay. Source: West and Harrison, Bayesian
+Forecasting and Dynamic Models (discounting); the additive form makes retraction exact.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+Arms = NDArray[np.intp] | slice
+
+
+class Learner(Protocol):
+    """A posterior over each arm's mean reward, given a context."""
+
+    @property
+    def noise(self) -> float:
+        """Variance of one observation around its mean."""
+
+    @property
+    def count(self) -> float:
+        """Decayed number of observations."""
+
+    def add_arms(self, count: int) -> None:
+        """Append arms that nothing is known of."""
+
+    def advance(self, epoch: int) -> None:
+        """Decay the sums to this epoch; an earlier one changes nothing."""
+
+    def predict(self, x: Array, arms: Arms) -> tuple[Array, Array]:
+        """Posterior mean and variance of the mean reward at x (d,) of the given arms, each (k,)."""
+
+    def observe(self, arm: int, x: Array, y: float, weight: float, epoch: int) -> None:
+        """Add one observation; a negative weight takes an earlier one back."""
+
+    def refresh(self) -> None:
+        """Recompute all that is derived from the sums, from the sums alone."""
+
+    def state(self) -> dict[str, Array]:
+        """Everything that predict and observe read, as float64 arrays."""
+
+    def restore(self, state: Mapping[str, Array]) -> None:
+        """Take over what state() gave; recomputes nothing."""
+
+
+class Sums:
+    """Additive sufficient statistics of `arms` linear regressions on `d` features.
+
+    >>> s = Sums(arms=2, d=1, gamma=0.5)
+    >>> s.add(0, np.ones(1), 1.0, weight=1.0, epoch=0)
+    >>> s.advance(1)
+    True
+    >>> s.h[0, 0], s.n[0]
+    (np.float64(0.5), np.float64(0.5))
+    >>> s.add(0, np.ones(1), 1.0, weight=-1.0, epoch=0)
+    >>> s.h[0, 0], s.n[0]
+    (np.float64(0.0), np.float64(0.0))
+    """
+
+    def __init__(self, arms: int, d: int, gamma: float) -> None:
+        self.d = d
+        self.gamma = gamma
+        self.epoch = 0
+        self.lam = np.zeros((arms, d, d))
+        self.h = np.zeros((arms, d))
+        self.n = np.zeros(arms)
+        self.total = 0.0
+        self.ss = 0.0
+
+    @property
+    def arms(self) -> int:
+        return len(self.n)
+
+    def add_arms(self, count: int) -> None:
+        self.lam = np.concatenate([self.lam, np.zeros((count, self.d, self.d))])
+        self.h = np.concatenate([self.h, np.zeros((count, self.d))])
+        self.n = np.concatenate([self.n, np.zeros(count)])
+
+    def advance(self, epoch: int) -> bool:
+        """Decay to `epoch`; True if that changed the sums."""
+        if epoch <= self.epoch:
+            return False
+        factor = self.gamma ** (epoch - self.epoch)
+        self.epoch = epoch
+        if factor == 1.0 or not self.n.any():
+            return False
+        for sums in (self.lam, self.h, self.n):
+            sums *= factor
+        self.total *= factor
+        self.ss *= factor
+        return True
+
+    def weight(self, weight: float, epoch: int) -> float:
+        """What `weight` at `epoch` is worth now."""
+        return weight if epoch >= self.epoch else weight * self.gamma ** (self.epoch - epoch)
+
+    def add(self, arm: int, x: Array, y: float, weight: float, epoch: int) -> None:
+        w = self.weight(weight, epoch)
+        wx = w * x
+        self.lam[arm] += wx[:, None] * x
+        self.h[arm] += wx * y
+        self.n[arm] += w
+        self.total += w
+        self.ss += w * y * y
+
+    def state(self) -> dict[str, Array]:
+        return {
+            "lam": self.lam,
+            "h": self.h,
+            "n": self.n,
+            "sums": np.array([self.total, self.ss, float(self.epoch)]),
+        }
+
+    def restore(self, state: Mapping[str, Array]) -> None:
+        self.lam, self.h, self.n = (state[name].copy() for name in ("lam", "h", "n"))
+        self.total, self.ss, epoch = state["sums"].tolist()
+        self.epoch = int(epoch)

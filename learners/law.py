@@ -1,0 +1,170 @@
+"""From scores to a law: the probability that each arm's independent normal score is the largest.
+
+    p_k = P(X_k > X_j for all j != k) = integral of P(x) dlog F_k(x)
+    F_k = Phi((x - mean_k) / sd_k)      P = prod_j F_j, the distribution of the largest score
+
+The integral is a Stieltjes sum over knots that follow every arm's own scale. Between two knots the
+growth of log P is shared among the arms in proportion to the growth of log F_k, so the shares of an
+interval add up to the growth of P and the whole law adds up to one by construction. It is exact
+for equal arms at any knots. Only ndtr, square roots, the four operations and sums along an axis are
+used: these gave the same bits on every kernel tried, which exp and matrix products did not.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from scipy.special import ndtr
+
+from learners.base import Array
+
+# An arm lies within this many sds of its mean but for a probability below 1e-9.
+_REACH = np.array(6.0)
+
+# Knots of one arm, in its own sds. They minimise the mean eighth power of the error over random
+# cases of 3 to 20 arms whose sds span 500x. The first is the reach: all mass that matters is above.
+_KNOTS = np.array(
+    [-6.0, -1.31, -0.79, -0.34, -0.11, 0.28, 0.6, 0.91, 1.23, 1.62, 2.09, 2.69],
+)
+
+# From this many contenders on, thinning the union of their knots costs less than it saves.
+_CROWD = 13
+
+# Least distance, in sds, between the knots of a crowd.
+_SPACING = 0.15
+
+# Stands in for a zero sd. Point masses that contend stand at the origin, where it is resolved.
+_POINT_SD = np.array(1e-200)
+
+# Keeps 0 / 0 away where no distribution function grows. Growth that matters is above 1e-10.
+_NO_GROWTH = np.array(1e-15)
+
+# Arrays of no dimension: numpy combines them with an array faster than it does Python floats.
+_ZERO = np.array(0.0)
+
+_sum_along = np.add.reduce
+_product_along = np.multiply.reduce
+
+
+def win_probabilities(mean: Array, sd: Array) -> Array:
+    """P(arm k's score is the largest) for independent scores N(mean_k, sd_k^2).
+
+    `mean` and `sd` have shape (K,), K >= 1, in any one unit, finite, sd >= 0. An arm of zero sd is
+    a point mass; equal point masses share what they win. An sd below 1e-100 counts as zero.
+    Returns shape (K,): entries >= 0, sum 1 within 1e-12, each within 5e-3 of the exact integral,
+    exact for K <= 2. An arm whose probability is shown to be below 1e-9 at the start gets 0.
+
+    Raises ValueError if K is 0, an sd is negative, or a mean or sd is not a number.
+
+    >>> win_probabilities(np.array([0.0, 0.0]), np.array([1.0, 1.0])).tolist()
+    [0.5, 0.5]
+    >>> win_probabilities(np.array([1.0, 0.0, -9.0]), np.array([0.0, 1.0, 1.0])).round(4).tolist()
+    [0.8413, 0.1587, 0.0]
+    >>> win_probabilities(np.array([0.3, 0.1, 0.2]), np.array([0.0, 0.5, 0.1])).round(2).tolist()
+    [0.55, 0.34, 0.11]
+    """
+    arms = mean.size
+    if arms == 0 or not min(sd.tolist()) >= 0.0:
+        raise ValueError(f"a law needs at least one arm and sds >= 0, got {sd.tolist()}")
+    if arms == 1:
+        return np.ones(1)
+    if arms == 2:
+        return _duel(mean.tolist(), sd.tolist())
+    reach = sd * _REACH
+    low = max((mean - reach).tolist())
+    top = mean + reach
+    if min(top.tolist()) < low:
+        law = np.zeros(arms)
+        contends = (~(top < low)).nonzero()[0]
+        law[contends] = win_probabilities(mean[contends], sd[contends])
+        return law
+    # A contender lies within its own reach of `low`, so no precision is lost by measuring from
+    # there, however far the means lie from zero and however much the scales differ.
+    return _integrate((mean - low)[:, None], (sd + _POINT_SD)[:, None])
+
+
+def _duel(mean: list[float], sd: list[float]) -> Array:
+    """The exact law of two arms: the difference of two normal scores is normal."""
+    gap = mean[0] - mean[1]
+    z = gap / (math.sqrt(sd[0] * sd[0] + sd[1] * sd[1]) or float(_POINT_SD))
+    if math.isnan(z):
+        raise ValueError(f"means and sds must be numbers, got means {mean} and sds {sd}")
+    return np.array([ndtr(z), ndtr(-z)])
+
+
+def _integrate(mean: Array, sd: Array) -> Array:
+    """The law of contenders, given as columns (K, 1) with sd > 0."""
+    knots = sd * _KNOTS
+    knots += mean
+    low = max(knots[:, 0].tolist())
+    if mean.size < _CROWD:
+        x = knots.ravel()
+        x.sort()
+        x = x[x.searchsorted(low) :]
+    else:
+        x = _thinned(knots, sd, low)
+    x[-1] = math.inf  # the last interval takes in all that is left
+
+    below = x - mean
+    below /= sd
+    ndtr(below, below)  # F_k at every knot
+    largest = _product_along(below, 0)
+    if largest[-1] != 1.0:
+        raise ValueError("means and sds must be numbers")
+    largest[0] = 0.0  # the first interval takes in what lies below it
+    np.sqrt(below, below)  # makes the next two lines four times closer to the growth of log F_k
+    left, right = below[:, :-1], below[:, 1:]
+    share = right - left
+    share /= right + left
+    growth = largest[1:] - largest[:-1]
+    growth /= _sum_along(share, 0) + _NO_GROWTH
+    share *= growth
+    law: Array = np.maximum(_sum_along(share, 1), _ZERO)  # rounding may leave -1e-17
+    return law
+
+
+def _thinned(knots: Array, sd: Array, low: float) -> Array:
+    """The sorted knots from `low` up, without those that crowd their neighbours.
+
+    Arms of like scale put knots side by side. The distance between neighbours is measured in the
+    smaller sd of the two arms they belong to, so a narrow arm among wide ones keeps all of its own.
+    """
+    # Complex numbers sort by the real part, then the imaginary one: ties do not follow arm order.
+    owned = np.empty(knots.shape, np.complex128)
+    owned.real = knots
+    owned.imag = sd
+    owned = owned[owned.real >= low]
+    owned.sort()
+    x, scale = owned.real, owned.imag
+    step = (x[1:] - x[:-1]) / (_SPACING * np.minimum(scale[1:], scale[:-1]))
+    mark = np.zeros(x.size)
+    np.floor(np.add.accumulate(np.minimum(step, 1.0)), mark[1:])
+    keep = np.ones(x.size, np.bool_)
+    np.greater(mark[1:], mark[:-1], keep[1:])
+    return x[keep]
+
+
+def with_floor(law: Array, floor: float) -> Array:
+    """Mix `law`, shape (K,), with the uniform law: (1 - floor) law + floor / K, floor in [0, 1].
+
+    >>> with_floor(np.array([1.0, 0.0]), 0.5).tolist()
+    [0.75, 0.25]
+    """
+    return (1.0 - floor) * law + floor / law.size
+
+
+def draw(law: Array, u: float) -> int:
+    """The arm that the uniform number u in [0, 1) picks from `law`, shape (K,), by inverse CDF.
+
+    Arms are taken in index order; arm k owns [sum of law before k, the same plus law_k). An arm of
+    probability 0 is never picked. Where rounding leaves the sum short of u, the last arm that has
+    any probability is picked. Raises ValueError if u is outside [0, 1).
+
+    >>> [draw(np.array([0.25, 0.0, 0.75]), u) for u in (0.0, 0.25, 0.99)]
+    [0, 2, 2]
+    """
+    if not 0.0 <= u < 1.0:
+        raise ValueError(f"u must lie in [0, 1), got {u}")
+    arm = int(np.add.accumulate(law).searchsorted(u, "right"))
+    return arm if arm < law.size else int(law.nonzero()[0][-1])

@@ -1,0 +1,199 @@
+"""Mixed-effects regression: every arm is a deviation from what all arms share.
+
+    y - OFFSET = x . (m + delta_k) + e      e ~ N(0, s2)
+    delta_k ~ N(0, s2 R)   R = diag(ra^2, rc^2, ...)
+    m       ~ N(0, s2 P)   P = diag(P_0^2, rb^2, ...)       the first feature is the intercept
+
+A new arm starts from what all arms taught. Given m the arms are independent, so what a law
+compares is independent. The scales (ra, rc, rb) and the noise s2 are empirical Bayes estimates,
+made anew from the sums alone on a geometric schedule, so they do not depend on the order of
+arrival. Sources: Laird and Ware (1982), random-effects models; Kass and Steffey (1989),
+conditionally independent hierarchical models; Sherman and Morrison (1950) for the updates.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+from learners.base import Arms, Array, Sums
+
+OFFSET = 0.5
+P_0 = 2.0
+NOISE = 0.15
+NOISE_COUNT = 2.0
+CENTRES = (0.4, 0.15, 0.4)
+LOG_SD = 0.7
+GRID = ((0.1, 0.2, 0.4, 0.8, 1.6), (0.05, 0.1, 0.2, 0.4, 0.8), (0.2, 0.6))
+SWEEPS = 2
+FIRST_REFRESH = 8
+REFRESH_GROWTH = 1.2
+REBUILD_EVERY = 1024
+LEAST = np.array(1e-12)
+
+
+class Posterior(NamedTuple):
+    """ai (K,d,d): covariance of each delta_k; v (d,d): of m; hm (d,): m = v hm. Unit noise."""
+
+    ai: Array
+    v: Array
+    hm: Array
+    r_inv: Array
+    log_det: float
+    explained: float
+
+
+def posterior(lam: Array, h: Array, scales: Array) -> Posterior:
+    """The exact posterior for unit noise, with what its marginal likelihood needs."""
+    d = h.shape[1]
+    r = np.full(d, scales[1] ** 2)
+    p = np.full(d, scales[2] ** 2)
+    r[0], p[0] = scales[0] ** 2, P_0**2
+    r_inv = 1.0 / r
+    a = lam + np.diag(r_inv)
+    ai = np.linalg.inv(a).astype(np.float64, copy=False)
+    b = np.matmul(ai, h[:, :, None])[:, :, 0]
+    big_m = np.diag(1.0 / p) + (np.diag(r_inv) - r_inv[:, None] * ai * r_inv).sum(axis=0)
+    v = np.linalg.inv(big_m).astype(np.float64, copy=False)
+    hm: Array = r_inv * b.sum(axis=0)
+    log_det = (
+        np.linalg.slogdet(a)[1].sum()
+        + len(h) * np.log(r).sum()
+        + np.linalg.slogdet(big_m)[1]
+        + np.log(p).sum()
+    )
+    explained = (b * h).sum() + hm @ v @ hm
+    return Posterior(ai, v, hm, r_inv, float(log_det), float(explained))
+
+
+def estimate_scales(lam: Array, h: Array, n: float, ss: float) -> tuple[Array, float]:
+    """Scales (ra, rc, rb) and noise variance by coordinate-wise empirical Bayes.
+
+    Each scale becomes the geometric mean of its grid, weighted by the marginal likelihood times a
+    log-normal prior. A function of the sums alone: it always starts from the prior's centres.
+    """
+    used = np.flatnonzero(np.einsum("kii->i", lam) > 0)
+    seen = np.flatnonzero(np.einsum("kii->k", lam) > 0)
+    used = np.union1d(used, [0])
+    lam, h = lam[np.ix_(seen, used, used)], h[np.ix_(seen, used)]
+    scales, noise = np.array(CENTRES), NOISE
+    shape = NOISE_COUNT + n / 2
+    for j in [j for _ in range(SWEEPS) for j in range(3)]:
+        log_weight, noises = [], []
+        for value in GRID[j]:
+            scales[j] = value
+            fit = posterior(lam, h, scales)
+            rate = NOISE_COUNT * NOISE + max(ss - fit.explained, 1e-9) / 2
+            prior = -0.5 * ((math.log(value) - math.log(CENTRES[j])) / LOG_SD) ** 2
+            log_weight.append(-shape * math.log(rate) - fit.log_det / 2 + prior)
+            noises.append(rate / shape)
+        top = max(log_weight)
+        weight = [math.exp(w - top) for w in log_weight]
+        total = sum(weight)
+        scales[j] = math.exp(
+            sum(w * math.log(g) for w, g in zip(weight, GRID[j], strict=True)) / total
+        )
+        noise = sum(w * s for w, s in zip(weight, noises, strict=True)) / total
+    return scales, noise
+
+
+class PooledRegression:
+    """The posterior of the mixed-effects model, kept up by rank-1 updates.
+
+    >>> learner = PooledRegression(arms=2, d=1)
+    >>> for _ in range(20): learner.observe(0, np.ones(1), 1.0, 1.0, 0)
+    >>> mean, variance = learner.predict(np.ones(1), slice(None))
+    >>> bool(mean[0] > mean[1] > OFFSET), bool(variance[0] < variance[1])
+    (True, True)
+    """
+
+    def __init__(self, arms: int, d: int, gamma: float = 1.0) -> None:
+        self.sums = Sums(arms, d, gamma)
+        self.scales = np.array(CENTRES)
+        self.noise = NOISE
+        self.updates = 0
+        self.next_refresh = FIRST_REFRESH
+        self._rebuild()
+
+    @property
+    def count(self) -> float:
+        return self.sums.total
+
+    def add_arms(self, count: int) -> None:
+        self.sums.add_arms(count)
+        self._rebuild()
+
+    def advance(self, epoch: int) -> None:
+        if self.sums.advance(epoch):
+            self._rebuild()
+
+    def predict(self, x: Array, arms: Arms) -> tuple[Array, Array]:
+        right = self.right[arms]
+        g = (self.ai[arms].reshape(-1, x.size) @ x).reshape(right.shape)
+        mean = np.add.reduce(right * g, 1)
+        mean += OFFSET
+        variance = np.maximum(g @ x, LEAST)
+        variance *= self.noise
+        return mean, variance
+
+    def observe(self, arm: int, x: Array, y: float, weight: float, epoch: int) -> None:
+        self.advance(epoch)
+        w, y = self.sums.weight(weight, epoch), y - OFFSET
+        g = self.ai[arm] @ x
+        den = 1.0 + w * float(g @ x)
+        own = float(g @ self.sums.h[arm])
+        self.sums.add(arm, x, y, weight, epoch)
+        self.updates += 1
+        if self.updates >= self.next_refresh:
+            self.next_refresh = int(self.updates * REFRESH_GROWTH) + 1
+            self.refresh()
+        elif self.updates % REBUILD_EVERY == 0 or den < 1e-6:
+            self._rebuild()
+        else:
+            self._move(arm, g, w, den, w * (y - own) / den)
+
+    def _move(self, arm: int, g: Array, w: float, den: float, step: float) -> None:
+        """Sherman-Morrison for one arm's covariance and for the shared one."""
+        z = self.r_inv * g
+        vz = self.v @ z
+        self.ai[arm] -= g[:, None] * (g * (w / den))
+        self.v -= vz[:, None] * (vz * (w / (den + w * float(z @ vz))))
+        self.hm += z * step
+        self._pull()
+
+    def refresh(self) -> None:
+        if self.sums.n.any():
+            self.scales, self.noise = estimate_scales(
+                self.sums.lam, self.sums.h, self.count, self.sums.ss
+            )
+        self._rebuild()
+
+    def _rebuild(self) -> None:
+        fit = posterior(self.sums.lam, self.sums.h, self.scales)
+        self.ai, self.v, self.hm, self.r_inv = fit.ai, fit.v, fit.hm, fit.r_inv
+        self._pull()
+
+    def _pull(self) -> None:
+        """Right-hand sides (K,d) of the arms, pulled towards m: theta_k + m = ai_k right_k."""
+        self.right = self.sums.h + self.r_inv * (self.v @ self.hm)
+
+    def state(self) -> dict[str, Array]:
+        return self.sums.state() | {
+            "scales": self.scales,
+            "ai": self.ai,
+            "v": self.v,
+            "hm": self.hm,
+            "r_inv": self.r_inv,
+            "right": self.right,
+            "marks": np.array([self.noise, float(self.updates), float(self.next_refresh)]),
+        }
+
+    def restore(self, state: Mapping[str, Array]) -> None:
+        self.sums.restore(state)
+        for name in ("scales", "ai", "v", "hm", "r_inv", "right"):
+            setattr(self, name, state[name].copy())
+        self.noise = float(state["marks"][0])
+        self.updates, self.next_refresh = int(state["marks"][1]), int(state["marks"][2])
