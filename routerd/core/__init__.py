@@ -1,0 +1,1 @@
+"""The deterministic state machine: values, state, decide, apply. No I/O, no clock, no chance."""

@@ -1,0 +1,143 @@
+"""apply(state, record): the only place where state changes."""
+
+from __future__ import annotations
+
+import msgspec
+import numpy as np
+
+from routerd.core.encode import Encoder
+from routerd.core.outcomes import credit_of, write_registers
+from routerd.core.settings import Agent, EmbeddingFeature, EngineConfig, TextFeature
+from routerd.core.state import (
+    Credit,
+    OpenDecision,
+    Roster,
+    State,
+    new_cells,
+    new_learner,
+    priors,
+)
+from routerd.core.values import (
+    ConfigApplied,
+    Decision,
+    DecisionsClosed,
+    OutcomeReported,
+    Record,
+)
+
+
+def apply(state: State, record: Record, decision_id: str) -> None:
+    """Fold one record. decision_id is the name of its position, used by decisions only."""
+    position, event = record.position, record.event
+    assert position > state.position, "events are applied in the order of the log"
+    state.position, state.chain = position, record.hash
+    assert event.time_ms >= state.time_ms, "event time never runs backwards"
+    state.time_ms = event.time_ms
+    match event:
+        case ConfigApplied():
+            apply_config(state, event)
+        case Decision():
+            apply_decision(state, position, decision_id, event)
+        case OutcomeReported():
+            apply_outcome(state, position, event)
+        case DecisionsClosed():
+            apply_closing(state, event)
+    epoch = state.epoch(event.time_ms)
+    state.learner.advance(epoch)
+    state.cost.advance(epoch)
+    state.latency.advance(epoch)
+
+
+def apply_config(state: State, event: ConfigApplied) -> None:
+    """Take over a configuration; what was learnt stays unless its schema or model changed."""
+    config = msgspec.json.decode(event.config, type=EngineConfig)
+    first = state.generation == 0
+    kept = not first and learning_basis(state.config) == learning_basis(config)
+    state.config, state.config_bytes = config, event.config
+    state.engine_version, state.fingerprint = event.engine_version, event.fingerprint
+    known = {agent.id: agent for agent in config.agents}
+    fresh = [agent_id for agent_id in sorted(known) if agent_id not in state.arm_of]
+    for agent_id in fresh:
+        state.arm_of[agent_id] = len(state.arm_of)
+    if not kept:
+        start_anew(state, [known.get(agent_id) for agent_id in state.arm_of])
+    elif fresh:
+        costs, latencies = priors(config, [known[agent_id] for agent_id in fresh])
+        state.learner.add_arms(len(fresh))
+        state.cost.add_arms(costs)
+        state.latency.add_arms(latencies)
+    state.roster = Roster(config.agents, state.arm_of)
+
+
+def start_anew(state: State, agents: list[Agent | None]) -> None:
+    """Fresh learners; decisions made for the old ones stay open, but teach no more."""
+    state.generation += 1
+    state.slots = {}
+    state.encoder = Encoder(state.config.features, state.config.seed)
+    state.learner = new_learner(state.config, len(agents), state.encoder.width)
+    state.cost, state.latency = new_cells(state.config, agents)
+
+
+def learning_basis(config: EngineConfig) -> tuple[object, ...]:
+    """What the sums are expressed in: when it changes, learning starts anew."""
+    hashed = any(isinstance(f, TextFeature | EmbeddingFeature) for f in config.features)
+    scales = (config.utility.cost_scale_usd, config.utility.latency_scale_ms)
+    return (config.features, config.policy.learner, config.seed if hashed else None, scales)
+
+
+def apply_decision(state: State, position: int, decision_id: str, event: Decision) -> None:
+    """Open a decision; a second one for a request that is open already changes nothing."""
+    query = event.query
+    if query.request_id in state.requests:
+        return
+    for space, value in query.new_slots:
+        slots = state.slots.setdefault(space, {})
+        slots[value] = len(slots)
+    state.requests[query.request_id] = decision_id
+    credit = Credit(arm=state.arm_of[event.agent_id])
+    state.decisions[decision_id] = OpenDecision(position, state.generation, event, credit)
+
+
+def apply_outcome(state: State, position: int, event: OutcomeReported) -> None:
+    """Write what was said into the decision's registers and move the learners' credit."""
+    outcome = event.outcome
+    entry = state.decisions.get(outcome.decision_id)
+    if entry is None or outcome.outcome_id in state.outcomes:
+        return
+    state.outcomes[outcome.outcome_id] = (event.digest, position)
+    entry.outcome_ids.append(outcome.outcome_id)
+    write_registers(entry, outcome, event.time_ms)
+    move_credit(state, entry, credit_of(entry, state.config.outcomes.sources, state.arm_of))
+
+
+def apply_closing(state: State, event: DecisionsClosed) -> None:
+    """Forget decisions with their ids; one that heard nothing gets the declared default."""
+    missing = state.config.outcomes.missing_quality
+    for decision_id in event.decision_ids:
+        entry = state.decisions.pop(decision_id, None)
+        if entry is None:
+            continue
+        if missing is not None and entry.credit.quality is None:
+            move_credit(state, entry, msgspec.structs.replace(entry.credit, quality=missing))
+        del state.requests[entry.decision.query.request_id]
+        for outcome_id in entry.outcome_ids:
+            del state.outcomes[outcome_id]
+
+
+def move_credit(state: State, entry: OpenDecision, credit: Credit) -> None:
+    """Take the old values out of the sums and add the new ones, at the decision's own epoch."""
+    old, entry.credit = entry.credit, credit
+    if entry.generation != state.generation or old == credit:
+        return
+    decision = entry.decision
+    epoch, cell = state.epoch(decision.time_ms), decision.query.cell
+    x = np.frombuffer(decision.query.x)
+    for held, weight in ((old, -1.0), (credit, 1.0)):
+        other = credit if held is old else old
+        same_arm = held.arm == other.arm
+        if held.quality is not None and not (same_arm and held.quality == other.quality):
+            state.learner.observe(held.arm, x, held.quality, weight, epoch)
+        if held.cost_usd is not None and not (same_arm and held.cost_usd == other.cost_usd):
+            state.cost.observe(held.arm, cell, held.cost_usd, weight, epoch)
+        if held.latency_ms is not None and not (same_arm and held.latency_ms == other.latency_ms):
+            state.latency.observe(held.arm, cell, held.latency_ms, weight, epoch)

@@ -1,0 +1,111 @@
+"""decide(state, query) -> Decision: a list of laws, then one draw. Pure."""
+
+from __future__ import annotations
+
+import math
+from hashlib import blake2b
+
+import msgspec
+from scipy.special import ndtr
+
+from learners.base import Array
+from learners.law import draw
+from routerd.core.draw import AGENT, uniform
+from routerd.core.stages import STAGES, Law, static_route
+from routerd.core.state import State
+from routerd.core.values import Decision, Query, Reason, Request
+from routerd.core.view import View
+
+ALTERNATIVES = 4
+
+_encoder = msgspec.msgpack.Encoder(order="deterministic")
+
+
+def digest_of(value: msgspec.Struct) -> bytes:
+    """8 bytes that stand for the body of a request or an outcome."""
+    return blake2b(_encoder.encode(value), digest_size=8).digest()
+
+
+def encode_request(state: State, request: Request, request_id: str) -> Query:
+    """The request as the law sees it; texts and raw features end here."""
+    task = request.task
+    x, cell, new_slots = state.encoder.encode(task, state.slots)
+    return Query(
+        request_id=request_id,
+        digest=digest_of(request),
+        x=x.tobytes(),
+        cell=cell,
+        new_slots=new_slots,
+        task_id=task.task_id,
+        group_id=task.group_id,
+        work_type=task.work_type,
+        domain=task.domain,
+        labels=task.labels,
+        session_id=task.session_id,
+        agent_id=request.agent_id,
+        required_capabilities=request.required_capabilities,
+        pool=request.pool,
+        preference=request.preference,
+        max_cost_usd=request.max_cost_usd,
+        max_latency_ms=request.max_latency_ms,
+    )
+
+
+def decide(state: State, query: Query, time_ms: int) -> tuple[Decision, View]:
+    """One draw from the law that the stages make; the view holds what it was made from."""
+    view = View(state, query)
+    ids = state.roster.ids
+    law = Law(state.roster.everyone, state.roster.uniform)
+    for stage in STAGES:
+        law = stage(law, view)
+    u = uniform(state.config.seed, state.partition, query.request_id, AGENT)
+    drawn = draw(law.p, u)
+    mean, variance = view.utility_of(law.eligible)
+    order = (-mean).argsort(kind="stable").tolist()
+    others = [i for i in order[: ALTERNATIVES + 1] if i != drawn][:ALTERNATIVES]
+    routed = routed_index(law, view)
+    fallback = others[:1] if routed in (-1, drawn) else [routed]
+    decision = Decision(
+        time_ms=time_ms,
+        query=query,
+        agent_id=ids[law.eligible[drawn]],
+        propensity=float(law.p[drawn]),
+        u=u,
+        agents=tuple([ids[i] for i in law.eligible]) if law.excluded else ids,
+        law=law.p.tobytes(),
+        policy_id=law.policy_id,
+        reason=reason_of(law, view, best=order[0] == drawn),
+        confidence=confidence(mean, variance, order, routed),
+        fallback=ids[law.eligible[fallback[0]]] if fallback else "",
+        alternatives=tuple([ids[law.eligible[i]] for i in others]),
+        stages=law.stages,
+        excluded=law.excluded,
+    )
+    return decision, view
+
+
+def routed_index(law: Law, view: View) -> int:
+    """Index into the law of the agent that the static table names; -1 when it is not there."""
+    routed = static_route(view)
+    return law.eligible.index(routed) if routed in law.eligible else -1
+
+
+def confidence(mean: Array, variance: Array, order: list[int], routed: int) -> float | None:
+    """Posterior P(utility of the best-mean agent > utility of the static table's agent).
+
+    Without such an agent, or when it is itself the best: over the runner-up. None with one agent.
+    """
+    if len(order) < 2:
+        return None
+    best = order[0]
+    other = order[1] if routed in (-1, best) else routed
+    gap = float(mean[best] - mean[other])
+    return float(ndtr(gap / math.sqrt(variance[best] + variance[other])))
+
+
+def reason_of(law: Law, view: View, *, best: bool) -> Reason:
+    if law.reason is not Reason.SAMPLED:
+        return law.reason
+    if view.state.learner.count <= 0:
+        return Reason.COLD_START
+    return Reason.BEST_KNOWN if best else Reason.SAMPLED

@@ -1,0 +1,56 @@
+"""What can go wrong, in the domain's words. server/errors.py maps these to status codes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+from typing import NamedTuple
+
+
+class ErrorReason(StrEnum):
+    """Stable reasons, part of the contract."""
+
+    FIELD_VIOLATIONS = "FIELD_VIOLATIONS"
+    DECISION_NOT_FOUND = "DECISION_NOT_FOUND"
+    AGENT_NOT_FOUND = "AGENT_NOT_FOUND"
+    REQUEST_ID_REUSED = "REQUEST_ID_REUSED"
+    OUTCOME_CONFLICT = "OUTCOME_CONFLICT"
+    NO_ELIGIBLE_AGENT = "NO_ELIGIBLE_AGENT"
+    EMPTY_POOL = "EMPTY_POOL"
+    MISSING_CAPABILITY = "MISSING_CAPABILITY"
+    DECISION_EXPIRED = "DECISION_EXPIRED"
+    OVERLOADED = "OVERLOADED"
+    DRAINING = "DRAINING"
+    READ_ONLY = "READ_ONLY"
+    DEADLINE_PASSED = "DEADLINE_PASSED"
+
+
+class Violation(NamedTuple):
+    """One wrong field of a request: its path, as the contract names it, and the way out."""
+
+    field: str
+    description: str
+
+
+class RouterError(Exception):
+    """A refusal that changed nothing: its reason, a sentence, and facts for programs."""
+
+    def __init__(
+        self,
+        reason: ErrorReason,
+        message: str,
+        *,
+        metadata: Mapping[str, str] | None = None,
+        violations: Sequence[Violation] = (),
+    ) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.message = message
+        self.metadata = dict(metadata or {})
+        self.violations = tuple(violations)
+
+
+def invalid(violations: Sequence[Violation]) -> RouterError:
+    """All violations of one request in one error."""
+    told = "; ".join(f"{v.field}: {v.description}" for v in violations)
+    return RouterError(ErrorReason.FIELD_VIOLATIONS, told, violations=violations)

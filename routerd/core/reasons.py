@@ -1,0 +1,38 @@
+"""A decision's reason as a sentence that an operator can read."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from routerd.core.values import Decision, Reason
+
+
+def sentence(decision: Decision) -> str:
+    """Why this agent, in one sentence made from the logged decision alone."""
+    chance = f"probability {decision.propensity:.3g} among {among(len(decision.agents))}"
+    match decision.reason:
+        case Reason.EXPLICIT:
+            return "The request named this agent."
+        case Reason.STATIC_ROUTE:
+            return f"The static table's agent for this task ({chance})."
+        case Reason.COLD_START:
+            return f"No outcome is known yet: drawn with {chance}."
+        case Reason.BEST_KNOWN:
+            return f"Best expected utility, drawn with {chance}{lead(decision)}."
+        case Reason.SAMPLED:
+            return f"Explored, to learn more of its value: drawn with {chance}."
+
+
+def among(count: int) -> str:
+    return "1 eligible agent" if count == 1 else f"{count} eligible agents"
+
+
+def lead(decision: Decision) -> str:
+    if decision.confidence is None:
+        return ""
+    return f"; {decision.confidence:.0%} sure that it beats the agent to fall back on"
+
+
+def law_of(decision: Decision) -> dict[str, float]:
+    """The logged law as agent -> probability."""
+    return dict(zip(decision.agents, np.frombuffer(decision.law).tolist(), strict=True))

@@ -1,0 +1,209 @@
+"""The typed configuration. Its JSON Schema, defaults and checks all come from these structs.
+
+EngineConfig is what decisions depend on: it is logged (ConfigApplied). Config adds what only the
+process around the engine needs.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+Id = Annotated[str, Meta(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/@+-]*$")]
+Name = Annotated[str, Meta(min_length=1, max_length=128)]
+Positive = Annotated[float, Meta(gt=0)]
+NonNegative = Annotated[float, Meta(ge=0)]
+Share = Annotated[float, Meta(ge=0, le=1)]
+Count = Annotated[int, Meta(ge=1)]
+
+
+class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Base of all configuration sections: immutable, unknown keys are errors."""
+
+
+class Prices(Section, frozen=True):
+    """USD per million tokens. Before any cost is reported, an agent's cost is guessed from them."""
+
+    input_usd_per_mtok: NonNegative = 0.0
+    output_usd_per_mtok: NonNegative = 0.0
+
+
+class Agent(Section, frozen=True):
+    """One agent that can be chosen."""
+
+    id: Id
+    version: Name = "1"
+    type: str = ""
+    pool: Name = "default"
+    model: str = ""
+    capabilities: tuple[Name, ...] = ()
+    specializations: tuple[Name, ...] = ()
+    prices: Prices | None = None
+    max_concurrency: Count | None = None
+    metadata: dict[str, str] = {}
+
+
+class StaticRoute(Section, frozen=True):
+    """`agent` for tasks whose work_type, domain or labels equal all of `when`; {} is every task."""
+
+    agent: Id
+    when: dict[str, str] = {}
+    reason: str = ""
+
+
+class NumberFeature(Section, frozen=True, tag_field="kind", tag="number"):
+    """(value - centre) / scale, clipped to [-5, 5]; `complexity` or an entry of task.features."""
+
+    name: Name
+    centre: float = 0.0
+    scale: Positive = 1.0
+
+
+class CategoryFeature(Section, frozen=True, tag_field="kind", tag="category"):
+    """One-hot of `work_type`, `domain` or a label.
+
+    With `values` those are the categories; without, the first `slots` values seen get one each.
+    """
+
+    name: Name
+    values: tuple[str, ...] = ()
+    slots: Annotated[int, Meta(ge=1, le=64)] = 16
+
+
+class TextFeature(Section, frozen=True, tag_field="kind", tag="text"):
+    """Signed hashing of the description's word 1- and 2-grams into `size` unit-norm columns."""
+
+    name: Literal["description"] = "description"
+    size: Annotated[int, Meta(ge=1, le=64)] = 16
+
+
+class EmbeddingFeature(Section, frozen=True, kw_only=True, tag_field="kind", tag="embedding"):
+    """task.embedding of `dimension` numbers, brought down to `size` by a seeded projection."""
+
+    name: Literal["embedding"] = "embedding"
+    dimension: Annotated[int, Meta(ge=1, le=4096)]
+    size: Annotated[int, Meta(ge=1, le=64)] = 16
+
+
+Feature = NumberFeature | CategoryFeature | TextFeature | EmbeddingFeature
+
+
+class Utility(Section, frozen=True):
+    """utility = quality * q - cost * usd / cost_scale_usd - latency * ms / latency_scale_ms."""
+
+    quality: NonNegative = 1.0
+    cost: NonNegative = 0.0
+    latency: NonNegative = 0.0
+    cost_scale_usd: Positive = 0.01
+    latency_scale_ms: Positive = 10_000.0
+
+
+class Learner(Section, frozen=True):
+    """The model of quality.
+
+    half_life_days: after so long an outcome weighs half; null never forgets. Weights change in
+    steps of epoch_hours.
+    """
+
+    kind: Literal["pooled", "linear"] = "pooled"
+    half_life_days: Positive | None = 90.0
+    epoch_hours: Positive = 24.0
+
+
+class ValuePolicy(Section, frozen=True, tag_field="kind", tag="value"):
+    """Thompson sampling tilted by the value of information; it needs no schedule.
+
+    spread: sd of a score in posterior sds. patience: decisions still to come, per agent, at start.
+    """
+
+    id: Name = "value"
+    learner: Learner = Learner()
+    spread: Positive = 0.3
+    patience: Positive = 50.0
+    floor: Annotated[float, Meta(ge=0, le=0.5)] = 0.002
+
+
+class ThompsonPolicy(Section, frozen=True, tag_field="kind", tag="thompson"):
+    """Thompson sampling, sd times max(v_min, v_0 / sqrt(1 + n / tau)) after n outcomes."""
+
+    id: Name = "thompson"
+    learner: Learner = Learner()
+    v_0: Positive = 1.0
+    v_min: NonNegative = 0.2
+    tau: Positive = 200.0
+    floor: Annotated[float, Meta(ge=0, le=0.5)] = 0.05
+    floor_min: Annotated[float, Meta(ge=0, le=0.5)] = 0.005
+
+
+class StaticPolicy(Section, frozen=True, tag_field="kind", tag="static"):
+    """The table of static_routes; it still learns, so that it can be compared and replaced."""
+
+    id: Name = "static"
+    learner: Learner = Learner()
+    floor: Annotated[float, Meta(ge=0, le=0.5)] = 0.0
+
+
+Policy = ValuePolicy | ThompsonPolicy | StaticPolicy
+
+
+class Outcomes(Section, frozen=True):
+    """window_hours: how long a decision accepts outcomes. sources: ranked, the most trusted first.
+
+    missing_quality: the quality of a decision whose window ended without one; null ignores it.
+    """
+
+    window_hours: Positive = 24.0
+    missing_quality: Share | None = None
+    sources: tuple[Name, ...] = ()
+
+
+class Limits(Section, frozen=True):
+    """Bounds on everything that a caller can make large."""
+
+    open_decisions: Count = 200_000
+    id_chars: Annotated[int, Meta(ge=8, le=1024)] = 128
+    text_chars: Count = 20_000
+    labels: Annotated[int, Meta(ge=1, le=256)] = 32
+    features: Annotated[int, Meta(ge=1, le=256)] = 64
+
+
+class EngineConfig(Section, frozen=True):
+    """What decisions depend on."""
+
+    agents: Annotated[tuple[Agent, ...], Meta(min_length=1, max_length=1000)]
+    seed: Annotated[int, Meta(ge=0, le=2**63 - 1)] = 0
+    clock: Literal["wall", "caller", "logical"] = "wall"
+    static_routes: tuple[StaticRoute, ...] = ()
+    features: tuple[Feature, ...] = (CategoryFeature(name="work_type"),)
+    utility: Utility = Utility()
+    policy: Policy = ValuePolicy()
+    outcomes: Outcomes = Outcomes()
+    limits: Limits = Limits()
+
+
+class Server(Section, frozen=True):
+    """Bounds of the gRPC server. A call without a deadline gets default_timeout_ms."""
+
+    max_in_flight: Count = 1_000
+    default_timeout_ms: Count = 10_000
+    drain_timeout_ms: Count = 10_000
+
+
+class Config(EngineConfig, frozen=True):
+    """The whole of routerd.yaml.
+
+    durability: `process` acknowledges a decision that survives kill -9, `power` one that survives
+    power loss. Outcomes and configuration always survive power loss.
+    """
+
+    listen: Name = "127.0.0.1:7450"
+    data_dir: Name = "routerd-data"
+    durability: Literal["process", "power"] = "process"
+    server: Server = Server()
+
+
+def engine_part(config: EngineConfig) -> EngineConfig:
+    """The engine's part of a configuration, without what only the process needs."""
+    return EngineConfig(**{f: getattr(config, f) for f in EngineConfig.__struct_fields__})

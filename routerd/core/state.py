@@ -1,0 +1,159 @@
+"""The state of one partition: sums that commute, and marks that follow the order of the log.
+
+Only routerd.core.apply changes it. Everything that decide reads is here and in hash().
+"""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+
+import msgspec
+import numpy as np
+
+from learners.base import Arms, Array, Learner
+from learners.cells import LogNormalCells
+from learners.linear import LinearRegression
+from learners.pooled import PooledRegression
+from routerd.core.encode import CELLS, Encoder
+from routerd.core.settings import Agent, EngineConfig
+from routerd.core.values import Decision
+
+GENESIS = bytes(16)
+"""The hash before position 1."""
+
+UNKNOWN_LATENCY_SHARE = 0.1
+
+Register = tuple[int, str, float | str | None]
+
+_encoder = msgspec.msgpack.Encoder(order="deterministic")
+
+
+class Credit(msgspec.Struct, frozen=True):
+    """What the learners currently hold of one decision."""
+
+    arm: int
+    quality: float | None = None
+    cost_usd: float | None = None
+    latency_ms: float | None = None
+
+
+class OpenDecision(msgspec.Struct):
+    """A decision that still accepts outcomes.
+
+    generation: of the learners that its x was made for; later ones cannot learn from it.
+    reports: source -> metric -> register (time_ms, outcome_id, value); the largest
+    (time_ms, outcome_id) wins, so arrival order does not matter.
+    """
+
+    position: int
+    generation: int
+    decision: Decision
+    credit: Credit
+    reports: dict[str, dict[str, Register]] = {}
+    outcome_ids: list[str] = []
+
+
+class Roster:
+    """The agents that can be chosen, in id order, with the index of each one's arm."""
+
+    def __init__(self, agents: tuple[Agent, ...], arm_of: dict[str, int]) -> None:
+        self.agents = tuple(sorted(agents, key=lambda agent: agent.id))
+        self.ids = tuple(agent.id for agent in self.agents)
+        self.everyone = tuple(range(len(self.ids)))
+        self.uniform = np.full(len(self.ids), 1.0 / len(self.ids))
+        self.index = {agent_id: i for i, agent_id in enumerate(self.ids)}
+        arms = np.array([arm_of[i] for i in self.ids], dtype=np.intp)
+        whole = np.array_equal(arms, np.arange(len(arm_of)))
+        self.arms: Arms = slice(None) if whole else arms
+
+
+class State:
+    """Everything that a decision depends on."""
+
+    config: EngineConfig
+    encoder: Encoder
+    roster: Roster
+    learner: Learner
+    cost: LogNormalCells
+    latency: LogNormalCells
+
+    def __init__(self, partition: str) -> None:
+        self.partition = partition
+        self.position = 0
+        self.chain = GENESIS
+        self.time_ms = 0
+        self.engine_version = ""
+        self.fingerprint = ""
+        self.config_bytes = b""
+        self.generation = 0
+        self.arm_of: dict[str, int] = {}
+        self.slots: dict[str, dict[str, int]] = {}
+        self.decisions: dict[str, OpenDecision] = {}
+        self.requests: dict[str, str] = {}
+        self.outcomes: dict[str, tuple[bytes, int]] = {}
+
+    def epoch(self, time_ms: int) -> int:
+        """The forgetting epoch of a time."""
+        return int(time_ms // (self.config.policy.learner.epoch_hours * 3_600_000))
+
+    def hash(self) -> str:
+        """32 hex digits over the whole state: equal states, and only those, have equal hashes."""
+        digest = blake2b(digest_size=16)
+        digest.update(_encoder.encode(self._marks()))
+        sums = {"cost": self.cost.state(), "latency": self.latency.state()}
+        for model_name, arrays in (*sums.items(), ("quality", self.learner.state())):
+            for name, array in sorted(arrays.items()):
+                digest.update(f"{model_name}.{name}{array.shape}".encode())
+                digest.update(np.ascontiguousarray(array, dtype="<f8").tobytes())
+        return digest.hexdigest()
+
+    def _marks(self) -> list[object]:
+        marks: list[object] = [self.partition, self.position, self.chain, self.time_ms]
+        marks += [self.engine_version, self.fingerprint, self.config_bytes, self.arm_of, self.slots]
+        marks += [self.generation, self.requests, self.outcomes]
+        marks += [
+            (key, o.generation, o.credit, o.reports, o.outcome_ids)
+            for key, o in self.decisions.items()
+        ]
+        return marks
+
+
+def new_learner(config: EngineConfig, arms: int, width: int) -> Learner:
+    """The configured model of quality, knowing nothing."""
+    gamma = epoch_gamma(config)
+    if config.policy.learner.kind == "linear":
+        return LinearRegression(arms, width, gamma)
+    return PooledRegression(arms, width, gamma)
+
+
+def new_cells(config: EngineConfig, agents: list[Agent | None]) -> tuple[LogNormalCells, ...]:
+    """The models of cost and of latency, knowing prices only."""
+    gamma, utility = epoch_gamma(config), config.utility
+    costs, latencies = priors(config, agents)
+    return (
+        LogNormalCells(costs, CELLS, utility.cost_scale_usd, gamma),
+        LogNormalCells(latencies, CELLS, utility.latency_scale_ms, gamma),
+    )
+
+
+def priors(config: EngineConfig, agents: list[Agent | None]) -> tuple[Array, Array]:
+    """Cost in USD and latency in ms that each agent is guessed to have before it is tried."""
+    utility = config.utility
+    costs = np.array([prior_cost(agent, utility.cost_scale_usd) for agent in agents])
+    return costs, np.full(len(agents), UNKNOWN_LATENCY_SHARE * utility.latency_scale_ms)
+
+
+def prior_cost(agent: Agent | None, scale_usd: float) -> float:
+    """USD of a call of 1,000 tokens in and 500 out at the agent's prices, else the scale itself."""
+    if agent is None or agent.prices is None:
+        return scale_usd
+    prices = agent.prices
+    return (1_000 * prices.input_usd_per_mtok + 500 * prices.output_usd_per_mtok) / 1e6
+
+
+def epoch_gamma(config: EngineConfig) -> float:
+    """Weight that an observation keeps from one epoch to the next."""
+    learner = config.policy.learner
+    if learner.half_life_days is None:
+        return 1.0
+    return float(0.5 ** (learner.epoch_hours / 24.0 / learner.half_life_days))

@@ -1,0 +1,162 @@
+"""Every violation of a request in one pass, before anything is decided.
+
+The in-process router and the server refuse the same input with the same words; field paths are
+those of the contract's messages.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+from routerd.core.errors import Violation, invalid
+from routerd.core.settings import Limits
+from routerd.core.state import State
+from routerd.core.values import Outcome, OutcomeKind, Request, Task
+
+MAX_AMOUNT = 1e12
+MAX_TIME_MS = 2**53
+LIST_ITEMS = 64
+MADE_ID = "@"
+
+
+class Check:
+    """Collects violations under one prefix of field names."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self.found: list[Violation] = []
+
+    def add(self, field: str, description: str) -> None:
+        self.found.append(Violation(field, description))
+
+    def text(self, field: str, value: str, most: int) -> None:
+        """At most `most` characters, none of them NUL."""
+        if len(value) > most:
+            self.add(field, f"has {len(value)} characters; the limit is {most}")
+        if "\0" in value:
+            self.add(field, "contains a NUL character; remove it")
+
+    def texts(self, prefix: str, value: Request | Task | Outcome, names: Iterable[str]) -> None:
+        """Several id-like fields of one message."""
+        most = self.limits.id_chars
+        for name in names:
+            text = getattr(value, name)
+            if text and (len(text) > most or "\0" in text):
+                self.text(prefix + name, text, most)
+
+    def between(self, field: str, value: float | None, low: float, high: float) -> None:
+        """Unset, or a finite number in [low, high]."""
+        if value is None or low <= value <= high:
+            return
+        if not math.isfinite(value):
+            self.add(field, f"is {value}; give a finite number")
+        else:
+            self.add(field, f"is {value:g}; it must lie in [{low:g}, {high:g}]")
+
+    def raise_if_any(self) -> None:
+        if self.found:
+            raise invalid(self.found)
+
+
+def check_request(state: State, request: Request) -> None:
+    """Raise FIELD_VIOLATIONS with everything that is wrong in a request."""
+    check = Check(state.config.limits)
+    check.texts("", request, ("request_id", "agent_id", "pool"))
+    if request.request_id.startswith(MADE_ID):
+        check.add("request_id", f"starts with {MADE_ID!r}, which is kept for ids made here")
+    if request.required_capabilities:
+        check_list(check, "required_capabilities", request.required_capabilities)
+    preference = request.preference
+    check.between("preference.quality", preference.quality, 0, MAX_AMOUNT)
+    check.between("preference.cost", preference.cost, 0, MAX_AMOUNT)
+    check.between("preference.latency", preference.latency, 0, MAX_AMOUNT)
+    check.between("max_cost_usd", request.max_cost_usd, 0, MAX_AMOUNT)
+    check.between("max_latency_ms", request.max_latency_ms, 0, MAX_AMOUNT)
+    check.between("event_time_ms", request.event_time_ms, 0, MAX_TIME_MS)
+    if request.event_time_ms and state.config.clock != "caller":
+        check.add("event_time_ms", "is honoured only with `clock: caller`; leave it unset")
+    check_task(check, request.task, state.encoder.embedding_dimension)
+    check.raise_if_any()
+
+
+def check_task(check: Check, task: Task, dimension: int) -> None:
+    check.texts("task.", task, ("task_id", "group_id", "work_type", "domain", "session_id"))
+    check.between("task.complexity", task.complexity, 0, 1)
+    if task.description:
+        check.text("task.description", task.description, check.limits.text_chars)
+    if task.labels:
+        check_labels(check, task.labels)
+    if task.features:
+        check_features(check, task.features)
+    if task.embedding:
+        check_embedding(check, task.embedding, dimension)
+
+
+def check_list(check: Check, field: str, values: tuple[str, ...]) -> None:
+    if len(values) > LIST_ITEMS:
+        check.add(field, f"has {len(values)} entries; the limit is {LIST_ITEMS}")
+    for i, value in enumerate(values[:LIST_ITEMS]):
+        if not value:
+            check.add(f"{field}[{i}]", "is empty; name a capability or leave the entry out")
+        check.text(f"{field}[{i}]", value, check.limits.id_chars)
+
+
+def check_labels(check: Check, labels: dict[str, str]) -> None:
+    most = check.limits.labels
+    if len(labels) > most:
+        check.add("task.labels", f"has {len(labels)} entries; limits.labels is {most}")
+        return
+    for key, value in labels.items():
+        if not key:
+            check.add("task.labels", "has an empty key; name it")
+        check.text(f"task.labels[{key[:64]!r}]", key, check.limits.id_chars)
+        check.text(f"task.labels[{key[:64]!r}]", value, check.limits.id_chars)
+
+
+def check_features(check: Check, features: dict[str, float]) -> None:
+    most = check.limits.features
+    if len(features) > most:
+        check.add("task.features", f"has {len(features)} entries; limits.features is {most}")
+        return
+    for key, value in features.items():
+        if not key:
+            check.add("task.features", "has an empty key; name it")
+        check.text(f"task.features[{key[:64]!r}]", key, check.limits.id_chars)
+        check.between(f"task.features[{key[:64]!r}]", value, -MAX_AMOUNT, MAX_AMOUNT)
+
+
+def check_embedding(check: Check, embedding: tuple[float, ...], dimension: int) -> None:
+    if not dimension:
+        check.add("task.embedding", "is given, but `features` declares no embedding")
+    elif len(embedding) != dimension:
+        text = f"has {len(embedding)} numbers; `features` declares {dimension}"
+        check.add("task.embedding", text)
+    elif not all(-MAX_AMOUNT <= value <= MAX_AMOUNT for value in embedding):
+        for i, value in enumerate(embedding):
+            check.between(f"task.embedding[{i}]", value, -MAX_AMOUNT, MAX_AMOUNT)
+
+
+def check_outcome(state: State, outcome: Outcome) -> None:
+    """Raise FIELD_VIOLATIONS with everything that is wrong in an outcome."""
+    check = Check(state.config.limits)
+    names = ("outcome_id", "decision_id", "source", "executed_agent_id")
+    check.texts("outcome.", outcome, names)
+    if outcome.outcome_id.startswith(MADE_ID):
+        check.add("outcome.outcome_id", f"starts with {MADE_ID!r}, which is kept for ids made here")
+    check.text("outcome.explanation", outcome.explanation, check.limits.text_chars)
+    if not outcome.decision_id:
+        check.add("outcome.decision_id", "is empty; give the decision_id that Route answered")
+    check.between("outcome.quality", outcome.quality, 0, 1)
+    check.between("outcome.cost_usd", outcome.cost_usd, 0, MAX_AMOUNT)
+    check.between("outcome.latency_ms", outcome.latency_ms, 0, MAX_AMOUNT)
+    check.between("outcome.reported_confidence", outcome.reported_confidence, 0, 1)
+    check.between("outcome.event_time_ms", outcome.event_time_ms, 0, MAX_TIME_MS)
+    told = (outcome.success, outcome.quality, outcome.cost_usd, outcome.latency_ms)
+    says = outcome.executed_agent_id or any(metric is not None for metric in told)
+    if outcome.kind is OutcomeKind.RETRACT and says:
+        check.add("outcome.kind", "is RETRACT, which takes no metrics; send a REPORT beside it")
+    elif outcome.kind is not OutcomeKind.RETRACT and not says:
+        text = "says nothing; give success, quality, cost_usd, latency_ms or executed_agent_id"
+        check.add("outcome", text)
+    check.raise_if_any()

@@ -1,0 +1,187 @@
+"""The values that cross the engine's border: what comes in, what is logged, what goes out.
+
+An event is logged as it stands here (see routerd.log.codec), so a field may be added with a
+default and never renamed, reordered or given another meaning. Arrays are raw little-endian float64.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+
+class Reason(StrEnum):
+    """Why this agent: short, stable, the same word on every surface."""
+
+    SAMPLED = "SAMPLED"
+    BEST_KNOWN = "BEST_KNOWN"
+    COLD_START = "COLD_START"
+    EXPLICIT = "EXPLICIT"
+    STATIC_ROUTE = "STATIC_ROUTE"
+
+
+class Exclusion(StrEnum):
+    """Why an agent could not be chosen."""
+
+    MISSING_CAPABILITY = "MISSING_CAPABILITY"
+    WRONG_POOL = "WRONG_POOL"
+    OVER_MAX_COST = "OVER_MAX_COST"
+    OVER_MAX_LATENCY = "OVER_MAX_LATENCY"
+
+
+class OutcomeKind(StrEnum):
+    REPORT = "REPORT"
+    REVISE = "REVISE"
+    RETRACT = "RETRACT"
+
+
+class Value(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Base of all values: immutable, defaults left out of the encoding."""
+
+
+class Preference(Value, frozen=True):
+    """Weights that replace the configured ones for one request; None keeps the configured one."""
+
+    quality: float | None = None
+    cost: float | None = None
+    latency: float | None = None
+
+
+class Task(Value, frozen=True):
+    """What is to be done. Texts stay on this side of `encode`: they are never logged."""
+
+    task_id: str = ""
+    group_id: str = ""
+    work_type: str = ""
+    domain: str = ""
+    labels: dict[str, str] = {}
+    complexity: float | None = None
+    description: str = ""
+    features: dict[str, float] = {}
+    embedding: tuple[float, ...] = ()
+    session_id: str = ""
+
+
+class Request(Value, frozen=True):
+    """One question to the router. An empty request_id is made from the log position."""
+
+    request_id: str = ""
+    task: Task = Task()
+    agent_id: str = ""
+    required_capabilities: tuple[str, ...] = ()
+    pool: str = ""
+    preference: Preference = Preference()
+    max_cost_usd: float | None = None
+    max_latency_ms: float | None = None
+    event_time_ms: int = 0
+
+
+class Query(Value, frozen=True):
+    """A request as the law sees it: encoded features instead of texts. Logged in its decision."""
+
+    request_id: str
+    digest: bytes
+    x: bytes
+    cell: int
+    new_slots: tuple[tuple[str, str], ...] = ()
+    task_id: str = ""
+    group_id: str = ""
+    work_type: str = ""
+    domain: str = ""
+    labels: dict[str, str] = {}
+    session_id: str = ""
+    agent_id: str = ""
+    required_capabilities: tuple[str, ...] = ()
+    pool: str = ""
+    preference: Preference = Preference()
+    max_cost_usd: float | None = None
+    max_latency_ms: float | None = None
+
+
+class Excluded(Value, frozen=True):
+    agent_id: str
+    reason: Exclusion
+    detail: str = ""
+
+
+class Event(Value, frozen=True, tag_field="event"):
+    """Something that happened, in the order of the log. Only an event changes state."""
+
+    time_ms: int
+
+
+class ConfigApplied(Event, frozen=True, tag=True):
+    """The engine's configuration from here on; always the event at position 1 of a partition.
+
+    config: the normalised engine configuration as JSON. fingerprint: of this machine's numeric
+    kernels (see routerd.core.fingerprint); laws are bit-exact only under an equal one.
+    """
+
+    partition: str
+    config: bytes
+    engine_version: str
+    fingerprint: str
+
+
+class Decision(Event, frozen=True, tag=True):
+    """One draw from one law.
+
+    agents are the eligible ones in id order, law their probabilities (float64). stages names those
+    that changed the law, in order.
+    """
+
+    query: Query
+    agent_id: str
+    propensity: float
+    u: float
+    agents: tuple[str, ...]
+    law: bytes
+    policy_id: str
+    reason: Reason
+    confidence: float | None = None
+    fallback: str = ""
+    alternatives: tuple[str, ...] = ()
+    stages: tuple[str, ...] = ()
+    excluded: tuple[Excluded, ...] = ()
+
+
+class Outcome(Value, frozen=True):
+    """What came of a decision, as one source tells it; unset metrics say nothing."""
+
+    outcome_id: str = ""
+    decision_id: str = ""
+    kind: OutcomeKind = OutcomeKind.REPORT
+    source: str = ""
+    success: bool | None = None
+    quality: float | None = None
+    cost_usd: float | None = None
+    latency_ms: float | None = None
+    reported_confidence: float | None = None
+    executed_agent_id: str = ""
+    explanation: str = ""
+    event_time_ms: int = 0
+
+
+class OutcomeReported(Event, frozen=True, tag=True):
+    """An accepted outcome. Its order among others is (event_time_ms or time_ms, outcome_id)."""
+
+    outcome: Outcome
+    digest: bytes
+
+
+class DecisionsClosed(Event, frozen=True, tag=True):
+    """Decisions that accept no more outcomes: their window ended or the bound was reached."""
+
+    decision_ids: tuple[str, ...]
+
+
+AnyEvent = ConfigApplied | Decision | OutcomeReported | DecisionsClosed
+
+
+class Record(msgspec.Struct, frozen=True):
+    """An event with its place in the log: position from 1, hash chained over all before it."""
+
+    position: int
+    hash: bytes
+    event: AnyEvent

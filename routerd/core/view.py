@@ -1,0 +1,122 @@
+"""What a decision looks at: the query, and the estimates of every agent on the roster."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from learners.base import Array
+from routerd.core.answers import Candidate, Estimate
+from routerd.core.state import State
+from routerd.core.values import Query
+
+Estimates = tuple[Array, Array]
+LEAST_VARIANCE = 1e-12
+
+
+class View:
+    """Estimates are (mean, variance) over the roster in id order, computed when first read."""
+
+    def __init__(self, state: State, query: Query) -> None:
+        self.state = state
+        self.query = query
+        weights, asked = state.config.utility, query.preference
+        self.quality_weight = weights.quality if asked.quality is None else asked.quality
+        cost = weights.cost if asked.cost is None else asked.cost
+        latency = weights.latency if asked.latency is None else asked.latency
+        self.cost_weight = cost / weights.cost_scale_usd
+        self.latency_weight = latency / weights.latency_scale_ms
+        self._quality: Estimates | None = None
+        self._cost: Estimates | None = None
+        self._latency: Estimates | None = None
+        self._utility: Estimates | None = None
+
+    @property
+    def limited(self) -> bool:
+        """Whether predicted cost or latency can exclude an agent."""
+        return self.query.max_cost_usd is not None or self.query.max_latency_ms is not None
+
+    @property
+    def quality(self) -> Estimates:
+        if self._quality is None:
+            x = np.frombuffer(self.query.x)
+            self._quality = self.state.learner.predict(x, self.state.roster.arms)
+        return self._quality
+
+    @property
+    def cost(self) -> Estimates:
+        if self._cost is None:
+            self._cost = self.state.cost.predict(self.query.cell, self.state.roster.arms)
+        return self._cost
+
+    @property
+    def latency(self) -> Estimates:
+        if self._latency is None:
+            self._latency = self.state.latency.predict(self.query.cell, self.state.roster.arms)
+        return self._latency
+
+    @property
+    def utility(self) -> Estimates:
+        """Quality, cost and latency combined by the request's weights."""
+        if self._utility is None:
+            self._utility = self._combined()
+        return self._utility
+
+    def _combined(self) -> Estimates:
+        mean, variance = self.quality
+        if self.quality_weight != 1.0:
+            mean = self.quality_weight * mean
+            variance = np.maximum(self.quality_weight**2 * variance, LEAST_VARIANCE)
+        for weight, metric in ((self.cost_weight, "cost"), (self.latency_weight, "latency")):
+            if weight:
+                expected, spread = getattr(self, metric)
+                mean = mean - weight * expected
+                variance = variance + weight * weight * spread
+        return mean, variance
+
+    def cost_known(self, index: int) -> bool:
+        """Whether an agent's cost rests on reports or prices, not on the reference scale."""
+        priced = self.state.roster.agents[index].prices is not None
+        return priced or bool(self.state.cost.seen(self.state.roster.arms)[index] > 0)
+
+    def latency_known(self, index: int) -> bool:
+        return bool(self.state.latency.seen(self.state.roster.arms)[index] > 0)
+
+    @property
+    def noise(self) -> float:
+        """Variance of one observed utility around its mean."""
+        return max(self.quality_weight**2 * self.state.learner.noise, 1e-12)
+
+    def utility_of(self, eligible: tuple[int, ...]) -> Estimates:
+        """The utilities of the agents at these roster indices."""
+        mean, variance = self.utility
+        if len(eligible) == len(mean):
+            return mean, variance
+        index = list(eligible)
+        return mean[index], variance[index]
+
+    def candidates(
+        self, probability: dict[str, float], why: dict[str, tuple[str, str]]
+    ) -> tuple[Candidate, ...]:
+        """Every agent with its estimates, and its probability or why it was excluded."""
+        told = []
+        for i, agent_id in enumerate(self.state.roster.ids):
+            exclusion, detail = why.get(agent_id, ("", ""))
+            told.append(
+                Candidate(
+                    agent_id,
+                    probability.get(agent_id, 0.0),
+                    quality=estimate(self.quality, i),
+                    cost_usd=estimate(self.cost, i),
+                    latency_ms=estimate(self.latency, i),
+                    utility=estimate(self.utility, i),
+                    exclusion=exclusion,
+                    detail=detail,
+                )
+            )
+        return tuple(told)
+
+
+def estimate(of: Estimates, index: int) -> Estimate:
+    return Estimate(float(of[0][index]), math.sqrt(of[1][index]))
