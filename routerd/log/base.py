@@ -1,0 +1,109 @@
+"""What a log is, and the three ways in which it says no."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple, Protocol
+
+
+class Conflict(Exception):  # noqa: N818 - named for what it tells
+    """Another writer appended first: `expect` was not the last position. Nothing was appended."""
+
+    def __init__(self, partition: str, expect: int, last: int) -> None:
+        super().__init__(f"partition {partition!r} ends at position {last}, not at {expect}")
+        self.partition = partition
+        self.expect = expect
+        self.last = last
+
+
+class LogUnavailable(Exception):  # noqa: N818 - named for what it tells
+    """The disk said no: full, failing, locked or not permitted. Nothing was acknowledged.
+
+    An append that raised it may yet be found in the log later, whole, but never in part.
+    """
+
+
+class LogCorrupt(Exception):  # noqa: N818 - named for what it tells
+    """The stored log is not what was appended, from `position` of `partition` on.
+
+    The partition is "" when the damage keeps the log as a whole from being opened.
+    """
+
+    def __init__(self, partition: str, position: int, what: str) -> None:
+        where = f"position {position} of partition {partition!r}" if partition else "its start"
+        super().__init__(
+            f"the log is damaged at {where}: {what}. "
+            "Stop, keep the directory as it is, and restore a copy made before the damage."
+        )
+        self.partition = partition
+        self.position = position
+        self.what = what
+
+
+class Entry(NamedTuple):
+    """One stored event: its position (from 1, dense), its link of the hash chain (16 bytes, see
+    routerd.log.codec.chain_hash) and the encoded event."""
+
+    position: int
+    hash: bytes
+    payload: bytes
+
+
+class Log(Protocol):
+    """Any number of partitions, each an append-only sequence of entries.
+
+    One thread appends and reads; only `sync` may be called from another thread meanwhile.
+    Every method may raise LogUnavailable, every reading one LogCorrupt.
+    """
+
+    def partitions(self) -> list[str]:
+        """Names of all partitions that hold entries, sorted."""
+        ...
+
+    def last(self, partition: str) -> tuple[int, bytes]:
+        """Position and hash of the last entry; (0, GENESIS) when there is none."""
+        ...
+
+    def read(self, partition: str, after: int = 0) -> Iterator[Entry]:
+        """Entries behind position `after`, in order, those appended meanwhile included.
+
+        Each is checked against the chain. At damage, the whole entries come first, then
+        LogCorrupt with the first bad position. No lock is held between two entries.
+        """
+        ...
+
+    def get(self, partition: str, position: int) -> Entry | None:
+        """One entry, checked against the chain; None when the log does not reach it."""
+        ...
+
+    def append(self, partition: str, entries: Sequence[Entry], expect: int) -> None:
+        """Appends all entries or none; when it returns they survive kill -9.
+
+        The positions are expect + 1, expect + 2, ... (ValueError if not). Raises Conflict when
+        `expect` is not the last position. After LogUnavailable every append and sync raises it
+        again, until `probe` succeeded.
+        """
+        ...
+
+    def sync(self) -> None:
+        """When it returns, everything appended before the call survives power loss."""
+        ...
+
+    def probe(self) -> None:
+        """Makes the log usable again after LogUnavailable, or raises it again.
+
+        Entries that no successful `sync` covered may be gone afterwards, as after power loss:
+        compare `last` with what is held in memory.
+        """
+        ...
+
+    def close(self) -> None:
+        """Syncs, unless the log is unavailable, and lets the storage go. May be called twice."""
+        ...
+
+
+def check_positions(entries: Sequence[Entry], expect: int) -> None:
+    """ValueError unless the entries' positions are expect + 1, expect + 2, ..."""
+    for position, entry in enumerate(entries, expect + 1):
+        if entry.position != position:
+            raise ValueError(f"position {entry.position} was given where {position} is next")

@@ -1,0 +1,101 @@
+"""Events as bytes, the hash chain over them, and decision ids made from both.
+
+The encoding is MessagePack of named fields with sorted map keys: the same event always gives the
+same bytes, and an event of an older release still decodes when fields were added with a default.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Iterable, Iterator, Sequence
+from hashlib import blake2b
+
+import msgspec
+
+from routerd.core.values import AnyEvent, Record
+from routerd.log.base import Entry, Log, LogCorrupt
+
+HASH_BYTES = 16
+ID_POSITION_BYTES = 5
+ID_HASH_BYTES = 5
+ID_LENGTH = 16
+
+_encoder = msgspec.msgpack.Encoder(order="deterministic")
+_decoder: msgspec.msgpack.Decoder[AnyEvent] = msgspec.msgpack.Decoder(AnyEvent)
+
+
+def encode(event: AnyEvent) -> bytes:
+    """The event's bytes, equal for equal events."""
+    return _encoder.encode(event)
+
+
+def decode(payload: bytes) -> AnyEvent:
+    """The event in the bytes; msgspec.DecodeError when they hold none that is known here."""
+    return _decoder.decode(payload)
+
+
+def chain_hash(previous_hash: bytes, position: int, payload: bytes) -> bytes:
+    """The hash of an entry: 16 bytes of BLAKE2b over the hash before it, its position (8 bytes,
+    little-endian) and its payload."""
+    link = previous_hash + position.to_bytes(8, "little") + payload
+    return blake2b(link, digest_size=HASH_BYTES).digest()
+
+
+def verified(
+    partition: str, after: int, previous_hash: bytes, rows: Iterable[Sequence[object]]
+) -> Iterator[Entry]:
+    """Stored (position, hash, payload) as entries, as long as they continue the chain.
+
+    The first row should be position after + 1. Raises LogCorrupt at the first that does not fit;
+    rows may hold values of any type, as damage makes them.
+    """
+    for position, stored_hash, payload in rows:
+        after += 1
+        if position != after:
+            raise LogCorrupt(partition, after, f"position {position!r} stands in its place")
+        if not isinstance(payload, bytes) or stored_hash != chain_hash(
+            previous_hash, after, payload
+        ):
+            raise LogCorrupt(partition, after, "its hash does not continue the chain")
+        previous_hash = stored_hash
+        yield Entry(after, previous_hash, payload)
+
+
+def records(log: Log, partition: str, after: int = 0) -> Iterator[Record]:
+    """`log.read` with the events decoded; LogCorrupt too where a payload holds no known event."""
+    for position, entry_hash, payload in log.read(partition, after):
+        try:
+            event = decode(payload)
+        except msgspec.DecodeError as error:
+            what = f"its event is unknown to this version of routerd ({error})"
+            raise LogCorrupt(partition, position, what) from error
+        yield Record(position, entry_hash, event)
+
+
+def decision_id(position: int, entry_hash: bytes) -> str:
+    """16 characters that sort by position and cannot be guessed: base32hex, in lower case, of the
+    position (5 bytes, big-endian) and the first 5 bytes of the entry's hash.
+
+    >>> decision_id(1, bytes(range(16)))
+    '00000001000g40o4'
+    """
+    raw = position.to_bytes(ID_POSITION_BYTES, "big") + entry_hash[:ID_HASH_BYTES]
+    return base64.b32hexencode(raw).decode().lower()
+
+
+def parse_decision_id(text: str) -> tuple[int, bytes] | None:
+    """Position and the first 5 bytes of the hash; None for what decision_id never returns.
+
+    >>> parse_decision_id("00000001000g40o4")
+    (1, b'\\x00\\x01\\x02\\x03\\x04')
+    """
+    if len(text) != ID_LENGTH or not text.isascii() or text != text.lower():
+        return None
+    try:
+        raw = base64.b32hexdecode(text.upper())
+    except binascii.Error:
+        return None
+    if len(raw) != ID_POSITION_BYTES + ID_HASH_BYTES:  # it was padded
+        return None
+    return int.from_bytes(raw[:ID_POSITION_BYTES], "big"), raw[ID_POSITION_BYTES:]

@@ -1,0 +1,132 @@
+"""Group commit for an event loop: one commit a turn, one fsync at a time in a thread.
+
+A commit survives kill -9; what must survive power loss waits for the fsync after it as well. Each
+waiter has its own future, so a cancelled call neither stops the write nor wakes the others.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+from routerd.core.errors import ErrorReason, RouterError
+from routerd.log.base import LogUnavailable
+from routerd.log.sequencer import Sequencer
+
+RETRY_S = 1.0
+SYNC_EVERY = 4096
+
+logger = logging.getLogger(__name__)
+
+Waiter = tuple[int, asyncio.Future[None]]
+
+
+class Committer:
+    """Makes positions durable and tells who waits for them."""
+
+    def __init__(self, sequencer: Sequencer, on_health: Callable[[bool], None]) -> None:
+        self.sequencer = sequencer
+        self.on_health = on_health
+        self.synced = sequencer.durable
+        self._loop = asyncio.get_running_loop()
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="routerd-fsync")
+        self._commit_waiters: list[Waiter] = []
+        self._sync_waiters: list[Waiter] = []
+        self._turn_scheduled = False
+        self._sync_task: asyncio.Task[None] | None = None
+        self._recovery: asyncio.Task[None] | None = None
+
+    async def durable(self, position: int, *, platter: bool) -> None:
+        """Return once `position` is committed, with `platter` fsynced. Raises READ_ONLY."""
+        if position > self.sequencer.durable:
+            await self._wait(self._commit_waiters, position, self._schedule_turn)
+        if platter and position > self.synced:
+            await self._wait(self._sync_waiters, position, self._start_sync)
+
+    async def close(self) -> None:
+        """Commit and fsync what is left."""
+        if self._recovery is not None:
+            self._recovery.cancel()
+        while self._sync_task is not None:
+            await asyncio.wait([self._sync_task])
+        if not self.sequencer.read_only:
+            self._turn()
+            await self._loop.run_in_executor(self._thread, self.sequencer.log.sync)
+        self._thread.shutdown()
+
+    async def _wait(self, waiters: list[Waiter], position: int, start: Callable[[], None]) -> None:
+        future = self._loop.create_future()
+        waiters.append((position, future))
+        start()
+        await future
+
+    def _schedule_turn(self) -> None:
+        if not self._turn_scheduled:
+            self._turn_scheduled = True
+            self._loop.call_soon(self._turn)
+
+    def _turn(self) -> None:
+        """Commit all that this turn of the loop queued."""
+        self._turn_scheduled = False
+        waiters, self._commit_waiters = self._commit_waiters, []
+        try:
+            durable = self.sequencer.commit()
+        except LogUnavailable as error:
+            self._commit_waiters = waiters
+            self._fail(error)
+            return
+        for _, future in waiters:
+            if not future.done():
+                future.set_result(None)
+        if durable - self.synced >= SYNC_EVERY:
+            self._start_sync()
+
+    def _start_sync(self) -> None:
+        if self._sync_task is None:
+            self._sync_task = self._loop.create_task(self._sync())
+
+    async def _sync(self) -> None:
+        """Fsync until nobody waits; later waiters share the next round."""
+        try:
+            while True:
+                target = self.sequencer.durable
+                await self._loop.run_in_executor(self._thread, self.sequencer.log.sync)
+                self.synced = max(self.synced, target)
+                waiting, self._sync_waiters = self._sync_waiters, []
+                for position, future in waiting:
+                    if position > self.synced:
+                        self._sync_waiters.append((position, future))
+                    elif not future.done():
+                        future.set_result(None)
+                if not self._sync_waiters:
+                    return
+        except LogUnavailable as error:
+            self.sequencer.fail()
+            self._fail(error)
+        finally:
+            self._sync_task = None
+
+    def _fail(self, error: LogUnavailable) -> None:
+        """Refuse everybody who waits, and try the disk again until it works."""
+        logger.error("the log cannot be written, serving read-only: %s", error)
+        waiters = self._commit_waiters + self._sync_waiters
+        self._commit_waiters, self._sync_waiters = [], []
+        for _, future in waiters:
+            if not future.done():
+                text = "the log could not be written; the call may be repeated with the same id"
+                future.set_exception(RouterError(ErrorReason.READ_ONLY, text))
+        self.on_health(False)
+        if self._recovery is None:
+            self._recovery = self._loop.create_task(self._recover())
+
+    async def _recover(self) -> None:
+        while True:
+            await asyncio.sleep(RETRY_S)
+            if self.sequencer.recover():
+                self.synced = self.sequencer.durable
+                self._recovery = None
+                logger.info("the log can be written again")
+                self.on_health(True)
+                return

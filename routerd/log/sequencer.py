@@ -1,0 +1,275 @@
+"""One sequencer a partition: decide, take the next position, apply, queue. No await, so no lock.
+
+What is queued is durable after commit(). If a commit fails, memory is discarded, the state is
+folded anew from what the log holds, and nothing is accepted until recover() succeeds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Self
+
+import msgspec
+
+from routerd import __version__
+from routerd.core.answers import Ack, Answer, Candidate, Found
+from routerd.core.apply import apply
+from routerd.core.decide import decide, digest_of, encode_request
+from routerd.core.errors import ErrorReason, RouterError
+from routerd.core.fingerprint import fingerprint
+from routerd.core.outcomes import executed_agent
+from routerd.core.react import react
+from routerd.core.reasons import law_of, sentence
+from routerd.core.settings import EngineConfig, engine_part
+from routerd.core.state import OpenDecision, State
+from routerd.core.validate import MADE_ID, check_outcome, check_request
+from routerd.core.values import (
+    AnyEvent,
+    ConfigApplied,
+    Decision,
+    Outcome,
+    OutcomeReported,
+    Record,
+    Request,
+)
+from routerd.core.view import View
+from routerd.log.base import Entry, Log, LogUnavailable
+from routerd.log.codec import (
+    chain_hash,
+    decision_id,
+    decode,
+    encode,
+    parse_decision_id,
+    records,
+)
+
+Clock = Callable[[], int]
+"""Milliseconds since the epoch, monotonic."""
+
+
+def fold(log: Log, partition: str) -> State:
+    """The state after every event of the log. Raises LogCorrupt, LogUnavailable."""
+    state = State(partition)
+    for record in records(log, partition):
+        apply(state, record, decision_id(record.position, record.hash))
+    return state
+
+
+class Sequencer:
+    """The one writer of a partition. Every method is synchronous."""
+
+    def __init__(self, log: Log, state: State, clock: Clock) -> None:
+        self.log = log
+        self.state = state
+        self.clock = clock
+        self.durable = state.position
+        self.read_only = False
+        self._queue: list[Entry] = []
+
+    @classmethod
+    def open(cls, log: Log, config: EngineConfig, clock: Clock, partition: str = "default") -> Self:
+        """Fold the log and apply `config` if it, the engine or the machine changed."""
+        self = cls(log, fold(log, partition), clock)
+        wanted = msgspec.json.encode(engine_part(config), order="deterministic")
+        state = self.state
+        held = (state.config_bytes, state.engine_version, state.fingerprint)
+        if held != (wanted, __version__, fingerprint()):
+            time_ms = max(state.time_ms, 1 if config.clock == "logical" else clock())
+            self._append(ConfigApplied(time_ms, partition, wanted, __version__, fingerprint()))
+            self.commit()
+            log.sync()
+        return self
+
+    @property
+    def position(self) -> int:
+        return self.state.position
+
+    def route(self, request: Request, *, explain: bool = False) -> Answer:
+        """Decide once for a request_id; asked again, answer what was answered."""
+        check_request(self.state, request)
+        known = self.state.requests.get(request.request_id)
+        if known is not None:
+            return self._again(known, self.state.decisions[known], request)
+        self._require_writable()
+        decision, view = self._decide(request)
+        position, name = self._append(decision)
+        candidates = explained(decision, view) if explain else ()
+        self._react()
+        return Answer(name, position, decision, candidates, sentence(decision))
+
+    def preview(self, request: Request, *, explain: bool = True) -> Answer:
+        """What route would answer now; nothing changes. position is the basis."""
+        check_request(self.state, request)
+        decision, view = self._decide(request)
+        candidates = explained(decision, view) if explain else ()
+        return Answer("", self.state.position, decision, candidates, sentence(decision))
+
+    def report(self, outcome: Outcome) -> Ack:
+        """Accept an outcome once for an outcome_id."""
+        check_outcome(self.state, outcome)
+        digest = digest_of(outcome)
+        known = self.state.outcomes.get(outcome.outcome_id)
+        if known is not None:
+            if known[0] == digest:
+                return Ack(outcome.outcome_id, known[1], duplicate=True)
+            text = f"outcome_id {outcome.outcome_id!r} was used for another outcome"
+            facts = {"outcome_id": outcome.outcome_id, "position": str(known[1])}
+            raise RouterError(ErrorReason.OUTCOME_CONFLICT, text, metadata=facts)
+        self._require_writable()
+        if outcome.decision_id not in self.state.decisions:
+            raise self._not_open(outcome.decision_id)
+        executed = outcome.executed_agent_id
+        if executed and executed not in self.state.arm_of:
+            text = f"outcome.executed_agent_id: agent {executed!r} is not registered"
+            raise RouterError(ErrorReason.AGENT_NOT_FOUND, text, metadata={"agent_id": executed})
+        if not outcome.outcome_id:
+            made = f"{MADE_ID}{self.state.position + 1}"
+            outcome = msgspec.structs.replace(outcome, outcome_id=made)
+        time_ms = self._time(outcome.event_time_ms)
+        position, _ = self._append(OutcomeReported(time_ms, outcome, digest))
+        self._react()
+        return Ack(outcome.outcome_id, position, duplicate=False)
+
+    def find(self, name: str) -> Found:
+        """A decision by its id, open or closed. Raises DECISION_NOT_FOUND."""
+        entry = self.state.decisions.get(name)
+        if entry is None:
+            logged = self._logged(name)
+            if logged is None:
+                raise not_found(name)
+            position, decision = logged
+            said = sentence(decision)
+            return Found(name, position, decision, False, None, None, None, "", 0, said)
+        executed = executed_agent(entry, self.state.config.outcomes.sources)
+        return Found(
+            decision_id=name,
+            position=entry.position,
+            decision=entry.decision,
+            open=True,
+            quality=entry.credit.quality,
+            cost_usd=entry.credit.cost_usd,
+            latency_ms=entry.credit.latency_ms,
+            executed_agent_id="" if executed == entry.decision.agent_id else executed,
+            reports=len(entry.outcome_ids),
+            sentence=sentence(entry.decision),
+        )
+
+    def commit(self) -> int:
+        """Write what is queued in one commit; the last durable position. Raises LogUnavailable."""
+        if self._queue:
+            batch, self._queue = self._queue, []
+            try:
+                self.log.append(self.state.partition, batch, expect=self.durable)
+            except LogUnavailable:
+                self.fail()
+                raise
+            self.durable = batch[-1].position
+        return self.durable
+
+    def fail(self) -> None:
+        """The disk cannot be trusted: forget all that it does not hold, accept nothing more."""
+        self.read_only = True
+        self._queue = []
+        self._refold()
+
+    def recover(self) -> bool:
+        """Accept again if the disk works. Raises LogCorrupt."""
+        if self.read_only:
+            try:
+                self.log.probe()
+            except LogUnavailable:
+                return False
+            if self._refold():
+                self.read_only = False
+        return not self.read_only
+
+    def _refold(self) -> bool:
+        try:
+            self.state = fold(self.log, self.state.partition)
+        except LogUnavailable:
+            return False
+        self.durable = self.state.position
+        return True
+
+    def _require_writable(self) -> None:
+        if self.read_only:
+            text = "the log cannot be written; nothing was changed, try again later"
+            raise RouterError(ErrorReason.READ_ONLY, text)
+
+    def _time(self, asked_ms: int) -> int:
+        """Event time: never before the last event's, whatever the clock says."""
+        match self.state.config.clock:
+            case "wall":
+                now = self.clock()
+            case "caller":
+                now = asked_ms
+            case "logical":
+                now = self.state.position + 1
+        return max(now, self.state.time_ms)
+
+    def _decide(self, request: Request) -> tuple[Decision, View]:
+        request_id = request.request_id or f"{MADE_ID}{self.state.position + 1}"
+        query = encode_request(self.state, request, request_id)
+        return decide(self.state, query, self._time(request.event_time_ms))
+
+    def _append(self, event: AnyEvent) -> tuple[int, str]:
+        """Take the next position, apply, queue."""
+        position = self.state.position + 1
+        payload = encode(event)
+        chained = chain_hash(self.state.chain, position, payload)
+        name = decision_id(position, chained)
+        apply(self.state, Record(position, chained, event), name)
+        self._queue.append(Entry(position, chained, payload))
+        return position, name
+
+    def _react(self) -> None:
+        while events := react(self.state):
+            for event in events:
+                self._append(event)
+
+    def _again(self, name: str, entry: OpenDecision, request: Request) -> Answer:
+        if entry.decision.query.digest != digest_of(request):
+            text = f"request_id {request.request_id!r} was used for another request"
+            facts = {"request_id": request.request_id, "decision_id": name}
+            raise RouterError(ErrorReason.REQUEST_ID_REUSED, text, metadata=facts)
+        candidates = logged_candidates(entry.decision)
+        return Answer(name, entry.position, entry.decision, candidates, sentence(entry.decision))
+
+    def _logged(self, name: str) -> tuple[int, Decision] | None:
+        """A decision that is closed already, from the log."""
+        parsed = parse_decision_id(name)
+        if parsed is None:
+            return None
+        entry = self.log.get(self.state.partition, parsed[0])
+        if entry is None or entry.hash[: len(parsed[1])] != parsed[1]:
+            return None
+        event = decode(entry.payload)
+        return (entry.position, event) if isinstance(event, Decision) else None
+
+    def _not_open(self, name: str) -> RouterError:
+        if self._logged(name) is None:
+            return not_found(name)
+        hours = self.state.config.outcomes.window_hours
+        text = f"decision {name} is closed: outcomes are accepted for {hours:g} h"
+        return RouterError(ErrorReason.DECISION_EXPIRED, text, metadata={"decision_id": name})
+
+
+def not_found(name: str) -> RouterError:
+    text = f"no decision {name[:64]!r}; use the decision_id that Route answered"
+    return RouterError(ErrorReason.DECISION_NOT_FOUND, text, metadata={"decision_id": name[:64]})
+
+
+def explained(decision: Decision, view: View) -> tuple[Candidate, ...]:
+    """Every candidate with its estimates."""
+    why = {e.agent_id: (str(e.reason), e.detail) for e in decision.excluded}
+    return view.candidates(law_of(decision), why)
+
+
+def logged_candidates(decision: Decision) -> tuple[Candidate, ...]:
+    """Every candidate as the log holds it: probabilities and exclusions, no estimates."""
+    drawn = [Candidate(agent_id, p) for agent_id, p in law_of(decision).items()]
+    kept_out = [
+        Candidate(e.agent_id, 0.0, exclusion=str(e.reason), detail=e.detail)
+        for e in decision.excluded
+    ]
+    return tuple(sorted(drawn + kept_out, key=lambda c: c.agent_id))

@@ -1,0 +1,381 @@
+"""The log of one process on one machine: one SQLite file in one directory.
+
+What makes each promise true
+- kill -9: a commit in WAL mode with synchronous=NORMAL is in the kernel's hands when it returns.
+- Power loss: `sync` fsyncs the WAL by its own descriptor, in any thread. That is what
+  synchronous=FULL does after a commit, no more: the WAL's header was synced when the WAL was begun
+  anew (NORMAL does that), and it is begun anew only after all of it was copied to the database
+  and that was synced.
+- Damage: every entry is chained to the one before, and the table `tail` says where each partition
+  must end, because entries that vanish at the end break no chain.
+- A failed fsync: the kernel may have dropped what it could not write and say so only once. So
+  nothing is written until `probe` has closed every connection (SQLite then checks each frame of
+  the WAL against its checksum on opening), copied the whole WAL to the database and emptied it.
+
+SQLite never checkpoints by itself here, not even when closing, so no fsync stalls the appending
+thread but a short one at each beginning of the WAL. `sync` copies the WAL to the database when it
+passes CHECKPOINT_PAGES; `append` does so itself at LIMIT_PAGES, which bounds the WAL (64 MiB and
+one append) for callers that never sync. Reads hold no transaction open between batches, so only
+a foreign program that does can make it grow further; it shrinks again afterwards.
+
+A WAL that was damaged after a crash cannot be told from one that was cut short by it: SQLite keeps
+what stands before the damage. Only entries since the last checkpoint can be lost in that way.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import apsw
+
+from routerd.core.state import GENESIS
+from routerd.log.base import Conflict, Entry, LogCorrupt, LogUnavailable, check_positions
+from routerd.log.codec import verified
+from routerd.log.disk import sync_directory, take_lock, write_scratch
+
+OLDEST_SQLITE = "3.51.3"
+FORMAT = 1
+BUSY_TIMEOUT_MS = 2_000
+BATCH = 256
+PAGE_BYTES = 4_096
+CHECKPOINT_PAGES = 4_096
+LIMIT_PAGES = 16_384
+
+SCHEMA = f"""
+CREATE TABLE meta (key TEXT PRIMARY KEY, value INTEGER) WITHOUT ROWID;
+CREATE TABLE entry (partition TEXT, position INTEGER, hash BLOB, payload BLOB,
+    PRIMARY KEY (partition, position)) WITHOUT ROWID;
+CREATE TABLE tail (partition TEXT PRIMARY KEY, position INTEGER, hash BLOB) WITHOUT ROWID;
+INSERT INTO meta VALUES ('format', {FORMAT}), ('probes', 0);
+"""
+# A partition whose tail was damaged away is still listed, so that reading it tells. UNION, not
+# UNION ALL: in a damaged tree the next name can be an earlier one again.
+PARTITIONS = """
+WITH RECURSIVE seen(name) AS (
+    SELECT min(partition) FROM entry
+    UNION SELECT (SELECT min(partition) FROM entry WHERE partition > name) FROM seen
+        WHERE name IS NOT NULL)
+SELECT name FROM seen WHERE name IS NOT NULL UNION SELECT partition FROM tail ORDER BY 1
+"""
+BEHIND = """
+SELECT position, hash, payload FROM entry WHERE partition = ? AND position > ?
+ORDER BY position LIMIT ?
+"""
+NEWEST = "SELECT position, hash FROM entry WHERE partition = ? ORDER BY position DESC LIMIT 1"
+HASH = "SELECT hash FROM entry WHERE partition = ? AND position = ?"
+FORMAT_OF_FILE = "SELECT value FROM meta WHERE key = 'format'"
+TAIL = "SELECT position, hash FROM tail WHERE partition = ?"
+INSERT = "INSERT INTO entry VALUES (?, ?, ?, ?)"
+SET_TAIL = """
+INSERT INTO tail VALUES (?, ?, ?)
+ON CONFLICT (partition) DO UPDATE SET position = excluded.position, hash = excluded.hash
+"""
+
+# What SQLite and the text decoder say of a file whose bytes were changed.
+DAMAGE = (
+    apsw.CorruptError,
+    apsw.NotADBError,
+    apsw.SQLError,
+    apsw.FormatError,
+    apsw.MismatchError,
+    apsw.TooBigError,
+    UnicodeDecodeError,
+)
+
+Row = tuple[Any, ...]
+START: Row = (0, GENESIS)
+WRITE = apsw.SQLITE_OPEN_READWRITE
+
+
+class SqliteLog:
+    """See routerd.log.base.Log. One process writes to a directory, any number read it."""
+
+    def __init__(self, directory: Path, lock_fd: int | None) -> None:
+        """Use `open`. lock_fd is None to read only."""
+        self._directory = directory
+        self._path = directory / "log.db"
+        self._lock_fd = lock_fd
+        self._connections: list[apsw.Connection] = []
+        self._wal_fd: int | None = None
+        self._wal_pages = 0
+        self._failure: Exception | None = None
+        # Held while the WAL's descriptor and the second connection are in use; taken first.
+        self._syncing = threading.Lock()
+        # Held by a transaction that writes, and by what must keep such transactions out.
+        self._appending = threading.Lock()
+
+    @classmethod
+    def open(cls, directory: str | os.PathLike[str], read_only: bool = False) -> Self:
+        """Opens the log in a directory, making both if need be.
+
+        With read_only, nothing is locked and another process may go on appending. Where the
+        directory cannot be written to and nobody has the log open, it is seen as it is now.
+        Raises LogUnavailable when another process writes here, LogCorrupt when damage keeps the
+        file from being opened.
+        """
+        require_sqlite(apsw.sqlite_lib_version())
+        directory = Path(directory).absolute()
+        self = cls(directory, None if read_only else take_lock(directory))
+        try:
+            if read_only:
+                self._connect_to_read()
+            else:
+                self._connect()
+        except (apsw.Error, OSError) as error:
+            self._let_go()
+            raise LogUnavailable(f"cannot open {self._path}: {error}") from error
+        except BaseException:
+            self._let_go()
+            raise
+        return self
+
+    def partitions(self) -> list[str]:
+        names = [name for (name,) in self._select(PARTITIONS)]
+        if not all(isinstance(name, str) for name in names):
+            raise LogCorrupt("", 1, "the name of a partition is no text")
+        return names
+
+    def last(self, partition: str) -> tuple[int, bytes]:
+        tail = self._tail(partition)
+        newest = self._select(NEWEST, (partition,), partition)
+        if tail != (newest[0] if newest else START):
+            for _ in self.read(partition):  # finds the first bad position and raises
+                pass
+        position, entry_hash = tail
+        return position, entry_hash
+
+    def read(self, partition: str, after: int = 0) -> Iterator[Entry]:
+        return self._read(partition, after, BATCH)
+
+    def get(self, partition: str, position: int) -> Entry | None:
+        if not 1 <= position <= self.last(partition)[0]:
+            return None
+        return next(self._read(partition, position - 1, 1))
+
+    def append(self, partition: str, entries: Sequence[Entry], expect: int) -> None:
+        check_positions(entries, expect)
+        with self._appending, self._writing("append"):
+            if self._wal_pages >= LIMIT_PAGES:
+                checkpoint(self._db)
+            with self._db:
+                row = self._db.execute(TAIL, (partition,)).fetchone()
+                last = row[0] if row else 0
+                if last != expect:
+                    raise Conflict(partition, expect, last)
+                if entries:
+                    self._db.executemany(INSERT, [(partition, *entry) for entry in entries])
+                    self._db.execute(SET_TAIL, (partition, *entries[-1][:2]))
+
+    def sync(self) -> None:
+        with self._syncing, self._writing("sync"):
+            self._sync_wal()
+            if self._wal_pages >= CHECKPOINT_PAGES:
+                self._checkpoint()
+
+    def probe(self) -> None:
+        with self._syncing, self._appending, self._writing("probe", despite_failure=True):
+            write_scratch(self._directory / "probe")  # before the connections that still read go
+            self._disconnect()
+            self._connect()
+            self._second.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+            self._db.execute("UPDATE meta SET value = value + 1 WHERE key = 'probes'")
+            self._sync_wal()
+            self._failure = None
+
+    def close(self) -> None:
+        try:
+            if self._lock_fd is not None and self._failure is None:
+                self.sync()
+                self._db.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0)
+        finally:
+            with self._syncing, self._appending:
+                self._let_go()
+
+    def _connect(self) -> None:
+        """Two connections, and a descriptor of the WAL, which lives as long as they do."""
+        self._db = db = self._connection(str(self._path), WRITE | apsw.SQLITE_OPEN_CREATE)
+        if db.readonly("main"):
+            raise PermissionError("no permission to write to it")
+        with reading():
+            db.pragma("page_size", PAGE_BYTES)
+            if db.pragma("journal_mode", "wal") != "wal":
+                raise OSError("its file system cannot share memory; use a local disk")
+        db.pragma("synchronous", "normal")
+        db.pragma("journal_size_limit", LIMIT_PAGES * PAGE_BYTES)
+        db.set_wal_hook(self._count_wal_pages)
+        db.transaction_mode = "IMMEDIATE"
+        if self._is_blank():
+            with db:
+                db.execute(SCHEMA)
+        self._check_format()
+        self._second = self._connection(str(self._path), WRITE)
+        self._second.execute(FORMAT_OF_FILE).fetchall()  # it learns of the WAL by reading
+        self._wal_fd = os.open(f"{self._path}-wal", os.O_RDWR)
+        sync_directory(self._directory)
+
+    def _connect_to_read(self) -> None:
+        if not self._path.exists():
+            raise FileNotFoundError("there is no log yet; `routerd serve` makes one")
+        name = str(self._path)
+        # SQLite wants to make files beside a log in WAL mode, unless told that nobody writes to it.
+        # A writer's WAL is always there.
+        if not os.access(self._directory, os.W_OK) and not Path(f"{self._path}-wal").exists():
+            name = f"{self._path.as_uri()}?immutable=1"
+        self._db = self._connection(name, apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI)
+        if self._is_blank():
+            raise FileNotFoundError("there is no log yet; `routerd serve` makes one")
+        self._check_format()
+
+    def _connection(self, name: str, flags: int) -> apsw.Connection:
+        db = apsw.Connection(name, flags=flags)
+        self._connections.append(db)
+        db.set_busy_timeout(BUSY_TIMEOUT_MS)
+        db.wal_autocheckpoint(0)
+        db.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
+        db.pragma("cell_size_check", True)
+        return db
+
+    def _is_blank(self) -> bool:
+        """Whether it was only just made: a whole log has a schema and more than one page."""
+        ((pages,),) = self._select("PRAGMA page_count")
+        return pages <= 1 and not self._select("SELECT 1 FROM sqlite_schema")
+
+    def _check_format(self) -> None:
+        found = self._select(FORMAT_OF_FILE)
+        if found != [(FORMAT,)]:
+            told = found[0][0] if found else "missing"
+            what = f"its format is {told}, and this version of routerd knows format {FORMAT} only"
+            raise LogCorrupt("", 1, what)
+
+    def _disconnect(self) -> None:
+        while self._connections:
+            with contextlib.suppress(apsw.Error):  # what was promised is in the WAL already
+                self._connections.pop().close(True)
+        if self._wal_fd is not None:
+            os.close(self._wal_fd)
+            self._wal_fd = None
+
+    def _let_go(self) -> None:
+        self._disconnect()
+        if self._lock_fd is not None:
+            os.close(self._lock_fd)
+            self._lock_fd = None
+
+    def _count_wal_pages(self, db: apsw.Connection, name: str, pages: int) -> int:
+        self._wal_pages = pages
+        return apsw.SQLITE_OK
+
+    def _sync_wal(self) -> None:
+        assert self._wal_fd is not None
+        if os.fstat(self._wal_fd).st_nlink == 0:
+            raise OSError("somebody deleted log.db-wal, and what was appended last with it")
+        os.fdatasync(self._wal_fd)
+
+    def _checkpoint(self) -> None:
+        """Copies the WAL to the database, nearly all of it while appends go on.
+
+        The WAL begins anew only when all of it was copied and synced with no append in between.
+        So a last pass keeps appends out; those before leave it little to do.
+        """
+        for _ in range(2):
+            if checkpoint(self._second) >= self._wal_pages:
+                return
+        with self._appending:
+            checkpoint(self._second)
+
+    @contextlib.contextmanager
+    def _writing(self, action: str, despite_failure: bool = False) -> Iterator[None]:
+        """Turns what the disk says into LogUnavailable, now and until `probe` succeeded."""
+        if self._lock_fd is None:
+            raise LogUnavailable(f"cannot {action}: {self._path} is not open for writing")
+        if self._failure is not None and not despite_failure:
+            text = f"cannot {action}: {self._path} failed before ({self._failure})"
+            raise LogUnavailable(text) from self._failure
+        try:
+            yield
+        except (apsw.Error, OSError) as error:
+            self._failure = error
+            raise LogUnavailable(f"cannot {action}: {self._path}: {error}") from error
+
+    def _read(self, partition: str, after: int, batch: int) -> Iterator[Entry]:
+        previous_hash = self._hash(partition, after)
+        while previous_hash is not None:
+            tail = self._tail(partition)  # first: the entries that it promises must then be there
+            rows = self._behind(partition, after, batch)
+            if not rows:
+                if tail != (after, previous_hash):
+                    what = f"the log should end at position {tail[0]}"
+                    raise LogCorrupt(partition, after + 1, what)
+                return
+            for entry in verified(partition, after, previous_hash, rows):
+                yield entry
+                after, previous_hash = entry.position, entry.hash
+
+    def _hash(self, partition: str, position: int) -> bytes | None:
+        """The hash to go on from behind a position; None when the log does not reach it."""
+        if position == 0:
+            return GENESIS
+        rows = self._select(HASH, (partition, position), partition, position)
+        if rows and isinstance(rows[0][0], bytes):
+            return rows[0][0]
+        if position > self.last(partition)[0]:
+            return None
+        raise LogCorrupt(partition, position, "it is missing")
+
+    def _tail(self, partition: str) -> Row:
+        rows = self._select(TAIL, (partition,), partition)
+        return rows[0] if rows else START
+
+    def _behind(self, partition: str, after: int, batch: int) -> list[Row]:
+        """The next rows. Those before a damaged one come first; the next call then raises."""
+        rows: list[Row] = []
+        with reading(partition, after + 1):
+            try:
+                for row in self._db.execute(BEHIND, (partition, after, batch)):
+                    rows.append(row)
+            except DAMAGE:
+                if not rows:
+                    raise
+        return rows
+
+    def _select(
+        self, sql: str, bindings: tuple[object, ...] = (), partition: str = "", position: int = 1
+    ) -> list[Row]:
+        with reading(partition, position):
+            return self._db.execute(sql, bindings).fetchall()
+
+
+def require_sqlite(version: str) -> None:
+    """LogUnavailable when SQLite is older than OLDEST_SQLITE."""
+    if [int(part) for part in version.split(".")] < [int(p) for p in OLDEST_SQLITE.split(".")]:
+        raise LogUnavailable(
+            f"SQLite {version} can corrupt a log (its WAL-reset bug); "
+            f"install an apsw that brings SQLite {OLDEST_SQLITE} or newer"
+        )
+
+
+def checkpoint(db: apsw.Connection) -> int:
+    """Copies the WAL to the database as far as nobody's reading or writing hinders.
+
+    Returns the copied pages of the current WAL, 0 when another connection is at it.
+    """
+    try:
+        return db.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)[1]
+    except apsw.BusyError:
+        return 0
+
+
+@contextlib.contextmanager
+def reading(partition: str = "", position: int = 1) -> Iterator[None]:
+    """Turns what SQLite says of a damaged file into LogCorrupt, the rest into LogUnavailable."""
+    try:
+        yield
+    except DAMAGE as error:
+        raise LogCorrupt(partition, position, f"SQLite cannot read it ({error})") from error
+    except apsw.Error as error:
+        raise LogUnavailable(f"cannot read the log: {error}") from error
