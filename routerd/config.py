@@ -1,0 +1,69 @@
+"""routerd.yaml: read, checked as a whole, and typed. JSON is YAML.
+
+python -m routerd.config > routerd/config.schema.json     writes the shipped JSON Schema
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from routerd.config_checks import problems
+from routerd.config_text import Problem, oddities, read
+from routerd.core.settings import Config
+
+
+class ConfigErrors(Exception):
+    """Everything that is wrong with a configuration, each as (path, sentence).
+
+    A path is written as in `agents[2].prices.input_usd_per_mtok`; it is empty for the whole file.
+    """
+
+    def __init__(self, errors: Sequence[Problem]) -> None:
+        self.errors = list(errors)
+        super().__init__("; ".join(self.lines()))
+
+    def lines(self) -> list[str]:
+        """One line for each error, its path first."""
+        return [f"{path}: {message}" if path else message for path, message in self.errors]
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema (draft 2020-12) of routerd.yaml, made from the settings."""
+    head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "routerd.yaml"}
+    return {**head, **msgspec.json.schema(Config)}
+
+
+def load(path: str | Path) -> Config:
+    """The configuration in a YAML or JSON file; raises ConfigErrors with every error at once."""
+    try:
+        text = Path(path).read_bytes()
+    except OSError as error:
+        raise ConfigErrors([("", f"cannot read {path}: {error.strerror}")]) from None
+    data, found = read(text)
+    return _checked(data, found)
+
+
+def parse(data: object) -> Config:
+    """The configuration in plain data, or one that is typed already, checked like a file."""
+    plain = msgspec.to_builtins(data) if isinstance(data, Config) else data
+    return _checked(plain, list(oddities(plain)))
+
+
+def _checked(data: object, found: list[Problem]) -> Config:
+    if isinstance(data, dict):
+        told = {path for path, _ in found}
+        found += [problem for problem in problems(data, schema()) if problem[0] not in told]
+    elif data is not None or not found:
+        found.append(("", "must be a mapping of keys such as `agents`"))
+    if found:
+        raise ConfigErrors(found)
+    return msgspec.convert(data, Config)
+
+
+if __name__ == "__main__":
+    print(json.dumps(schema(), indent=2))

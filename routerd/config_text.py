@@ -1,0 +1,114 @@
+"""Text to plain data: YAML 1.2's core types, and every repeated key told with its lines.
+
+PyYAML reads YAML 1.1, where `no` is false, 12:30 is 750 and 1e-3 is a text. A configuration that
+may also be written as JSON must not hold such surprises.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import yaml
+
+Problem = tuple[str, str]
+"""(path in the file, or "" for the file as a whole; a sentence)"""
+
+
+class _Loader(yaml.SafeLoader):
+    """Builds plain data only, and keeps a sentence for every key that a mapping repeats."""
+
+    yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.repeated: list[Problem] = []
+
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
+        node: yaml.MappingNode = super().compose_mapping_node(anchor)
+        lines: dict[str, int] = {}
+        for key, _ in node.value:
+            name, line = str(key.value), key.start_mark.line + 1
+            if name in lines:
+                told = f"line {line}: the key `{name}` is already given on line {lines[name]}"
+                self.repeated.append(("", told))
+            lines.setdefault(name, line)
+        return node
+
+
+_CORE_TYPES = (
+    ("bool", r"true|True|TRUE|false|False|FALSE", "tTfF"),
+    ("null", r"~|null|Null|NULL|", ("~", "n", "N", "")),
+    ("int", r"[-+]?(0|[1-9][0-9]*)|0x[0-9a-fA-F]+", "-+0123456789"),
+    (
+        "float",
+        r"[-+]?(\.[0-9]+|[0-9]+\.[0-9]*|[0-9]+(?=[eE]))([eE][-+]?[0-9]+)?"
+        r"|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)",
+        "-+.0123456789",
+    ),
+    ("merge", "<<", "<"),
+)
+for _tag, _pattern, _starts in _CORE_TYPES:
+    _Loader.add_implicit_resolver(
+        f"tag:yaml.org,2002:{_tag}", re.compile(rf"^(?:{_pattern})$"), list(_starts)
+    )
+
+
+def read(text: bytes) -> tuple[object, list[Problem]]:
+    """The one document in `text` as plain data, and all that is wrong with it.
+
+    Never raises on bad input: data is None when the text cannot be read at all.
+    """
+    try:
+        loader = _Loader(text.decode("utf-8-sig"))
+        data: object = loader.get_single_data()
+        if data is None:
+            return None, [("", "the file is empty; it needs at least `agents`")]
+        return data, [*loader.repeated, *oddities(data)]
+    except UnicodeDecodeError as error:
+        return None, [("", f"not UTF-8 text: byte {error.start + 1} is 0x{text[error.start]:02x}")]
+    except yaml.MarkedYAMLError as error:
+        return None, [("", _syntax(error))]
+    except yaml.YAMLError as error:
+        return None, [("", f"not YAML: {' '.join(str(error).split())}")]
+    except RecursionError:
+        return None, [("", "nested too deeply, or an alias that contains itself")]
+    except ValueError as error:
+        return None, [("", f"a value cannot be read: {error}")]
+
+
+def _syntax(error: yaml.MarkedYAMLError) -> str:
+    mark = error.problem_mark or error.context_mark
+    place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
+    told = ", ".join(part for part in (error.context, error.problem) if part)
+    hint = "; indent with spaces, not tabs" if r"'\t'" in told else ""
+    return f"{place}not YAML: {told}{hint}"
+
+
+def member(path: str, key: object) -> str:
+    """The path of a member: `utility.cost`, `agents[2]`, `when["a b"]`."""
+    if not isinstance(key, str):
+        return f"{path}[{key}]"
+    if not re.fullmatch(r"[A-Za-z_][\w-]*", key):
+        return f'{path}["{key}"]'
+    return f"{path}.{key}" if path else key
+
+
+def oddities(data: object, path: str = "") -> Iterator[Problem]:
+    """What YAML and Python can say and a configuration cannot: NaN, infinities, keys of numbers."""
+    if isinstance(data, dict):
+        for key, value in data.items():
+            if isinstance(key, str):
+                yield from oddities(value, member(path, key))
+            else:
+                yield path, f"the key {key!r} must be text: put it in quotes"
+    elif isinstance(data, (list, tuple)):
+        for index, value in enumerate(data):
+            yield from oddities(value, member(path, index))
+    elif isinstance(data, float):
+        if not math.isfinite(data):
+            yield path, f"must be a finite number, not {data}"
+    elif not (data is None or isinstance(data, (str, int))):
+        yield path, f"must be plain data, not a {type(data).__name__}"

@@ -1,0 +1,114 @@
+"""The same engine in a Python program, on the same log as the daemon's."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import msgspec
+
+from routerd.clock import wall_clock
+from routerd.config import load, parse
+from routerd.core.answers import Ack, Answer, Found
+from routerd.core.settings import Config
+from routerd.core.values import Outcome, Request, Task
+from routerd.log.base import Log
+from routerd.log.memory import MemoryLog
+from routerd.log.sequencer import Sequencer
+from routerd.log.sqlite import SqliteLog
+
+TASK_FIELDS = frozenset(Task.__struct_fields__)
+
+
+class Router:
+    """Routes in-process; each call returns when its event is durable. Safe to share by threads.
+
+    >>> config = {"agents": [{"id": "small"}, {"id": "large"}], "clock": "logical"}
+    >>> with Router.open(config) as router:
+    ...     answer = router.route(work_type="code")
+    ...     ack = router.report(decision_id=answer.decision_id, success=True)
+    >>> answer.decision.agent_id in ("small", "large"), ack.position
+    (True, 3)
+    """
+
+    def __init__(self, log: Log, config: Config) -> None:
+        self.config = config
+        self._log = log
+        self._lock = threading.Lock()
+        self._sequencer = Sequencer.open(log, config, wall_clock())
+
+    @classmethod
+    def open(
+        cls, config: Config | dict[str, Any] | str | Path, data_dir: str | Path | None = None
+    ) -> Self:
+        """A router on the log in `data_dir`, or without one on a log in memory.
+
+        Raises ConfigErrors with every error of the configuration.
+        """
+        if isinstance(config, str | Path):
+            config = load(config)
+        elif not isinstance(config, Config):
+            config = parse(config)
+        log = MemoryLog() if data_dir is None else SqliteLog.open(Path(data_dir))
+        return cls(log, config)
+
+    def route(
+        self, request: Request | None = None, *, explain: bool = False, **fields: Any
+    ) -> Answer:
+        """Choose an agent for a request, given whole or as fields of Request and Task."""
+        with self._lock:
+            answer = self._sequencer.route(request or request_of(fields), explain=explain)
+            self._sequencer.commit()
+            if self.config.durability == "power":
+                self._log.sync()
+            return answer
+
+    def preview(self, request: Request | None = None, **fields: Any) -> Answer:
+        """What route would answer, without a trace."""
+        with self._lock:
+            return self._sequencer.preview(request or request_of(fields))
+
+    def report(self, outcome: Outcome | None = None, **fields: Any) -> Ack:
+        """Learn from an outcome, given whole or as its fields; it survives power loss."""
+        with self._lock:
+            ack = self._sequencer.report(outcome or msgspec.convert(fields, Outcome))
+            self._sequencer.commit()
+            self._log.sync()
+            return ack
+
+    def find(self, decision_id: str) -> Found:
+        """A decision and what came of it."""
+        with self._lock:
+            return self._sequencer.find(decision_id)
+
+    def state_hash(self) -> str:
+        """A hash of everything that decisions depend on."""
+        with self._lock:
+            return self._sequencer.state.hash()
+
+    def close(self) -> None:
+        with self._lock:
+            self._log.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def request_of(fields: dict[str, Any]) -> Request:
+    """A request from flat fields; unknown names are errors of the caller's program."""
+    task = {name: value for name, value in fields.items() if name in TASK_FIELDS}
+    rest = {name: value for name, value in fields.items() if name not in TASK_FIELDS}
+    unknown = rest.keys() - set(Request.__struct_fields__)
+    if unknown:
+        raise TypeError(f"unknown fields: {', '.join(sorted(unknown))}")
+    return msgspec.convert({**rest, "task": task} if task else rest, Request)
