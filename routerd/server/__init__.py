@@ -1,0 +1,1 @@
+"""The gRPC edge: wire to values, the engine, values to wire."""

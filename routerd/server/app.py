@@ -1,0 +1,131 @@
+"""The daemon: the whole stack put together, served, and drained."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+from collections.abc import Callable
+from contextlib import closing
+
+import grpc
+from grpc_health.v1 import health as grpc_health
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from routerd.core.settings import Config, engine_part
+from routerd.log.base import Log
+from routerd.log.committer import Committer
+from routerd.log.sequencer import Sequencer
+from routerd.server import audit_service, router_service
+from routerd.server.audit_service import AuditService
+from routerd.server.interceptors import DEFAULT_PARTITION, Gate, Methods, Partition
+from routerd.server.router_service import RouterService
+
+logger = logging.getLogger(__name__)
+
+OPTIONS = (
+    # Pings every 30 s are welcome, on idle connections too; from 20 s on they are not punished.
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.http2.min_ping_interval_without_data_ms", 20_000),
+    ("grpc.max_receive_message_length", 4 * 2**20),
+    ("grpc.max_send_message_length", 16 * 2**20),
+    # A second daemon on the same port fails to start instead of taking half of the connections.
+    ("grpc.so_reuseport", 0),
+)
+
+# How long the last replies may take to leave after the drain; open health watches end with it.
+GOODBYE_S = 0.25
+
+
+class Server:
+    """One process's gRPC server. Build it inside a running event loop.
+
+    Raises OSError when the port cannot be had, LogCorrupt and LogUnavailable.
+    """
+
+    def __init__(self, config: Config, log: Log, clock: Callable[[], int]) -> None:
+        self.sequencer = Sequencer.open(log, engine_part(config), clock, DEFAULT_PARTITION)
+        self._committer = Committer(self.sequencer, self._on_health)
+
+        self._gate = Gate(
+            config.server, {DEFAULT_PARTITION: Partition(self.sequencer, self._committer)}
+        )
+        methods = Methods(self._gate)
+        methods.add(router_service.SERVICE, RouterService(config.durability == "power"))
+        methods.add(audit_service.SERVICE, AuditService())
+        self._names = (router_service.SERVICE.full_name, audit_service.SERVICE.full_name)
+
+        self._health = grpc_health.aio.HealthServicer()
+        self._health_changes: set[asyncio.Task[None]] = set()
+
+        self._grpc = grpc.aio.server(options=OPTIONS)
+        self._grpc.add_generic_rpc_handlers((methods,))
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._grpc)
+        infrastructure = (grpc_health.SERVICE_NAME, reflection.SERVICE_NAME)
+        reflection.enable_server_reflection((*self._names, *infrastructure), self._grpc)
+        self.port = bound(self._grpc, config.listen)
+        self._drain_timeout_s = config.server.drain_timeout_ms / 1000
+
+    async def start(self) -> None:
+        """Serve; return when calls are accepted."""
+        await self._set_health(serving=not self.sequencer.read_only)
+        await self._grpc.start()
+
+    async def stop(self) -> None:
+        """Tell health, refuse new calls, answer the admitted ones, make all durable."""
+        try:
+            async with asyncio.timeout(self._drain_timeout_s):
+                await self._health.enter_graceful_shutdown()
+                await self._gate.drain()
+        except TimeoutError:
+            logger.warning("cut off %d calls", self._gate.in_flight)
+            await self._grpc.stop(None)
+        await self._grpc.stop(GOODBYE_S)
+        await self._committer.close()
+
+    async def terminated(self) -> None:
+        """Return when serving has ended. Raises what ended it, if not stop."""
+        await self._grpc.wait_for_termination()
+
+    def _on_health(self, serving: bool) -> None:
+        logger.warning("serving again" if serving else "read only: the log cannot be written")
+        change = asyncio.get_running_loop().create_task(self._set_health(serving))
+        self._health_changes.add(change)
+        change.add_done_callback(self._health_changes.discard)
+
+    async def _set_health(self, serving: bool) -> None:
+        status = health_pb2.HealthCheckResponse
+        for name in ("", *self._names):
+            await self._health.set(name, status.SERVING if serving else status.NOT_SERVING)
+
+
+def bound(server: grpc.aio.Server, address: str) -> int:
+    """The port that the server got at host:port. Raises OSError."""
+    try:
+        return server.add_insecure_port(address)
+    except RuntimeError:
+        raise OSError(f"cannot listen on {address}: it is taken, or not of this machine") from None
+
+
+async def serve(
+    config: Config, log: Log, clock: Callable[[], int], *, ready: Callable[[int], None]
+) -> None:
+    """Serve until SIGTERM or SIGINT, then drain and close the log.
+
+    clock: milliseconds since the epoch, never going back. ready: told the port once calls are
+    accepted. Raises as Server does.
+    """
+    with closing(log):
+        server = Server(config, log, clock)
+        await server.start()
+        asked = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, asked.set)
+        ready(server.port)
+        ended = asyncio.create_task(server.terminated())
+        stop = asyncio.create_task(asked.wait())
+        await asyncio.wait((ended, stop), return_when=asyncio.FIRST_COMPLETED)
+        stop.cancel()
+        await server.stop()
+        await ended

@@ -1,0 +1,203 @@
+"""Wire messages to values and back. This is the hot path: every field is touched once.
+
+Only what the wire adds is looked at here: presence, and enum numbers that this version does not
+know. What a value may be is checked by the engine, for every caller alike.
+"""
+
+from __future__ import annotations
+
+from routerd.core.answers import Ack, Answer, Candidate, Estimate, Found
+from routerd.core.errors import Violation, invalid
+from routerd.core.values import (
+    Outcome,
+    OutcomeKind,
+    Preference,
+    Reason,
+    Request,
+    Task,
+)
+from routerd.log.sequencer import logged_candidates
+from routerd.v1 import audit_pb2, router_pb2, types_pb2
+
+# The defaults themselves, so that absent fields are left out of a request's digest.
+NO_TASK = Request().task
+NO_PREFERENCE = Request().preference
+
+REASON_CODES: dict[Reason, types_pb2.ReasonCode] = {
+    reason: getattr(types_pb2, f"REASON_CODE_{reason}") for reason in Reason
+}
+OUTCOME_KINDS = {
+    types_pb2.OUTCOME_KIND_UNSPECIFIED: OutcomeKind.REPORT,
+    types_pb2.OUTCOME_KIND_REPORT: OutcomeKind.REPORT,
+    types_pb2.OUTCOME_KIND_REVISE: OutcomeKind.REVISE,
+    types_pb2.OUTCOME_KIND_RETRACT: OutcomeKind.RETRACT,
+}
+
+
+def request_of(wire: router_pb2.RouteRequest) -> Request:
+    """A route request as a value."""
+    has = wire.HasField
+    return Request(
+        request_id=wire.request_id,
+        task=task_of(wire.task) if has("task") else NO_TASK,
+        agent_id=wire.agent_id,
+        required_capabilities=tuple(wire.required_capabilities),
+        pool=wire.pool,
+        preference=preference_of(wire.preference) if has("preference") else NO_PREFERENCE,
+        max_cost_usd=wire.max_cost_usd if has("max_cost_usd") else None,
+        max_latency_ms=wire.max_latency_ms if has("max_latency_ms") else None,
+        event_time_ms=wire.event_time_ms,
+    )
+
+
+def task_of(wire: types_pb2.Task) -> Task:
+    labels, features, embedding = wire.labels, wire.features, wire.embedding
+    return Task(
+        task_id=wire.task_id,
+        group_id=wire.group_id,
+        work_type=wire.work_type,
+        domain=wire.domain,
+        labels={key: labels[key] for key in labels},
+        complexity=wire.complexity if wire.HasField("complexity") else None,
+        description=wire.description,
+        features={key: features[key] for key in features},
+        embedding=tuple(embedding[:]),
+        session_id=wire.session_id,
+    )
+
+
+def preference_of(wire: types_pb2.Preference) -> Preference:
+    has = wire.HasField
+    return Preference(
+        quality=wire.quality if has("quality") else None,
+        cost=wire.cost if has("cost") else None,
+        latency=wire.latency if has("latency") else None,
+    )
+
+
+def outcome_of(wire: router_pb2.ReportOutcomeRequest) -> Outcome:
+    """An outcome as a value. Raises RouterError: no outcome, or a kind that is not known here."""
+    if not wire.HasField("outcome"):
+        raise invalid([Violation("outcome", "is required")])
+    told = wire.outcome
+    kind = OUTCOME_KINDS.get(told.kind)
+    if kind is None:
+        known = ", ".join(types_pb2.OutcomeKind.keys())
+        raise invalid([Violation("outcome.kind", f"{told.kind} is none of {known}")])
+    has = told.HasField
+    return Outcome(
+        outcome_id=told.outcome_id,
+        decision_id=told.decision_id,
+        kind=kind,
+        source=told.source,
+        success=told.success if has("success") else None,
+        quality=told.quality if has("quality") else None,
+        cost_usd=told.cost_usd if has("cost_usd") else None,
+        latency_ms=told.latency_ms if has("latency_ms") else None,
+        reported_confidence=told.reported_confidence if has("reported_confidence") else None,
+        executed_agent_id=told.executed_agent_id,
+        explanation=told.explanation,
+        event_time_ms=told.event_time_ms,
+    )
+
+
+def decision_id_of(wire: audit_pb2.GetDecisionRequest) -> str:
+    """The id of the decision asked for. Raises RouterError when there is none."""
+    if not wire.decision_id:
+        raise invalid([Violation("decision_id", "is required")])
+    return wire.decision_id
+
+
+def previewed(wire: router_pb2.PreviewRequest) -> router_pb2.RouteRequest:
+    """The request to preview. Raises RouterError when there is none."""
+    if not wire.HasField("request"):
+        raise invalid([Violation("request", "is required")])
+    return wire.request
+
+
+def route_response(answer: Answer, *, explain: bool) -> router_pb2.RouteResponse:
+    """An answer for the wire; with explain, every candidate too."""
+    decision = answer.decision
+    return router_pb2.RouteResponse(
+        decision_id=answer.decision_id,
+        request_id=decision.query.request_id,
+        agent_id=decision.agent_id,
+        propensity=decision.propensity,
+        policy_id=decision.policy_id,
+        decision_confidence=decision.confidence,
+        reason_code=REASON_CODES[decision.reason],
+        reason=answer.sentence,
+        fallback_agent_id=decision.fallback,
+        alternative_agent_ids=decision.alternatives,
+        position=answer.position,
+        candidates=map(candidate, answer.candidates) if explain else (),
+    )
+
+
+def candidate(told: Candidate) -> types_pb2.Candidate:
+    return types_pb2.Candidate(
+        agent_id=told.agent_id,
+        probability=told.probability,
+        quality=estimate(told.quality),
+        cost_usd=estimate(told.cost_usd),
+        latency_ms=estimate(told.latency_ms),
+        utility=estimate(told.utility),
+        exclusion=told.exclusion,
+        detail=told.detail,
+    )
+
+
+def estimate(told: Estimate | None) -> types_pb2.Estimate | None:
+    return None if told is None else types_pb2.Estimate(mean=told.mean, sd=told.sd)
+
+
+def outcome_response(ack: Ack) -> router_pb2.ReportOutcomeResponse:
+    """An acknowledgement for the wire."""
+    return router_pb2.ReportOutcomeResponse(
+        outcome_id=ack.outcome_id, position=ack.position, duplicate=ack.duplicate
+    )
+
+
+def decision_response(found: Found) -> audit_pb2.GetDecisionResponse:
+    """A decision that was looked up, for the wire."""
+    decision, query = found.decision, found.decision.query
+    record = audit_pb2.DecisionRecord(
+        decision_id=found.decision_id,
+        request_id=query.request_id,
+        position=found.position,
+        time_ms=decision.time_ms,
+        task_id=query.task_id,
+        group_id=query.group_id,
+        work_type=query.work_type,
+        domain=query.domain,
+        labels=query.labels,
+        session_id=query.session_id,
+        agent_id=decision.agent_id,
+        propensity=decision.propensity,
+        u=decision.u,
+        policy_id=decision.policy_id,
+        decision_confidence=decision.confidence,
+        reason_code=REASON_CODES[decision.reason],
+        reason=found.sentence,
+        fallback_agent_id=decision.fallback,
+        alternative_agent_ids=decision.alternatives,
+        candidates=map(candidate, logged_candidates(decision)),
+        stages=decision.stages,
+        open=found.open,
+        outcome=outcome_state(found),
+    )
+    return audit_pb2.GetDecisionResponse(decision=record)
+
+
+def outcome_state(found: Found) -> audit_pb2.OutcomeState | None:
+    """The current outcome; None when nothing was reported or all of it was retracted."""
+    metrics = (found.quality, found.cost_usd, found.latency_ms)
+    if not found.executed_agent_id and all(metric is None for metric in metrics):
+        return None
+    return audit_pb2.OutcomeState(
+        quality=found.quality,
+        cost_usd=found.cost_usd,
+        latency_ms=found.latency_ms,
+        executed_agent_id=found.executed_agent_id,
+        reports=found.reports,
+    )

@@ -1,0 +1,233 @@
+"""A server in this process over a disk that can fail, the daemon as users run it, and a client."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Self, TypeVar
+
+import grpc
+from google.protobuf.message import Message
+from google.rpc import error_details_pb2, status_pb2
+from grpc_health.v1 import health_pb2_grpc
+
+from routerd.clock import wall_clock
+from routerd.config import parse
+from routerd.log.base import Entry, LogUnavailable
+from routerd.log.memory import MemoryLog
+from routerd.server.app import Server
+from routerd.v1 import audit_pb2, audit_pb2_grpc, router_pb2, router_pb2_grpc, types_pb2
+
+CONFIG = {
+    "listen": "127.0.0.1:0",
+    "agents": [
+        {"id": "large", "pool": "paid", "capabilities": ["code", "vision"]},
+        {"id": "medium", "pool": "paid", "capabilities": ["code"]},
+        {"id": "small", "pool": "free"},
+    ],
+    "features": [
+        {"kind": "category", "name": "work_type"},
+        {"kind": "number", "name": "complexity"},
+        {"kind": "number", "name": "files"},
+        {"kind": "text"},
+        {"kind": "embedding", "dimension": 4, "size": 2},
+    ],
+    "outcomes": {"sources": ["reviewer", "ci"]},
+}
+
+PATIENCE_S = 20.0
+
+M = TypeVar("M", bound=Message)
+
+
+class Disk(MemoryLog):
+    """A log whose disk can be full, and whose fsync can be held back."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.full = False
+        self.flowing = threading.Event()
+        self.flowing.set()
+
+    def append(self, partition: str, entries: Sequence[Entry], expect: int) -> None:
+        self.probe()
+        super().append(partition, entries, expect)
+
+    def sync(self) -> None:
+        assert self.flowing.wait(PATIENCE_S), "the test forgot to let the disk go on"
+
+    def probe(self) -> None:
+        if self.full:
+            raise LogUnavailable("no space left on device")
+
+
+class Client:
+    """Stubs of every service on one channel, and calls with plain arguments."""
+
+    def __init__(self, channel: grpc.aio.Channel) -> None:
+        self.channel = channel
+        self.health: Any = health_pb2_grpc.HealthStub(channel)
+        self.router = router_pb2_grpc.RouterServiceStub(channel)
+        self.audit = audit_pb2_grpc.AuditServiceStub(channel)
+
+    async def route(self, **fields: Any) -> router_pb2.RouteResponse:
+        request = router_pb2.RouteRequest(**fields)
+        response: router_pb2.RouteResponse = await self.router.Route(request, timeout=PATIENCE_S)
+        return response
+
+    async def preview(self, **fields: Any) -> router_pb2.RouteResponse:
+        request = router_pb2.PreviewRequest(request=router_pb2.RouteRequest(**fields))
+        response: router_pb2.PreviewResponse = await self.router.Preview(
+            request, timeout=PATIENCE_S
+        )
+        return response.answer
+
+    async def report(self, **fields: Any) -> router_pb2.ReportOutcomeResponse:
+        request = router_pb2.ReportOutcomeRequest(outcome=types_pb2.Outcome(**fields))
+        response: router_pb2.ReportOutcomeResponse = await self.router.ReportOutcome(
+            request, timeout=PATIENCE_S
+        )
+        return response
+
+    async def raw(self, path: str, data: bytes) -> bytes:
+        """Call the method /service/method with these bytes, whatever they are."""
+        call: Any = self.channel.unary_unary(path)
+        response: bytes = await call(data, timeout=PATIENCE_S)
+        return response
+
+    async def decision(self, decision_id: str) -> audit_pb2.DecisionRecord:
+        request = audit_pb2.GetDecisionRequest(decision_id=decision_id)
+        response: audit_pb2.GetDecisionResponse = await self.audit.GetDecision(
+            request, timeout=PATIENCE_S
+        )
+        return response.decision
+
+
+class Running:
+    """A server in this process, its disk, and a client of it."""
+
+    def __init__(self, app: Server, disk: Disk, client: Client) -> None:
+        self.app = app
+        self.disk = disk
+        self.client = client
+        self.stopping: asyncio.Task[None] | None = None
+
+    def stop(self) -> asyncio.Task[None]:
+        """Start to stop, once; the task ends when the server has."""
+        if self.stopping is None:
+            self.stopping = asyncio.create_task(self.app.stop())
+        return self.stopping
+
+    def state(self) -> tuple[int, str]:
+        """The position, and the hash of all that decisions depend on."""
+        return self.app.sequencer.position, self.app.sequencer.state.hash()
+
+    async def stalled_report(
+        self, decision_id: str, **fields: Any
+    ) -> asyncio.Task[router_pb2.ReportOutcomeResponse]:
+        """A report that was accepted, and waits for an fsync that is held back."""
+        self.disk.flowing.clear()
+        before = self.app.sequencer.position
+        report = asyncio.create_task(
+            self.client.report(decision_id=decision_id, success=True, **fields)
+        )
+        await until(lambda: self.app.sequencer.position > before)
+        return report
+
+
+@asynccontextmanager
+async def in_process(**server: int) -> AsyncIterator[Running]:
+    """A server with these bounds (see routerd.core.settings.Server) over a Disk."""
+    disk = Disk()
+    app = Server(parse({**CONFIG, "server": server}), disk, wall_clock())
+    await app.start()
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{app.port}") as channel:
+        running = Running(app, disk, Client(channel))
+        try:
+            yield running
+        finally:
+            disk.full = False
+            disk.flowing.set()
+            await running.stop()
+
+
+class Daemon:
+    """`routerd serve` in a process of its own; `address` is where it listens."""
+
+    def __init__(self, folder: Path) -> None:
+        config = folder / "routerd.json"
+        config.write_text(json.dumps(CONFIG))
+        data = str(folder / "data")
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "routerd", "serve", "--config", str(config), "--data", data],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert self.process.stdout
+        line = self.process.stdout.readline()
+        found = re.search(r"listening on (\S+:\d+)", line)
+        if not found:
+            self.__exit__()
+            raise AssertionError(f"the daemon did not start: {line!r}")
+        self.address = found[1]
+
+    def end(self, number: int = signal.SIGTERM) -> int:
+        """Send it a signal and wait; its exit code."""
+        self.process.send_signal(number)
+        return self.process.wait(PATIENCE_S)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with self.process:
+            self.process.kill()
+
+
+class Refusal:
+    """What a client can read from a call that failed."""
+
+    def __init__(self, error: grpc.aio.AioRpcError) -> None:
+        trailing = dict(error.trailing_metadata() or ())
+        self.code = error.code()
+        self.message = error.details() or ""
+        self.pushback_ms = trailing.get("grpc-retry-pushback-ms")
+        told = trailing.get("grpc-status-details-bin", b"")
+        assert isinstance(told, bytes)
+        self.status = status_pb2.Status.FromString(told)
+        info = self.detail(error_details_pb2.ErrorInfo)
+        self.reason, self.domain, self.facts = info.reason, info.domain, dict(info.metadata)
+        bad = self.detail(error_details_pb2.BadRequest)
+        self.fields = [violation.field for violation in bad.field_violations]
+
+    def detail(self, kind: type[M]) -> M:
+        """The detail of this type; an empty one when there is none."""
+        found = kind()
+        for packed in self.status.details:
+            if packed.Unpack(found):
+                break
+        return found
+
+
+async def refused(call: Awaitable[Any]) -> Refusal:
+    """The refusal of a call that must fail."""
+    try:
+        answer = await call
+    except grpc.aio.AioRpcError as error:
+        return Refusal(error)
+    raise AssertionError(f"the call was answered: {answer}")
+
+
+async def until(true: Callable[[], bool]) -> None:
+    """Return when something that another task does has happened."""
+    async with asyncio.timeout(PATIENCE_S):
+        while not true():
+            await asyncio.sleep(0.002)

@@ -1,0 +1,228 @@
+"""Every field of every request message, fed with what nobody should send.
+
+The cases are made from the descriptors, so a new field or method is covered when it is declared.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+import random
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import grpc
+import pytest
+from google.protobuf.descriptor import FieldDescriptor, MethodDescriptor
+from google.protobuf.message import Message
+from google.protobuf.message_factory import GetMessageClass
+
+from routerd.server import audit_service, router_service
+from tests.server.harness import Refusal, Running
+
+SERVICES = (router_service.SERVICE, audit_service.SERVICE)
+METHODS = {m.full_name: m for service in SERVICES for m in service.methods}
+
+# What a refusal of bad input may be. Anything else, INTERNAL and UNKNOWN above all, is a bug.
+REFUSALS = {
+    grpc.StatusCode.INVALID_ARGUMENT,
+    grpc.StatusCode.NOT_FOUND,
+    grpc.StatusCode.FAILED_PRECONDITION,
+    grpc.StatusCode.ALREADY_EXISTS,
+}
+
+NOT_FINITE = {"nan": math.nan, "inf": math.inf, "minus_inf": -math.inf}
+HUGE_TEXT = "x" * 10**6
+MANY = 10**5
+INT64 = {"most": 2**63 - 1, "least": -(2**63), "minus_one": -1}
+
+Change = Callable[[Message], None]
+
+
+class Case(NamedTuple):
+    """A change to a good request; must_refuse: with INVALID_ARGUMENT that names the field."""
+
+    path: str
+    what: str
+    change: Change
+    must_refuse: bool
+
+    @property
+    def heavy(self) -> bool:
+        return self.what.endswith(("huge", "huge_key", "many"))
+
+
+def cases(message: Message, path: str = "") -> Iterator[Case]:
+    """Cases of every field of a message and of the messages inside it."""
+    fields: Any = message.DESCRIPTOR.fields
+    for field in fields:
+        here = path + field.name
+        for what, value, must_refuse in bad_values(field):
+            yield Case(here, what, setter(path, field, value), must_refuse)
+        if field.message_type is not None and not field.is_repeated:
+            inner = GetMessageClass(field.message_type)()
+            yield from cases(inner, f"{here}.")
+
+
+def bad_values(field: FieldDescriptor) -> Iterator[tuple[str, Any, bool]]:
+    """Names and values that a field's type admits and its meaning does not, or perhaps not."""
+    entry = field.message_type
+    if entry is not None and entry.GetOptions().map_entry:
+        for what, value, must_refuse in single_values(entry.fields_by_name["value"]):
+            yield f"value_{what}", {"key": value}, must_refuse
+        some = [value for _, value, _ in single_values(entry.fields_by_name["value"])][-1]
+        yield "many", {f"key-{i}": some for i in range(MANY)}, True
+        yield "huge_key", {HUGE_TEXT: some}, True
+        yield "empty_key", {"": some}, True
+        yield "nul_key", {"\0": some}, True
+    elif entry is not None:
+        yield "absent", None, False
+    elif field.is_repeated:
+        singles = list(single_values(field))
+        for what, value, must_refuse in singles:
+            yield f"item_{what}", [value], must_refuse
+        yield "many", [singles[-1][1]] * MANY, True
+    else:
+        yield from single_values(field)
+
+
+def single_values(field: FieldDescriptor) -> Iterator[tuple[str, Any, bool]]:
+    """Bad single values of a scalar type, the last one harmless by itself."""
+    match field.cpp_type:
+        case FieldDescriptor.CPPTYPE_DOUBLE | FieldDescriptor.CPPTYPE_FLOAT:
+            yield from ((what, value, True) for what, value in NOT_FINITE.items())
+            largest = 1.7e308 if field.cpp_type == FieldDescriptor.CPPTYPE_DOUBLE else 3.4e38
+            yield "largest", largest, True
+            yield "large", 1e12, False
+            yield "tiny", 1e-45, False
+            yield "minus_zero", -0.0, False
+        case FieldDescriptor.CPPTYPE_STRING:
+            yield "huge", HUGE_TEXT, True
+            yield "nul", "a\0b", True
+            yield "control", "\x01\x7f\u202e\ufeff", False
+            yield "empty", "", False
+            yield "unknown", "nobody", False
+        case FieldDescriptor.CPPTYPE_ENUM:
+            yield from (("unknown_number", number, True) for number in (99, -1, 2**31 - 1))
+            yield "unspecified", 0, False
+        case FieldDescriptor.CPPTYPE_INT64:
+            yield from ((what, value, True) for what, value in INT64.items())
+            yield "zero", 0, False
+        case FieldDescriptor.CPPTYPE_BOOL:
+            yield "true", True, False
+        case kind:
+            raise NotImplementedError(f"{field.full_name}: say what is bad about type {kind}")
+
+
+def setter(path: str, field: FieldDescriptor, value: Any) -> Change:
+    """A function that puts the value at the path of a message."""
+
+    def change(message: Message) -> None:
+        for name in path.split(".")[:-1]:
+            message = getattr(message, name)
+        message.ClearField(field.name)
+        if isinstance(value, dict):
+            getattr(message, field.name).update(value)
+        elif isinstance(value, list):
+            getattr(message, field.name).extend(value)
+        elif value is not None:
+            setattr(message, field.name, value)
+
+    return change
+
+
+async def good_requests(running: Running) -> dict[str, Message]:
+    """One request per method that the server accepts, with every message inside it present."""
+    route = {
+        "task": {"work_type": "code", "embedding": [0.1, 0.2, 0.3, 0.4]},
+        "preference": {"quality": 1.0},
+    }
+    decision_id = (await running.client.route(**route)).decision_id
+    fields: dict[str, Any] = {
+        "RouteRequest": route,
+        "PreviewRequest": {"request": route},
+        "ReportOutcomeRequest": {"outcome": {"decision_id": decision_id, "quality": 0.5}},
+        "GetDecisionRequest": {"decision_id": decision_id},
+    }
+    return {
+        name: GetMessageClass(method.input_type)(**fields[method.input_type.name])
+        for name, method in METHODS.items()
+    }
+
+
+async def call(running: Running, method: MethodDescriptor, request: Message) -> Refusal | None:
+    """The refusal of a request, if it was refused."""
+    path = f"/{method.containing_service.full_name}/{method.name}"
+    try:
+        await running.client.raw(path, request.SerializeToString())
+    except grpc.aio.AioRpcError as error:
+        return Refusal(error)
+    return None
+
+
+async def fault(running: Running, method: MethodDescriptor, good: Message, case: Case) -> str:
+    """What is wrong with the answer to a case; empty when nothing is."""
+    request = copy.deepcopy(good)
+    case.change(request)
+    before = running.state()
+    refusal = await call(running, method, request)
+    if refusal is None:
+        return "was accepted" if case.must_refuse else ""
+    if running.state() != before:
+        return "was refused and changed the state"
+    if refusal.code not in REFUSALS:
+        return f"ended in {refusal.code}: {refusal.message}"
+    if refusal.code is grpc.StatusCode.NOT_FOUND or not case.must_refuse:
+        return ""
+    named = any(field.startswith(case.path) for field in refusal.fields)
+    return "" if named else f"was refused because of {refusal.fields or refusal.message}"
+
+
+@pytest.mark.parametrize("name", METHODS)
+async def test_bad_input_is_refused_by_name_and_changes_nothing(
+    running: Running, name: str
+) -> None:
+    """NaN, infinities, huge, empty, many, unknown: a refusal that names the field, no change."""
+    method = METHODS[name]
+    good = (await good_requests(running))[name]
+    assert await call(running, method, good) is None
+    told = {
+        f"{case.path} {case.what}": await fault(running, method, good, case)
+        for case in cases(GetMessageClass(method.input_type)())
+    }
+    assert len(told) > 1
+    assert not [f"{case} {wrong}" for case, wrong in told.items() if wrong]
+
+
+@pytest.mark.parametrize("name", METHODS)
+async def test_no_mixture_of_bad_input_is_our_fault(running: Running, name: str) -> None:
+    """Several bad fields at once are refused, or taken, but never INTERNAL or half applied."""
+    method = METHODS[name]
+    good = (await good_requests(running))[name]
+    chance = random.Random(1)
+    light = [c for c in cases(GetMessageClass(method.input_type)()) if not c.heavy]
+    for _ in range(150):
+        mixture = chance.sample(light, min(len(light), chance.randint(2, 5)))
+
+        def change(message: Message, mixture: list[Case] = mixture) -> None:
+            for case in mixture:
+                case.change(message)
+
+        wrong = await fault(running, method, good, Case("", "mixture", change, must_refuse=False))
+        assert not wrong, [(case.path, case.what) for case in mixture]
+
+
+@pytest.mark.parametrize("length", [1, 3, 5, 4096])
+async def test_an_embedding_of_the_wrong_dimension_is_refused(
+    running: Running, length: int
+) -> None:
+    """The refusal names task.embedding and says both lengths."""
+    before = running.state()
+    method = METHODS["routerd.v1.RouterService.Route"]
+    request = GetMessageClass(method.input_type)(task={"embedding": [0.5] * length})
+    refusal = await call(running, method, request)
+    assert refusal
+    assert refusal.fields == ["task.embedding"]
+    assert f"has {length} numbers" in refusal.message
+    assert "declares 4" in refusal.message
+    assert running.state() == before

@@ -1,0 +1,159 @@
+"""Limits, deadlines, health and draining: what a call meets besides its method."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import grpc
+import pytest
+from grpc_health.v1 import health_pb2
+
+from routerd.v1 import router_pb2, router_pb2_grpc, types_pb2
+from tests.server.harness import Running, in_process, refused, until
+
+SERVING = health_pb2.HealthCheckResponse.SERVING
+NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+NAMES = ("", "routerd.v1.RouterService", "routerd.v1.AuditService")
+
+
+class Watch:
+    """What a watcher of health was told, in order."""
+
+    def __init__(self, running: Running, name: str) -> None:
+        self.told: list[int] = []
+        self._call = running.client.health.Watch(health_pb2.HealthCheckRequest(service=name))
+        self._task = asyncio.create_task(self._follow())
+
+    async def _follow(self) -> None:
+        try:
+            async for response in self._call:
+                self.told.append(response.status)
+        except (grpc.aio.AioRpcError, asyncio.CancelledError):
+            pass  # the server ended
+
+
+async def watches(running: Running) -> list[Watch]:
+    found = [Watch(running, name) for name in NAMES]
+    await until(lambda: all(watch.told == [SERVING] for watch in found))
+    return found
+
+
+async def test_overload_is_refused_at_once_and_says_when_to_come_back() -> None:
+    """Beyond max_in_flight a call changes nothing and is told to wait; room makes it pass."""
+    async with in_process(max_in_flight=1) as running:
+        route = await running.client.route()
+        report = await running.stalled_report(route.decision_id)
+        before = running.state()
+        refusal = await refused(running.client.route())
+        assert refusal.code is grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert refusal.reason == "OVERLOADED"
+        assert int(refusal.pushback_ms or 0) > 0
+        assert running.state() == before
+        running.disk.flowing.set()
+        await report
+        assert (await running.client.route()).decision_id
+
+
+async def test_a_call_without_a_deadline_gets_the_servers() -> None:
+    """On a stalled disk such a call ends in DEADLINE_EXCEEDED; what it said is kept."""
+    async with in_process(default_timeout_ms=100) as running:
+        route = await running.client.route()
+        running.disk.flowing.clear()
+        outcome = types_pb2.Outcome(decision_id=route.decision_id, outcome_id="o", success=True)
+        request = router_pb2.ReportOutcomeRequest(outcome=outcome)
+        refusal = await refused(running.client.router.ReportOutcome(request))
+        assert refusal.code is grpc.StatusCode.DEADLINE_EXCEEDED
+        assert refusal.reason == "DEADLINE_PASSED"
+        running.disk.flowing.set()
+        assert (await running.client.router.ReportOutcome(request)).duplicate
+
+
+async def test_a_call_that_is_late_changes_nothing(running: Running) -> None:
+    """A call whose deadline passed before the server got to it is not carried out."""
+    with grpc.insecure_channel(f"127.0.0.1:{running.app.port}") as channel:
+        call = router_pb2_grpc.RouterServiceStub(channel).Route
+        await asyncio.to_thread(call, router_pb2.RouteRequest(), timeout=10)
+        before = running.state()
+        late = asyncio.create_task(asyncio.to_thread(call, router_pb2.RouteRequest(), timeout=0.1))
+        await asyncio.sleep(0)
+        time.sleep(0.5)  # the server's event loop is busy meanwhile
+        with pytest.raises(grpc.RpcError) as error:
+            await late
+    assert error.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+    await running.client.preview()
+    assert running.state() == before
+
+
+async def test_a_cancelled_call_is_finished_all_the_same(running: Running) -> None:
+    """Who hangs up while the disk works has still reported."""
+    route = await running.client.route()
+    report = await running.stalled_report(route.decision_id, outcome_id="o-1")
+    report.cancel()
+    running.disk.flowing.set()
+    again = await running.client.report(
+        decision_id=route.decision_id, outcome_id="o-1", success=True
+    )
+    assert again.duplicate
+
+
+async def test_a_full_disk_is_told_by_calls_and_by_health(running: Running) -> None:
+    """Without room: READ_ONLY, NOT_SERVING, no change, reads go on; with room: serving again."""
+    route = await running.client.route()
+    health = await watches(running)
+    before = running.state()
+    running.disk.full = True
+    for call in (
+        running.client.route(),
+        running.client.report(decision_id=route.decision_id, success=True),
+    ):
+        refusal = await refused(call)
+        assert refusal.code is grpc.StatusCode.UNAVAILABLE
+        assert refusal.reason == "READ_ONLY"
+    await until(lambda: all(watch.told == [SERVING, NOT_SERVING] for watch in health))
+    assert running.state() == before
+    assert (await running.client.decision(route.decision_id)).agent_id == route.agent_id
+    running.disk.full = False
+    await until(lambda: all(watch.told == [SERVING, NOT_SERVING, SERVING] for watch in health))
+    assert (await running.client.route()).position == before[0] + 1
+
+
+async def test_stop_tells_health_refuses_and_answers_what_is_in_flight(running: Running) -> None:
+    """A drain: NOT_SERVING first, DRAINING for new calls, the admitted call gets its answer."""
+    route = await running.client.route()
+    health = await watches(running)
+    report = await running.stalled_report(route.decision_id)
+    stop = running.stop()
+    await until(lambda: all(watch.told == [SERVING, NOT_SERVING] for watch in health))
+    refusal = await refused(running.client.route())
+    assert refusal.code is grpc.StatusCode.UNAVAILABLE
+    assert refusal.reason == "DRAINING"
+    assert not report.done()
+    running.disk.flowing.set()
+    assert (await report).position == route.position + 1
+    await stop
+    assert (await refused(running.client.route())).code is grpc.StatusCode.UNAVAILABLE
+
+
+async def test_a_drain_ends_when_its_time_is_over() -> None:
+    """A call that the disk never lets go is cut off after drain_timeout_ms."""
+    async with in_process(drain_timeout_ms=50) as running:
+        route = await running.client.route()
+        report = await running.stalled_report(route.decision_id)
+        stop = running.stop()
+        assert (await refused(report)).code in (
+            grpc.StatusCode.UNAVAILABLE,
+            grpc.StatusCode.CANCELLED,
+        )
+        running.disk.flowing.set()
+        await stop
+
+
+async def test_health_knows_each_service_and_no_other(running: Running) -> None:
+    """Every service of the package can be asked for by name."""
+    check = running.client.health.Check
+    for name in NAMES:
+        response = await check(health_pb2.HealthCheckRequest(service=name))
+        assert response.status == SERVING
+    refusal = await refused(check(health_pb2.HealthCheckRequest(service="nobody")))
+    assert refusal.code is grpc.StatusCode.NOT_FOUND
