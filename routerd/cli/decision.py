@@ -1,0 +1,76 @@
+"""`routerd decision`: why a task went to an agent, and what came of it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import click
+
+from routerd.cli.calls import TIMEOUT_S, address_option, connected, in_json
+from routerd.cli.output import console, facts, json_option, say_json
+from routerd.cli.route import candidates
+
+if TYPE_CHECKING:
+    from routerd.v1 import audit_pb2
+
+
+@click.command()
+@click.argument("decision_id")
+@json_option
+@address_option
+def decision(decision_id: str, as_json: bool, address: str) -> None:
+    """Show the decision DECISION_ID. Its law, its reasons, and what came of it so far."""
+    from routerd.v1.audit_pb2 import GetDecisionRequest
+    from routerd.v1.audit_pb2_grpc import AuditServiceStub
+
+    with connected(address) as channel:
+        record = (
+            AuditServiceStub(channel)
+            .GetDecision(GetDecisionRequest(decision_id=decision_id), timeout=TIMEOUT_S)
+            .decision
+        )
+    _say(record, as_json)
+
+
+def _say(record: audit_pb2.DecisionRecord, as_json: bool) -> None:
+    if as_json:
+        say_json(in_json(record))
+        return
+    at = datetime.fromtimestamp(record.time_ms / 1000, UTC).isoformat(timespec="milliseconds")
+    labels = ", ".join(f"{key}={record.labels[key]}" for key in sorted(record.labels))
+    out = console()
+    out.print(
+        facts(
+            [
+                ("decision", record.decision_id),
+                ("position", f"{record.position}, {at}"),
+                ("agent", record.agent_id),
+                ("why", record.reason),
+                ("draw", f"u = {record.u:.6f}, propensity {record.propensity:.4g}"),
+                ("fallback", record.fallback_agent_id),
+                ("policy", record.policy_id),
+                ("stages", ", ".join(record.stages)),
+                ("work type", record.work_type),
+                ("domain", record.domain),
+                ("labels", labels),
+                ("request", record.request_id),
+                ("outcome", _outcome(record)),
+            ]
+        )
+    )
+    out.print(candidates(record.candidates))
+
+
+def _outcome(record: audit_pb2.DecisionRecord) -> str:
+    state = "open" if record.open else "closed"
+    if not record.HasField("outcome"):
+        return f"none so far ({state})"
+    told = record.outcome
+    values = [
+        f"{name} {getattr(told, name):.6g}"
+        for name in ("quality", "cost_usd", "latency_ms")
+        if told.HasField(name)
+    ]
+    ran = [f"run by {told.executed_agent_id}"] if told.executed_agent_id else []
+    return f"{', '.join([*values, *ran])} ({state}, {told.reports} reports)"

@@ -1,0 +1,30 @@
+"""The `routerd` command: its group, and nothing else.
+
+A command imports what it works with when it runs, so `routerd --help` stays quick.
+"""
+
+from __future__ import annotations
+
+import click
+
+from routerd import __version__
+from routerd.cli.check_config import check_config
+from routerd.cli.decision import decision
+from routerd.cli.demo import demo
+from routerd.cli.outcome import outcome
+from routerd.cli.route import preview, route
+from routerd.cli.serve import serve
+from routerd.cli.verify import verify
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, message="%(prog)s %(version)s")
+def main() -> None:
+    """Decide which AI agent gets the next task, and learn from what came of it.
+
+    Exit codes: 0 done, 1 it failed or does not hold, 2 wrong usage or configuration.
+    """
+
+
+for _command in (serve, demo, route, preview, outcome, decision, verify, check_config):
+    main.add_command(_command)

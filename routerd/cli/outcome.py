@@ -1,0 +1,41 @@
+"""`routerd outcome`: tell a daemon what came of a decision."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from routerd.cli.calls import TIMEOUT_S, address_option, connected, in_json
+from routerd.cli.output import json_option, say_json
+
+
+@click.command()
+@click.argument("decision_id")
+@click.option("--success/--failure", default=None, help="Stands in for an unset quality.")
+@click.option("--quality", type=float, help="From 0 to 1.")
+@click.option("--cost-usd", type=float)
+@click.option("--latency-ms", type=float)
+@click.option("--executed-agent", default="", help="The agent that really ran, if another did.")
+@click.option("--retract", is_flag=True, help="Take back what this source has said so far.")
+@click.option("--source", default="", help="Who says so, for example ci or reviewer.")
+@click.option("--outcome-id", default="", help="Idempotency key.")
+@json_option
+@address_option
+def outcome(executed_agent: str, retract: bool, as_json: bool, address: str, **told: Any) -> None:
+    """Report what came of a decision. It is learnt and on disk when this returns."""
+    from routerd.v1.router_pb2 import ReportOutcomeRequest
+    from routerd.v1.router_pb2_grpc import RouterServiceStub
+    from routerd.v1.types_pb2 import OUTCOME_KIND_REPORT, OUTCOME_KIND_RETRACT, Outcome
+
+    kind = OUTCOME_KIND_RETRACT if retract else OUTCOME_KIND_REPORT
+    wire = ReportOutcomeRequest(
+        outcome=Outcome(kind=kind, executed_agent_id=executed_agent, **told)
+    )
+    with connected(address) as channel:
+        ack = RouterServiceStub(channel).ReportOutcome(wire, timeout=TIMEOUT_S)
+    if as_json:
+        say_json(in_json(ack))
+    else:
+        what = "already known" if ack.duplicate else "retracted" if retract else "learnt"
+        click.echo(f"{what}: outcome {ack.outcome_id} at position {ack.position}")

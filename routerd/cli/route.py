@@ -1,0 +1,147 @@
+"""`routerd route` and `routerd preview`: ask a daemon which agent gets a task."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from routerd.cli.calls import TIMEOUT_S, address_option, connected, in_json
+from routerd.cli.output import console, facts, json_option, say_json, table
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from routerd.v1 import router_pb2, types_pb2
+
+
+def _labels(_: click.Context, __: click.Parameter, pairs: tuple[str, ...]) -> dict[str, str]:
+    for pair in pairs:
+        if "=" not in pair:
+            raise click.BadParameter(f"{pair!r} is not of the form key=value")
+    return {key: value for key, _, value in (pair.partition("=") for pair in pairs)}
+
+
+_OPTIONS = (
+    click.argument("text", default=""),
+    click.option("--work-type", default="", help="The kind of work, for example code."),
+    click.option("--domain", default="", help="The subject, for example legal."),
+    click.option(
+        "--label",
+        "labels",
+        multiple=True,
+        callback=_labels,
+        metavar="KEY=VALUE",
+        help="A fact for static routes and features.",
+    ),
+    click.option("--complexity", type=float, help="From 0 (trivial) to 1."),
+    click.option("--capability", "capabilities", multiple=True, help="The agent must have it."),
+    click.option("--pool", default="", help="The agent must belong to it."),
+    click.option("--agent", default="", help="Insist on this agent."),
+    click.option("--max-cost-usd", type=float, help="Exclude agents expected to cost more."),
+    click.option("--max-latency-ms", type=float, help="Exclude agents expected to be slower."),
+    click.option("--request-id", default="", help="Idempotency key, and seed of the draw."),
+    click.option("--explain", is_flag=True, help="Show every candidate."),
+    json_option,
+    address_option,
+)
+
+
+def _request_options(command: Callable[..., None]) -> Callable[..., None]:
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+@click.command()
+@_request_options
+def route(address: str, as_json: bool, **request: Any) -> None:
+    """Choose an agent for a task. TEXT describes it; the decision is logged."""
+    from routerd.v1.router_pb2_grpc import RouterServiceStub
+
+    with connected(address) as channel:
+        answer = RouterServiceStub(channel).Route(_message(**request), timeout=TIMEOUT_S)
+    _say(answer, as_json)
+
+
+@click.command()
+@_request_options
+def preview(address: str, as_json: bool, **request: Any) -> None:
+    """Answer like route, and leave no trace."""
+    from routerd.v1.router_pb2 import PreviewRequest
+    from routerd.v1.router_pb2_grpc import RouterServiceStub
+
+    wire = PreviewRequest(request=_message(**request))
+    with connected(address) as channel:
+        answer = RouterServiceStub(channel).Preview(wire, timeout=TIMEOUT_S).answer
+    _say(answer, as_json)
+
+
+def _message(
+    *,
+    text: str,
+    work_type: str,
+    domain: str,
+    labels: dict[str, str],
+    complexity: float | None,
+    capabilities: tuple[str, ...],
+    agent: str,
+    **conditions: Any,
+) -> router_pb2.RouteRequest:
+    from routerd.v1.router_pb2 import RouteRequest
+    from routerd.v1.types_pb2 import Task
+
+    task = Task(
+        description=text, work_type=work_type, domain=domain, labels=labels, complexity=complexity
+    )
+    return RouteRequest(task=task, agent_id=agent, required_capabilities=capabilities, **conditions)
+
+
+def _say(answer: router_pb2.RouteResponse, as_json: bool) -> None:
+    if as_json:
+        say_json(in_json(answer))
+        return
+    out = console()
+    confidence = answer.decision_confidence if answer.HasField("decision_confidence") else None
+    out.print(
+        facts(
+            [
+                ("agent", answer.agent_id),
+                ("why", answer.reason),
+                ("propensity", f"{answer.propensity:.4g}"),
+                ("confidence", "" if confidence is None else f"{confidence:.4g}"),
+                ("fallback", answer.fallback_agent_id),
+                ("alternatives", ", ".join(answer.alternative_agent_ids)),
+                ("policy", answer.policy_id),
+                ("decision", answer.decision_id or "none: this is a preview"),
+            ]
+        )
+    )
+    if answer.candidates:
+        out.print(candidates(answer.candidates))
+
+
+def candidates(found: Iterable[types_pb2.Candidate]) -> Table:
+    """Every candidate with its probability and estimates, or why it is out."""
+    rows = [
+        (
+            c.agent_id,
+            c.detail or c.exclusion,
+            "" if c.exclusion else f"{c.probability:.4f}",
+            *(_estimate(c, name) for name in ("quality", "cost_usd", "latency_ms", "utility")),
+        )
+        for c in found
+    ]
+    head = ("agent", "excluded", "probability", "quality", "cost usd", "latency ms", "utility")
+    used = [i for i in range(len(head)) if i == 0 or any(row[i] for row in rows)]
+    return table(
+        [head[i] for i in used], [[row[i] for i in used] for row in rows], left=1 + (1 in used)
+    )
+
+
+def _estimate(candidate: types_pb2.Candidate, name: str) -> str:
+    if not candidate.HasField(name):
+        return ""
+    told = getattr(candidate, name)
+    return " ± ".join(f"{x:.0f}" if x >= 100 else f"{x:.3g}" for x in (told.mean, told.sd))

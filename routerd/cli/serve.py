@@ -1,0 +1,82 @@
+"""`routerd serve`: the daemon, from a configuration file to a clean end."""
+
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from routerd import __version__
+from routerd.cli.check_config import load_or_fail
+from routerd.cli.output import Failed
+
+if TYPE_CHECKING:
+    from routerd.core.settings import Config
+
+
+@click.command()
+@click.option(
+    "--config",
+    "config_file",
+    type=click.Path(path_type=Path),
+    required=True,
+    envvar="ROUTERD_CONFIG",
+    show_envvar=True,
+    help="The configuration, YAML or JSON.",
+)
+@click.option(
+    "--data",
+    "data_dir",
+    envvar="ROUTERD_DATA_DIR",
+    show_envvar=True,
+    help="Where the log lives, in place of data_dir.",
+)
+@click.option(
+    "--listen",
+    envvar="ROUTERD_LISTEN",
+    show_envvar=True,
+    help="host:port, in place of listen; port 0 takes a free one.",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(0, 2**63 - 1),
+    envvar="ROUTERD_SEED",
+    show_envvar=True,
+    help="In place of seed.",
+)
+def serve(config_file: Path, **flags: str | int | None) -> None:
+    """Run the daemon until SIGTERM or Ctrl-C. It then answers what is in flight, and ends."""
+    import msgspec
+
+    given = {name: value for name, value in flags.items() if value is not None}
+    run(msgspec.structs.replace(load_or_fail(config_file), **given))
+
+
+def run(config: Config) -> None:
+    """Serve a configuration; prints one line when calls are accepted."""
+    # gRPC tells a port in use on stderr in its own words, besides the error that is told here.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    import asyncio
+
+    from routerd.clock import wall_clock
+    from routerd.log.base import LogCorrupt, LogUnavailable
+    from routerd.log.sqlite import SqliteLog
+    from routerd.server.app import serve as serve_grpc
+
+    def ready(port: int) -> None:
+        host = config.listen.rpartition(":")[0]
+        address = config.listen if host.startswith("unix") else f"{host}:{port}"
+        click.echo(
+            f"routerd {__version__} listening on {address}, data {config.data_dir}, "
+            f"position {log.last('default')[0]}"
+        )
+
+    try:
+        log = SqliteLog.open(Path(config.data_dir))
+        asyncio.run(serve_grpc(config, log, wall_clock(), ready=ready))
+    except (LogCorrupt, LogUnavailable, OSError) as error:
+        raise Failed(str(error)) from None

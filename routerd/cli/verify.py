@@ -1,0 +1,64 @@
+"""`routerd verify`: every decision of a log, derived again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from routerd.cli.output import Failed, json_option, say_json
+
+if TYPE_CHECKING:
+    from routerd.log.verify import Verified
+
+SHOWN = 20
+
+
+@click.command()
+@click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
+@json_option
+def verify(directory: Path, as_json: bool) -> None:
+    """Derive every decision of a log again. Exit code 1 if one of those in DIR differs."""
+    found = verified(directory)
+    if as_json:
+        say_json(in_json(found))
+    else:
+        click.echo(in_words(found))
+        for wrong in found.mismatches[:SHOWN]:
+            click.echo(f"  {wrong.partition} position {wrong.position}: {wrong.what}")
+        if len(found.mismatches) > SHOWN:
+            click.echo(f"  and {len(found.mismatches) - SHOWN} more; --json lists them")
+    if found.mismatches:
+        raise SystemExit(1)
+
+
+def verified(directory: Path) -> Verified:
+    """What `verify` finds in a data directory; ends the command when there is no sound log."""
+    from routerd.log.base import LogCorrupt, LogUnavailable
+    from routerd.log.sqlite import SqliteLog
+    from routerd.log.verify import verify as derive_again
+
+    if not directory.is_dir():
+        raise Failed(f"no data directory {directory}: give the one that `routerd serve` uses")
+    try:
+        log = SqliteLog.open(directory, read_only=True)
+        try:
+            return derive_again(log)
+        finally:
+            log.close()
+    except (LogCorrupt, LogUnavailable) as error:
+        raise Failed(str(error)) from None
+
+
+def in_words(found: Verified) -> str:
+    """The line that `verify` prints."""
+    return (
+        f"verified {found.decisions} decisions, {len(found.mismatches)} mismatches; "
+        f"laws re-derived: {found.laws_exact} bit for bit, {found.laws_close} within 1e-9, "
+        f"{found.laws_skipped} not (made by another version)"
+    )
+
+
+def in_json(found: Verified) -> dict[str, Any]:
+    return {**found._asdict(), "mismatches": [wrong._asdict() for wrong in found.mismatches]}

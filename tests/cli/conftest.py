@@ -1,0 +1,124 @@
+"""Commands and daemons as people run them."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from click.testing import CliRunner, Result
+
+from routerd.cli.main import main
+
+ROOT = Path(__file__).parents[2]
+
+CONFIG = """
+agents:
+  - {id: small, pool: cheap, capabilities: [code]}
+  - {id: large, capabilities: [code, vision]}
+static_routes: [{agent: large}]
+clock: logical
+"""
+
+Invoke = Callable[..., Result]
+
+
+class Daemon(NamedTuple):
+    """A daemon that accepts calls."""
+
+    process: subprocess.Popen[str]
+    first_line: str
+    address: str
+    data: Path
+
+    def end(self, number: signal.Signals = signal.SIGINT) -> tuple[int, str]:
+        """The exit code and what was said on stderr after a signal."""
+        self.process.send_signal(number)
+        _, stderr = self.process.communicate(timeout=20)
+        return self.process.returncode, stderr
+
+
+Start = Callable[..., Daemon]
+
+
+def command(*arguments: str | Path) -> list[str]:
+    return [sys.executable, "-m", "routerd", *map(str, arguments)]
+
+
+def environment(**settings: str) -> dict[str, str]:
+    """This process's environment with the project importable, and these settings."""
+    path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
+    return {**os.environ, "PYTHONPATH": path, **settings}
+
+
+@pytest.fixture
+def run() -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Run `routerd` in a process of its own to its end."""
+
+    def run_command(*arguments: str | Path, **settings: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            command(*arguments),
+            env=environment(**settings),
+            text=True,
+            capture_output=True,
+            timeout=60,
+            check=False,
+        )
+
+    return run_command
+
+
+@pytest.fixture
+def invoke() -> Invoke:
+    """Run `routerd` in this process, which spares the imports."""
+
+    def invoke_command(*arguments: str | Path) -> Result:
+        return CliRunner().invoke(main, [str(a) for a in arguments], prog_name="routerd")
+
+    return invoke_command
+
+
+@pytest.fixture(scope="module")
+def config_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A valid configuration of two agents."""
+    file = tmp_path_factory.mktemp("config") / "routerd.yaml"
+    file.write_text(CONFIG)
+    return file
+
+
+@pytest.fixture(scope="module")
+def start(config_file: Path) -> Iterator[Start]:
+    """Start daemons that are gone after the tests of the file."""
+    running: list[subprocess.Popen[str]] = []
+
+    def start_daemon(data: Path, *flags: str, **settings: str) -> Daemon:
+        listen = () if "ROUTERD_LISTEN" in settings else ("--listen", "127.0.0.1:0")
+        process = subprocess.Popen(
+            command("serve", "--config", config_file, "--data", data, *listen, *flags),
+            env=environment(**settings),
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        running.append(process)
+        # A daemon that says nothing would hang the tests.
+        deadline = threading.Timer(30, process.kill)
+        deadline.start()
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        deadline.cancel()
+        found = re.search(r"listening on (\S+),", line)
+        assert found, process.communicate()[1]
+        return Daemon(process, line, found[1], data)
+
+    yield start_daemon
+    for process in running:
+        process.kill()
+        process.communicate()

@@ -1,0 +1,136 @@
+"""`routerd route`, `preview`, `outcome` and `decision` against a daemon."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+
+@pytest.fixture(scope="module")
+def address(start: Any, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The address of a daemon that all tests of this file share."""
+    found: str = start(tmp_path_factory.mktemp("route") / "data").address
+    return found
+
+
+@pytest.fixture
+def ask(invoke: Any, address: str) -> Any:
+    """Run a command against the daemon; its JSON, when asked for."""
+
+    def run(*arguments: str) -> Any:
+        result = invoke(*arguments, "--address", address)
+        if "--json" in arguments and result.exit_code == 0:
+            return json.loads(result.output)
+        return result
+
+    return run
+
+
+def test_a_task_gets_an_agent_and_its_outcome_is_learnt(ask: Any) -> None:
+    """Route, report, and look up: the decision shows what came of it."""
+    routed = ask("route", "fix the login bug", "--work-type", "code", "--label", "a=b=c", "--json")
+    assert routed["agent_id"] in ("small", "large")
+    assert 0 < routed["propensity"] <= 1
+    decision_id = routed["decision_id"]
+    told = ("--quality", "0.75", "--cost-usd", "0.02", "--latency-ms", "1500", "--source", "ci")
+    ack = ask("outcome", decision_id, *told, "--json")
+    assert not ack["duplicate"]
+    found = ask("decision", decision_id, "--json")
+    assert found["work_type"] == "code"
+    assert found["labels"] == {"a": "b=c"}
+    assert found["open"]
+    assert found["outcome"]["quality"] == 0.75
+    assert found["outcome"]["cost_usd"] == 0.02
+    assert found["outcome"]["latency_ms"] == 1500
+    ask("outcome", decision_id, "--source", "ci", "--retract")
+    assert "outcome" not in ask("decision", decision_id, "--json")
+
+
+def test_tables_show_what_the_json_holds(ask: Any) -> None:
+    """For people, the same facts are printed as a table with the decision's id and reason."""
+    asked = ("route", "--work-type", "code", "--request-id", "table", "--explain")
+    routed = ask(*asked, "--json")
+    shown = ask(*asked).output
+    assert routed["decision_id"] in shown
+    assert routed["reason"] in shown
+    assert all(f"{c['agent_id']}" in shown for c in routed["candidates"])
+    looked_up = ask("decision", routed["decision_id"]).output
+    assert f"u = {ask('decision', routed['decision_id'], '--json')['u']:.6f}" in looked_up
+    assert "none so far (open)" in looked_up
+
+
+def test_a_preview_leaves_no_trace(ask: Any) -> None:
+    """A preview names the agent that route then names, and route's position did not move."""
+    previewed = ask("preview", "--request-id", "twin", "--json")
+    assert previewed["decision_id"] == ""
+    again = ask("preview", "--request-id", "twin", "--json")
+    assert again["position"] == previewed["position"]
+    assert ask("route", "--request-id", "twin", "--json")["agent_id"] == previewed["agent_id"]
+
+
+def test_conditions_choose_among_the_agents(ask: Any) -> None:
+    """A capability, a pool and a name each leave one agent; --explain says why the other is out."""
+    assert ask("route", "--capability", "vision", "--json")["agent_id"] == "large"
+    assert ask("route", "--pool", "cheap", "--json")["agent_id"] == "small"
+    assert ask("route", "--agent", "small", "--json")["reason_code"] == "REASON_CODE_EXPLICIT"
+    assert "lacks vision" in ask("preview", "--capability", "vision", "--explain").output
+
+
+REFUSED = {
+    "unknown agent": (
+        ["route", "--agent", "none"],
+        "agent 'none' is not registered; "
+        "the agents are those of the daemon's configuration [AGENT_NOT_FOUND]",
+    ),
+    "capability that nobody has": (
+        ["route", "--capability", "fly"],
+        "no agent has all of fly [MISSING_CAPABILITY]\n"
+        "  large: MISSING_CAPABILITY: lacks fly\n"
+        "  small: MISSING_CAPABILITY: lacks fly",
+    ),
+    "unknown decision": (
+        ["decision", "0000000000000000"],
+        "no decision '0000000000000000'; "
+        "use the decision_id that Route answered [DECISION_NOT_FOUND]",
+    ),
+    "number out of range": (
+        ["outcome", "0000000000000000", "--quality", "1.5", "--cost-usd", "-1"],
+        "outcome.quality: is 1.5; it must lie in [0, 1]; "
+        "outcome.cost_usd: is -1; it must lie in [0, 1e+12]",
+    ),
+}
+
+
+@pytest.mark.parametrize(("arguments", "sentence"), REFUSED.values(), ids=REFUSED)
+def test_a_refusal_is_a_sentence(arguments: list[str], sentence: str, ask: Any) -> None:
+    """What the daemon refuses is told on stderr in words with the way out, and gives code 1."""
+    result = ask(*arguments)
+    assert result.exit_code == 1
+    assert result.stderr == f"routerd: {sentence}\n"
+
+
+def test_a_key_used_twice_is_refused(ask: Any) -> None:
+    """The same request id with another task is told with the way out."""
+    assert ask("route", "--request-id", "once", "--json")["request_id"] == "once"
+    result = ask("route", "--request-id", "once", "--domain", "other")
+    assert result.exit_code == 1
+    assert "use another --request-id" in result.stderr
+
+
+def test_nobody_there_is_a_sentence(invoke: Any) -> None:
+    """Without a daemon the sentence names the address and how to start one."""
+    result = invoke("route", "--address", "127.0.0.1:1")
+    assert result.exit_code == 1
+    assert result.stderr == (
+        "routerd: no daemon answers at 127.0.0.1:1: "
+        "start one with `routerd serve`, or give --address\n"
+    )
+
+
+def test_a_label_needs_a_value(invoke: Any) -> None:
+    """A label without = is wrong usage, with code 2."""
+    result = invoke("route", "--label", "tier")
+    assert result.exit_code == 2
+    assert "'tier' is not of the form key=value" in result.stderr

@@ -1,0 +1,117 @@
+"""`routerd serve`: how it starts, how it refuses to, and how it ends."""
+
+from __future__ import annotations
+
+import re
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from routerd import __version__
+
+
+def one_sentence(stderr: str) -> str:
+    """The only line on stderr, without the command's name."""
+    lines = stderr.strip().splitlines()
+    assert len(lines) == 1, stderr
+    assert lines[0].startswith("routerd: ")
+    return lines[0].removeprefix("routerd: ")
+
+
+def test_it_says_in_one_line_where_it_listens_and_ends_cleanly(start: Any, tmp_path: Path) -> None:
+    """One line on stdout when calls are accepted; Ctrl-C ends it with code 0 and no noise."""
+    daemon = start(tmp_path / "data")
+    assert re.fullmatch(
+        rf"routerd {re.escape(__version__)} listening on 127\.0\.0\.1:[1-9]\d*, "
+        rf"data {re.escape(str(daemon.data))}, position 1\n",
+        daemon.first_line,
+    )
+    assert daemon.end(signal.SIGINT) == (0, "")
+
+
+def test_it_goes_on_where_it_ended(start: Any, invoke: Any, tmp_path: Path) -> None:
+    """After SIGTERM and a new start the log continues at its position."""
+    first = start(tmp_path / "data")
+    assert invoke("route", "--address", first.address).exit_code == 0
+    assert first.end(signal.SIGTERM) == (0, "")
+    assert start(tmp_path / "data").first_line.endswith("position 2\n")
+
+
+def test_flags_are_environment_variables(start: Any, invoke: Any, tmp_path: Path) -> None:
+    """ROUTERD_LISTEN and ROUTERD_SEED do what --listen and --seed do."""
+    daemon = start(tmp_path / "a", ROUTERD_LISTEN="127.0.0.1:0", ROUTERD_SEED="7")
+    other = start(tmp_path / "b", "--seed", "7")
+    draws = [
+        re.search(
+            r'"u": (\S+),',
+            invoke("decision", _routed(invoke, d), "--address", d.address, "--json").output,
+        )
+        for d in (daemon, other)
+    ]
+    assert draws[0]
+    assert draws[1]
+    assert draws[0][1] == draws[1][1]
+
+
+def _routed(invoke: Any, daemon: Any) -> str:
+    output = invoke("route", "--request-id", "r", "--address", daemon.address, "--json").output
+    found = re.search(r'"decision_id": "(\w+)"', output)
+    assert found, output
+    return found[1]
+
+
+def test_a_taken_port_is_one_sentence(
+    start: Any, run: Any, config_file: Path, tmp_path: Path
+) -> None:
+    """A second daemon on the same port ends with code 1 and names the address."""
+    daemon = start(tmp_path / "a")
+    second = run(
+        "serve", "--config", config_file, "--data", tmp_path / "b", "--listen", daemon.address
+    )
+    assert second.returncode == 1
+    assert f"cannot listen on {daemon.address}" in one_sentence(second.stderr)
+
+
+def test_a_taken_data_directory_is_one_sentence(
+    start: Any, run: Any, config_file: Path, tmp_path: Path
+) -> None:
+    """A second daemon on the same data ends with code 1 and names the directory."""
+    daemon = start(tmp_path / "data")
+    second = run("serve", "--config", config_file, "--data", daemon.data, "--listen", "127.0.0.1:0")
+    assert second.returncode == 1
+    assert str(daemon.data) in one_sentence(second.stderr)
+
+
+def test_a_damaged_log_is_one_sentence(
+    start: Any, run: Any, config_file: Path, tmp_path: Path
+) -> None:
+    """A log whose bytes were changed is refused with code 1 and the way out."""
+    data = tmp_path / "data"
+    start(data).end()
+    for file in data.glob("log.db*"):
+        content = bytearray(file.read_bytes())
+        content[: len(content)] = bytes(len(content))
+        file.write_bytes(content)
+    (data / "log.db").write_bytes(b"no database" * 1000)
+    refused = run("serve", "--config", config_file, "--data", data, "--listen", "127.0.0.1:0")
+    assert refused.returncode == 1
+    assert "damaged" in one_sentence(refused.stderr)
+
+
+@pytest.mark.parametrize("program", ["serve", "check-config"])
+def test_a_bad_configuration_is_told_whole(program: str, run: Any, tmp_path: Path) -> None:
+    """Code 2, every error on stderr with its path, no traceback, nothing on stdout."""
+    file = tmp_path / "routerd.yaml"
+    file.write_text("agents: [{id: a, prices: {input_usd_per_mtok: x}}]\nclok: 1\n")
+    arguments = [file] if program == "check-config" else ["--config", file]
+    refused = run(program, *arguments)
+    assert refused.returncode == 2
+    assert refused.stdout == ""
+    assert refused.stderr.splitlines() == [
+        f"routerd: {file}: 2 errors",
+        '  agents[0].prices.input_usd_per_mtok: must be a number, not the text "x"',
+        "  clok: unknown key; did you mean `clock`?",
+    ]
+    assert not (tmp_path / "routerd-data").exists()
