@@ -48,20 +48,22 @@ class LogNormalCells:
         self.arm_mean = self.prior.copy()
         self.arm_variance = np.full(len(prior), VARIANCE)
 
-    def seen(self, arms: Arms) -> Array:
-        """Decayed number of observations of each arm."""
-        total: Array = self.arm_sums[arms, 0]
-        return total
+    def seen(self, arm: int) -> bool:
+        """Whether the arm has observations, more than the rounding that a retraction leaves."""
+        return bool(self.arm_sums[arm, 0] > EMPTY)
 
-    def add_arms(self, prior: Array) -> None:
+    def set_priors(self, prior: Array) -> None:
+        """Replace the guesses; arms beyond those known so far are new ones."""
+        count = len(prior) - len(self.prior)
+
         def grow(array: Array) -> Array:
-            return np.concatenate([array, np.zeros((len(prior), *array.shape[1:]))])
+            return np.concatenate([array, np.zeros((count, *array.shape[1:]))])
 
-        z = np.log1p(prior / self.shift)
-        self.prior = np.concatenate([self.prior, z])
+        self.prior = np.log1p(prior / self.shift)
         self.n, self.s, self.arm_sums = grow(self.n), grow(self.s), grow(self.arm_sums)
-        self.arm_mean = np.concatenate([self.arm_mean, z])
-        self.arm_variance = np.concatenate([self.arm_variance, np.full(len(z), VARIANCE)])
+        self.arm_mean, self.arm_variance = grow(self.arm_mean), grow(self.arm_variance)
+        for arm in range(len(prior)):
+            self._refresh(arm)
 
     def advance(self, epoch: int) -> None:
         if epoch > self.epoch:

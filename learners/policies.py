@@ -57,3 +57,24 @@ def value_of_information(
     a *= per_look * np.array(horizon) - ONE
     bonus = np.maximum.reduce(a, 1)
     return mean + bonus, spread * np.sqrt(variance)
+
+
+def upper_confidence(mean: Array, variance: Array, alpha: float) -> Array:
+    """mean + alpha sd, whose maximum is chosen. Source: LinUCB of Li et al. (2010)."""
+    score: Array = mean + alpha * np.sqrt(variance)
+    return score
+
+
+def squarecb(mean: Array, gamma: float) -> Array:
+    """The inverse-gap law: 1 / (K + gamma gap) for all but the best arm, which gets the rest.
+
+    Source: Foster and Rakhlin (2020), Beyond UCB.
+
+    >>> squarecb(np.array([0.9, 0.5]), 10.0).round(4).tolist()
+    [0.8333, 0.1667]
+    """
+    best = int(mean.argmax())
+    p = 1.0 / (mean.size + gamma * (mean[best] - mean))
+    p[best] = 0.0
+    p[best] = 1.0 - p.sum()
+    return np.asarray(p)

@@ -165,10 +165,10 @@ class PooledRegression:
         self._pull()
 
     def refresh(self) -> None:
-        if self.sums.n.any():
-            self.scales, self.noise = estimate_scales(
-                self.sums.lam, self.sums.h, self.count, self.sums.ss
-            )
+        # With empty sums too: what was learnt from outcomes that were all retracted must go.
+        self.scales, self.noise = estimate_scales(
+            self.sums.lam, self.sums.h, self.count, self.sums.ss
+        )
         self._rebuild()
 
     def _rebuild(self) -> None:

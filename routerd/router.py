@@ -47,10 +47,7 @@ class Router:
 
         Raises ConfigErrors with every error of the configuration.
         """
-        if isinstance(config, str | Path):
-            config = load(config)
-        elif not isinstance(config, Config):
-            config = parse(config)
+        config = load(config) if isinstance(config, str | Path) else parse(config)
         log = MemoryLog() if data_dir is None else SqliteLog.open(Path(data_dir))
         return cls(log, config)
 

@@ -88,7 +88,7 @@ REFUSED = {
     # tagged unions: one sentence, not one for each branch
     "unknown kind": (
         AGENTS + "policy: {kind: tompson, v_0: 1}",
-        'policy.kind: must be one of value, thompson, static, not the text "tompson"; '
+        'policy.kind: must be one of value, thompson, squarecb, ucb, greedy, random, static, rotation, cheapest, weighted_score, not the text "tompson"; '
         "did you mean `thompson`?",
     ),
     "missing kind": (
@@ -97,7 +97,7 @@ REFUSED = {
     ),
     "kind that is a list": (
         AGENTS + "policy: {kind: [static]}",
-        "policy.kind: must be one of value, thompson, static, not a list",
+        "policy.kind: must be one of value, thompson, squarecb, ucb, greedy, random, static, rotation, cheapest, weighted_score, not a list",
     ),
     "no mapping where a kind is needed": (
         AGENTS + "policy: static",

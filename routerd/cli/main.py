@@ -8,6 +8,7 @@ from __future__ import annotations
 import click
 
 from routerd import __version__
+from routerd.cli.bench import bench
 from routerd.cli.check_config import check_config
 from routerd.cli.decision import decision
 from routerd.cli.demo import demo
@@ -26,5 +27,7 @@ def main() -> None:
     """
 
 
-for _command in (serve, demo, route, preview, outcome, decision, verify, check_config):
+COMMANDS = (serve, demo, route, preview, outcome, decision, verify, check_config, bench)
+
+for _command in COMMANDS:
     main.add_command(_command)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import numpy as np
 
-from routerd.core.encode import Encoder
+from routerd.core.encode import CELLS, Encoder
 from routerd.core.outcomes import credit_of, write_registers
 from routerd.core.settings import Agent, EmbeddingFeature, EngineConfig, TextFeature
 from routerd.core.state import (
@@ -17,6 +17,7 @@ from routerd.core.state import (
     new_learner,
     priors,
 )
+from routerd.core.tally import Tally
 from routerd.core.values import (
     ConfigApplied,
     Decision,
@@ -59,13 +60,16 @@ def apply_config(state: State, event: ConfigApplied) -> None:
     fresh = [agent_id for agent_id in sorted(known) if agent_id not in state.arm_of]
     for agent_id in fresh:
         state.arm_of[agent_id] = len(state.arm_of)
+    agents = [known.get(agent_id) for agent_id in state.arm_of]
     if not kept:
-        start_anew(state, [known.get(agent_id) for agent_id in state.arm_of])
-    elif fresh:
-        costs, latencies = priors(config, [known[agent_id] for agent_id in fresh])
-        state.learner.add_arms(len(fresh))
-        state.cost.add_arms(costs)
-        state.latency.add_arms(latencies)
+        start_anew(state, agents)
+    else:
+        if fresh:
+            state.learner.add_arms(len(fresh))
+            state.tally.add_arms(len(fresh))
+        costs, latencies = priors(config, agents)
+        state.cost.set_priors(costs)
+        state.latency.set_priors(latencies)
     state.roster = Roster(config.agents, state.arm_of)
 
 
@@ -76,6 +80,7 @@ def start_anew(state: State, agents: list[Agent | None]) -> None:
     state.encoder = Encoder(state.config.features, state.config.seed)
     state.learner = new_learner(state.config, len(agents), state.encoder.width)
     state.cost, state.latency = new_cells(state.config, agents)
+    state.tally = Tally(len(agents), CELLS)
 
 
 def learning_basis(config: EngineConfig) -> tuple[object, ...]:
@@ -95,6 +100,7 @@ def apply_decision(state: State, position: int, decision_id: str, event: Decisio
         slots[value] = len(slots)
     state.requests[query.request_id] = decision_id
     credit = Credit(arm=state.arm_of[event.agent_id])
+    state.tally.decided(credit.arm, query.cell, event.time_ms)
     state.decisions[decision_id] = OpenDecision(position, state.generation, event, credit)
 
 
@@ -106,7 +112,7 @@ def apply_outcome(state: State, position: int, event: OutcomeReported) -> None:
         return
     state.outcomes[outcome.outcome_id] = (event.digest, position)
     entry.outcome_ids.append(outcome.outcome_id)
-    write_registers(entry, outcome, event.time_ms)
+    write_registers(entry, outcome, event.time_ms, position)
     move_credit(state, entry, credit_of(entry, state.config.outcomes.sources, state.arm_of))
 
 
@@ -137,6 +143,7 @@ def move_credit(state: State, entry: OpenDecision, credit: Credit) -> None:
         same_arm = held.arm == other.arm
         if held.quality is not None and not (same_arm and held.quality == other.quality):
             state.learner.observe(held.arm, x, held.quality, weight, epoch)
+            state.tally.observed(held.arm, held.quality, weight)
         if held.cost_usd is not None and not (same_arm and held.cost_usd == other.cost_usd):
             state.cost.observe(held.arm, cell, held.cost_usd, weight, epoch)
         if held.latency_ms is not None and not (same_arm and held.latency_ms == other.latency_ms):

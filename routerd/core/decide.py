@@ -11,8 +11,9 @@ from scipy.special import ndtr
 from learners.base import Array
 from learners.law import draw
 from routerd.core.draw import AGENT, uniform
-from routerd.core.stages import STAGES, Law, static_route
+from routerd.core.stages import STAGES, Law
 from routerd.core.state import State
+from routerd.core.static import table_index
 from routerd.core.values import Decision, Query, Reason, Request
 from routerd.core.view import View
 
@@ -53,7 +54,7 @@ def encode_request(state: State, request: Request, request_id: str) -> Query:
 
 def decide(state: State, query: Query, time_ms: int) -> tuple[Decision, View]:
     """One draw from the law that the stages make; the view holds what it was made from."""
-    view = View(state, query)
+    view = View(state, query, time_ms)
     ids = state.roster.ids
     law = Law(state.roster.everyone, state.roster.uniform)
     for stage in STAGES:
@@ -75,6 +76,7 @@ def decide(state: State, query: Query, time_ms: int) -> tuple[Decision, View]:
         law=law.p.tobytes(),
         policy_id=law.policy_id,
         reason=reason_of(law, view, best=order[0] == drawn),
+        detail=law.detail,
         confidence=confidence(mean, variance, order, routed),
         fallback=ids[law.eligible[fallback[0]]] if fallback else "",
         alternatives=tuple([ids[law.eligible[i]] for i in others]),
@@ -86,7 +88,7 @@ def decide(state: State, query: Query, time_ms: int) -> tuple[Decision, View]:
 
 def routed_index(law: Law, view: View) -> int:
     """Index into the law of the agent that the static table names; -1 when it is not there."""
-    routed = static_route(view)
+    routed = table_index(view)
     return law.eligible.index(routed) if routed in law.eligible else -1
 
 

@@ -18,7 +18,7 @@ from routerd.core.settings import (
 from routerd.core.values import Query, Task
 
 CELLS = 64
-CELL_SPACE = "cell/work_type"
+CELL_SPACE = ""  # a name that no feature can have
 
 Slots = Mapping[str, Mapping[str, int]]
 

@@ -1,8 +1,9 @@
 """How several reports on one decision become one current value for each metric.
 
-Every (source, metric) is a last-writer-wins register ordered by (time_ms, outcome_id), so the
-result does not depend on the order of arrival (Shapiro et al. 2011, state-based registers). A
-retraction writes "nothing" into all of its source's registers.
+Every (source, metric) is a last-writer-wins register ordered by (time_ms, position, outcome_id),
+so the result does not depend on the order of arrival (Shapiro et al. 2011, state-based registers).
+The position orders outcomes that name no time of their own: they happened when they were received.
+A retraction writes "nothing" into all of its source's registers.
 """
 
 from __future__ import annotations
@@ -16,10 +17,11 @@ DEFAULT_SOURCE = "caller"
 METRICS = ("quality", "success", "cost_usd", "latency_ms", "executed_agent_id")
 
 
-def write_registers(entry: OpenDecision, outcome: Outcome, time_ms: int) -> None:
+def write_registers(entry: OpenDecision, outcome: Outcome, time_ms: int, position: int) -> None:
     """Write what the outcome says; an older say than the one held changes nothing."""
     registers = entry.reports.setdefault(outcome.source or DEFAULT_SOURCE, {})
-    when = (outcome.event_time_ms or time_ms, outcome.outcome_id)
+    timed = outcome.event_time_ms > 0
+    when = (outcome.event_time_ms, 0) if timed else (time_ms, position)
     for metric in METRICS:
         said = getattr(outcome, metric)
         value: float | str | None = float(said) if isinstance(said, bool) else said
@@ -29,8 +31,8 @@ def write_registers(entry: OpenDecision, outcome: Outcome, time_ms: int) -> None
         elif silent:
             continue
         held = registers.get(metric)
-        if held is None or held[:2] < when:
-            registers[metric] = (*when, value)
+        if held is None or held[:3] < (*when, outcome.outcome_id):
+            registers[metric] = (*when, outcome.outcome_id, value)
 
 
 def by_rank(entry: OpenDecision, ranked: Sequence[str]) -> list[dict[str, Register]]:
@@ -47,8 +49,8 @@ def current(sources: Sequence[Mapping[str, Register]], *metrics: str) -> float |
     for registers in sources:
         for metric in metrics:
             held = registers.get(metric)
-            if held is not None and held[2] is not None:
-                return held[2]
+            if held is not None and held[3] is not None:
+                return held[3]
     return None
 
 

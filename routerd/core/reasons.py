@@ -14,7 +14,7 @@ def sentence(decision: Decision) -> str:
         case Reason.EXPLICIT:
             return "The request named this agent."
         case Reason.STATIC_ROUTE:
-            return f"The static table's agent for this task ({chance})."
+            return f"{decision.detail[:1].upper()}{decision.detail[1:]} ({chance})."
         case Reason.COLD_START:
             return f"No outcome is known yet: drawn with {chance}."
         case Reason.BEST_KNOWN:

@@ -16,6 +16,7 @@ Name = Annotated[str, Meta(min_length=1, max_length=128)]
 Positive = Annotated[float, Meta(gt=0)]
 NonNegative = Annotated[float, Meta(ge=0)]
 Share = Annotated[float, Meta(ge=0, le=1)]
+Floor = Annotated[float, Meta(ge=0, le=0.5)]
 Count = Annotated[int, Meta(ge=1)]
 
 
@@ -122,7 +123,7 @@ class ValuePolicy(Section, frozen=True, tag_field="kind", tag="value"):
     learner: Learner = Learner()
     spread: Positive = 0.3
     patience: Positive = 50.0
-    floor: Annotated[float, Meta(ge=0, le=0.5)] = 0.002
+    floor: Floor = 0.002
 
 
 class ThompsonPolicy(Section, frozen=True, tag_field="kind", tag="thompson"):
@@ -133,8 +134,41 @@ class ThompsonPolicy(Section, frozen=True, tag_field="kind", tag="thompson"):
     v_0: Positive = 1.0
     v_min: NonNegative = 0.2
     tau: Positive = 200.0
-    floor: Annotated[float, Meta(ge=0, le=0.5)] = 0.05
-    floor_min: Annotated[float, Meta(ge=0, le=0.5)] = 0.005
+    floor: Floor = 0.05
+    floor_min: Floor = 0.005
+
+
+class SquareCBPolicy(Section, frozen=True, tag_field="kind", tag="squarecb"):
+    """Inverse-gap weighting with gamma = gamma_scale * (1 + n) ** gamma_exponent."""
+
+    id: Name = "squarecb"
+    learner: Learner = Learner()
+    gamma_scale: Positive = 10.0
+    gamma_exponent: Share = 0.5
+
+
+class UcbPolicy(Section, frozen=True, tag_field="kind", tag="ucb"):
+    """The highest mean + alpha sd; `floor` is the share that explores at random."""
+
+    id: Name = "ucb"
+    learner: Learner = Learner()
+    alpha: NonNegative = 1.0
+    floor: Floor = 0.0
+
+
+class GreedyPolicy(Section, frozen=True, tag_field="kind", tag="greedy"):
+    """The best known agent; with a `floor` it is epsilon-greedy."""
+
+    id: Name = "greedy"
+    learner: Learner = Learner()
+    floor: Floor = 0.0
+
+
+class RandomPolicy(Section, frozen=True, tag_field="kind", tag="random"):
+    """Every eligible agent alike."""
+
+    id: Name = "random"
+    learner: Learner = Learner()
 
 
 class StaticPolicy(Section, frozen=True, tag_field="kind", tag="static"):
@@ -142,10 +176,45 @@ class StaticPolicy(Section, frozen=True, tag_field="kind", tag="static"):
 
     id: Name = "static"
     learner: Learner = Learner()
-    floor: Annotated[float, Meta(ge=0, le=0.5)] = 0.0
+    floor: Floor = 0.0
 
 
-Policy = ValuePolicy | ThompsonPolicy | StaticPolicy
+class RotationPolicy(Section, frozen=True, tag_field="kind", tag="rotation"):
+    """The agent that has waited longest."""
+
+    id: Name = "rotation"
+    learner: Learner = Learner()
+    floor: Floor = 0.0
+
+
+class CheapestPolicy(Section, frozen=True, tag_field="kind", tag="cheapest"):
+    """The agent of lowest predicted cost."""
+
+    id: Name = "cheapest"
+    learner: Learner = Learner()
+    floor: Floor = 0.0
+
+
+class WeightedScorePolicy(Section, frozen=True, tag_field="kind", tag="weighted_score"):
+    """Points for success rate (40), a warm context (30), specialisation (20) and idleness (10)."""
+
+    id: Name = "weighted_score"
+    learner: Learner = Learner()
+    floor: Floor = 0.0
+
+
+Policy = (
+    ValuePolicy
+    | ThompsonPolicy
+    | SquareCBPolicy
+    | UcbPolicy
+    | GreedyPolicy
+    | RandomPolicy
+    | StaticPolicy
+    | RotationPolicy
+    | CheapestPolicy
+    | WeightedScorePolicy
+)
 
 
 class Outcomes(Section, frozen=True):
@@ -199,7 +268,7 @@ class Config(EngineConfig, frozen=True):
     """
 
     listen: Name = "127.0.0.1:7450"
-    data_dir: Name = "routerd-data"
+    data_dir: Annotated[str, Meta(min_length=1, max_length=4096)] = "routerd-data"
     durability: Literal["process", "power"] = "process"
     server: Server = Server()
 

@@ -12,12 +12,8 @@ from typing import NamedTuple
 import numpy as np
 
 from learners.base import Array
-from learners.law import win_probabilities, with_floor
-from learners.policies import thompson, value_of_information
-from learners.schedule import decay
-from routerd.core.encode import category
 from routerd.core.errors import ErrorReason, RouterError
-from routerd.core.settings import StaticPolicy, ThompsonPolicy, ValuePolicy
+from routerd.core.policies import LAWS
 from routerd.core.values import Excluded, Exclusion, Reason
 from routerd.core.view import View
 
@@ -29,6 +25,7 @@ class Law(NamedTuple):
     p: Array
     policy_id: str = ""
     reason: Reason = Reason.SAMPLED
+    detail: str = ""
     stages: tuple[str, ...] = ()
     excluded: tuple[Excluded, ...] = ()
 
@@ -94,48 +91,10 @@ def nobody(view: View, excluded: list[Excluded]) -> RouterError:
 
 def policy(law: Law, view: View) -> Law:
     """The configured policy's law over the eligible."""
-    match view.state.config.policy:
-        case ValuePolicy() as kind:
-            p, reason = value_law(law, view, kind), Reason.SAMPLED
-        case ThompsonPolicy() as kind:
-            p, reason = thompson_law(law, view, kind), Reason.SAMPLED
-        case StaticPolicy() as kind:
-            p, reason = static_law(law, view, kind), Reason.STATIC_ROUTE
-    return law._replace(p=p, reason=reason, policy_id=kind.id, stages=(*law.stages, "policy"))
-
-
-def value_law(law: Law, view: View, kind: ValuePolicy) -> Array:
-    mean, variance = view.utility_of(law.eligible)
-    horizon = view.state.learner.count + kind.patience * len(mean)
-    scores = value_of_information(mean, variance, view.noise, horizon, kind.spread)
-    return with_floor(win_probabilities(*scores), kind.floor)
-
-
-def thompson_law(law: Law, view: View, kind: ThompsonPolicy) -> Array:
-    mean, variance = view.utility_of(law.eligible)
-    count = view.state.learner.count
-    scores = thompson(mean, variance, decay(kind.v_0, kind.v_min, count, kind.tau))
-    return with_floor(
-        win_probabilities(*scores), decay(kind.floor, kind.floor_min, count, kind.tau)
-    )
-
-
-def static_law(law: Law, view: View, kind: StaticPolicy) -> Array:
-    """All on the table's agent; where the table names nobody eligible, on the best known."""
-    routed = static_route(view)
-    mean, _ = view.utility_of(law.eligible)
-    chosen = law.eligible.index(routed) if routed in law.eligible else int(mean.argmax())
-    p = np.zeros(len(law.eligible))
-    p[chosen] = 1.0
-    return with_floor(p, kind.floor)
-
-
-def static_route(view: View) -> int:
-    """Roster index that the static table names for this task, by its first match; -1 for none."""
-    for route in view.state.config.static_routes:
-        if all(category(view.query, key) == value for key, value in route.when.items()):
-            return view.state.roster.index.get(route.agent, -1)
-    return -1
+    kind = view.state.config.policy
+    p, reason, detail = LAWS[type(kind)](view, law.eligible, kind)
+    stages = (*law.stages, "policy")
+    return law._replace(p=p, policy_id=kind.id, reason=reason, detail=detail, stages=stages)
 
 
 def explicit(law: Law, view: View) -> Law:
@@ -151,7 +110,7 @@ def explicit(law: Law, view: View) -> Law:
         raise nobody(view, [e for e in law.excluded if e.agent_id == wanted])
     p = np.zeros(len(law.eligible))
     p[law.eligible.index(index)] = 1.0
-    return law._replace(p=p, reason=Reason.EXPLICIT, stages=(*law.stages, "explicit"))
+    return law._replace(p=p, reason=Reason.EXPLICIT, detail="", stages=(*law.stages, "explicit"))
 
 
 STAGES: tuple[Stage, ...] = (eligibility, policy, explicit)

@@ -16,6 +16,7 @@ from learners.linear import LinearRegression
 from learners.pooled import PooledRegression
 from routerd.core.encode import CELLS, Encoder
 from routerd.core.settings import Agent, EngineConfig
+from routerd.core.tally import Tally
 from routerd.core.values import Decision
 
 GENESIS = bytes(16)
@@ -23,7 +24,7 @@ GENESIS = bytes(16)
 
 UNKNOWN_LATENCY_SHARE = 0.1
 
-Register = tuple[int, str, float | str | None]
+Register = tuple[int, int, str, float | str | None]
 
 _encoder = msgspec.msgpack.Encoder(order="deterministic")
 
@@ -41,8 +42,8 @@ class OpenDecision(msgspec.Struct):
     """A decision that still accepts outcomes.
 
     generation: of the learners that its x was made for; later ones cannot learn from it.
-    reports: source -> metric -> register (time_ms, outcome_id, value); the largest
-    (time_ms, outcome_id) wins, so arrival order does not matter.
+    reports: source -> metric -> register (time_ms, position, outcome_id, value); the largest
+    wins (see routerd.core.outcomes), so arrival order does not matter.
     """
 
     position: int
@@ -59,12 +60,16 @@ class Roster:
     def __init__(self, agents: tuple[Agent, ...], arm_of: dict[str, int]) -> None:
         self.agents = tuple(sorted(agents, key=lambda agent: agent.id))
         self.ids = tuple(agent.id for agent in self.agents)
+        self.index = {agent_id: i for i, agent_id in enumerate(self.ids)}
         self.everyone = tuple(range(len(self.ids)))
         self.uniform = np.full(len(self.ids), 1.0 / len(self.ids))
-        self.index = {agent_id: i for i, agent_id in enumerate(self.ids)}
-        arms = np.array([arm_of[i] for i in self.ids], dtype=np.intp)
-        whole = np.array_equal(arms, np.arange(len(arm_of)))
-        self.arms: Arms = slice(None) if whole else arms
+        self._arm = [arm_of[agent_id] for agent_id in self.ids]
+        whole = self._arm == list(range(len(arm_of)))
+        self.arms: Arms = slice(None) if whole else np.array(self._arm, dtype=np.intp)
+
+    def arm(self, index: int) -> int:
+        """The arm of the agent at a roster index."""
+        return self._arm[index]
 
 
 class State:
@@ -76,6 +81,7 @@ class State:
     learner: Learner
     cost: LogNormalCells
     latency: LogNormalCells
+    tally: Tally
 
     def __init__(self, partition: str) -> None:
         self.partition = partition
@@ -100,8 +106,15 @@ class State:
         """32 hex digits over the whole state: equal states, and only those, have equal hashes."""
         digest = blake2b(digest_size=16)
         digest.update(_encoder.encode(self._marks()))
-        sums = {"cost": self.cost.state(), "latency": self.latency.state()}
-        for model_name, arrays in (*sums.items(), ("quality", self.learner.state())):
+        for decision_id, entry in self.decisions.items():
+            digest.update(_encoder.encode((decision_id, entry)))
+        models = {
+            "cost": self.cost.state(),
+            "latency": self.latency.state(),
+            "quality": self.learner.state(),
+            "tally": self.tally.state(),
+        }
+        for model_name, arrays in models.items():
             for name, array in sorted(arrays.items()):
                 digest.update(f"{model_name}.{name}{array.shape}".encode())
                 digest.update(np.ascontiguousarray(array, dtype="<f8").tobytes())
@@ -110,11 +123,7 @@ class State:
     def _marks(self) -> list[object]:
         marks: list[object] = [self.partition, self.position, self.chain, self.time_ms]
         marks += [self.engine_version, self.fingerprint, self.config_bytes, self.arm_of, self.slots]
-        marks += [self.generation, self.requests, self.outcomes]
-        marks += [
-            (key, o.generation, o.credit, o.reports, o.outcome_ids)
-            for key, o in self.decisions.items()
-        ]
+        marks += [self.generation, self.requests, self.outcomes, len(self.decisions)]
         return marks
 
 

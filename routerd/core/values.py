@@ -139,6 +139,7 @@ class Decision(Event, frozen=True, tag=True):
     law: bytes
     policy_id: str
     reason: Reason
+    detail: str = ""
     confidence: float | None = None
     fallback: str = ""
     alternatives: tuple[str, ...] = ()
@@ -164,7 +165,7 @@ class Outcome(Value, frozen=True):
 
 
 class OutcomeReported(Event, frozen=True, tag=True):
-    """An accepted outcome. Its order among others is (event_time_ms or time_ms, outcome_id)."""
+    """An accepted outcome. Its order among others: see routerd.core.outcomes."""
 
     outcome: Outcome
     digest: bytes

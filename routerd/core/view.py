@@ -18,9 +18,10 @@ LEAST_VARIANCE = 1e-12
 class View:
     """Estimates are (mean, variance) over the roster in id order, computed when first read."""
 
-    def __init__(self, state: State, query: Query) -> None:
+    def __init__(self, state: State, query: Query, time_ms: int) -> None:
         self.state = state
         self.query = query
+        self.time_ms = time_ms
         weights, asked = state.config.utility, query.preference
         self.quality_weight = weights.quality if asked.quality is None else asked.quality
         cost = weights.cost if asked.cost is None else asked.cost
@@ -78,10 +79,30 @@ class View:
     def cost_known(self, index: int) -> bool:
         """Whether an agent's cost rests on reports or prices, not on the reference scale."""
         priced = self.state.roster.agents[index].prices is not None
-        return priced or bool(self.state.cost.seen(self.state.roster.arms)[index] > 0)
+        return priced or self.state.cost.seen(self.state.roster.arm(index))
+
+    def last_ms(self, index: int) -> float:
+        """When the agent at this roster index was last chosen."""
+        return float(self.state.tally.recent_ms[self.state.roster.arm(index), -1])
+
+    def since_ms(self, index: int) -> float:
+        """How long ago it was last chosen for this work type."""
+        last = self.state.tally.last_ms[self.state.roster.arm(index), self.query.cell]
+        return self.time_ms - float(last)
+
+    def decisions_within(self, index: int, period_ms: int) -> int:
+        """How often it was chosen within the last period; at most RECENT are told."""
+        recent = self.state.tally.recent_ms[self.state.roster.arm(index)]
+        return int((recent > self.time_ms - period_ms).sum())
+
+    def success_rate(self, index: int) -> tuple[float, float]:
+        """Mean quality and number of its outcomes."""
+        arm = self.state.roster.arm(index)
+        runs = float(self.state.tally.runs[arm])
+        return (float(self.state.tally.quality[arm]) / runs if runs > 0 else 0.5), runs
 
     def latency_known(self, index: int) -> bool:
-        return bool(self.state.latency.seen(self.state.roster.arms)[index] > 0)
+        return self.state.latency.seen(self.state.roster.arm(index))
 
     @property
     def noise(self) -> float:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple, Protocol
 
 
-class Conflict(Exception):  # noqa: N818 - named for what it tells
+class Conflict(Exception):
     """Another writer appended first: `expect` was not the last position. Nothing was appended."""
 
     def __init__(self, partition: str, expect: int, last: int) -> None:
@@ -16,14 +16,14 @@ class Conflict(Exception):  # noqa: N818 - named for what it tells
         self.last = last
 
 
-class LogUnavailable(Exception):  # noqa: N818 - named for what it tells
+class LogUnavailable(Exception):
     """The disk said no: full, failing, locked or not permitted. Nothing was acknowledged.
 
     An append that raised it may yet be found in the log later, whole, but never in part.
     """
 
 
-class LogCorrupt(Exception):  # noqa: N818 - named for what it tells
+class LogCorrupt(Exception):
     """The stored log is not what was appended, from `position` of `partition` on.
 
     The partition is "" when the damage keeps the log as a whole from being opened.

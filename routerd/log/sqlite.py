@@ -141,12 +141,15 @@ class SqliteLog:
         return names
 
     def last(self, partition: str) -> tuple[int, bytes]:
-        tail = self._tail(partition)
-        newest = self._select(NEWEST, (partition,), partition)
-        if tail != (newest[0] if newest else START):
-            for _ in self.read(partition):  # finds the first bad position and raises
-                pass
-        position, entry_hash = tail
+        position, entry_hash = START
+        with contextlib.suppress(LogCorrupt):
+            tail = self._tail(partition, 1)
+            newest = self._select(NEWEST, (partition,))
+            if tail == (newest[0] if newest else START):
+                position, entry_hash = tail
+                return position, entry_hash
+        for entry in self.read(partition):  # finds the first bad position and raises
+            position, entry_hash = entry.position, entry.hash
         return position, entry_hash
 
     def read(self, partition: str, after: int = 0) -> Iterator[Entry]:
@@ -305,7 +308,8 @@ class SqliteLog:
     def _read(self, partition: str, after: int, batch: int) -> Iterator[Entry]:
         previous_hash = self._hash(partition, after)
         while previous_hash is not None:
-            tail = self._tail(partition)  # first: the entries that it promises must then be there
+            # First the tail: the entries that it promises must then be there.
+            tail = self._tail(partition, after + 1)
             rows = self._behind(partition, after, batch)
             if not rows:
                 if tail != (after, previous_hash):
@@ -327,8 +331,8 @@ class SqliteLog:
             return None
         raise LogCorrupt(partition, position, "it is missing")
 
-    def _tail(self, partition: str) -> Row:
-        rows = self._select(TAIL, (partition,), partition)
+    def _tail(self, partition: str, position: int) -> Row:
+        rows = self._select(TAIL, (partition,), partition, position)
         return rows[0] if rows else START
 
     def _behind(self, partition: str, after: int, batch: int) -> list[Row]:

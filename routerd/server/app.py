@@ -89,7 +89,6 @@ class Server:
         await self._grpc.wait_for_termination()
 
     def _on_health(self, serving: bool) -> None:
-        logger.warning("serving again" if serving else "read only: the log cannot be written")
         change = asyncio.get_running_loop().create_task(self._set_health(serving))
         self._health_changes.add(change)
         change.add_done_callback(self._health_changes.discard)

@@ -6,10 +6,9 @@ from typing import Any
 
 import msgspec
 
-from routerd.config import parse
 from routerd.core.answers import Ack, Answer
 from routerd.core.errors import ErrorReason, RouterError
-from routerd.core.settings import engine_part
+from routerd.core.settings import EngineConfig
 from routerd.core.state import State
 from routerd.core.values import AnyEvent, Decision, Outcome, Request
 from routerd.log.base import Log
@@ -41,16 +40,17 @@ class Clock:
 class Engine:
     """One partition of an engine; `config` is a file's content, three agents unless it has some."""
 
-    def __init__(self, log: Log | None = None, clock: Clock | None = None, **config: Any) -> None:
+    def __init__(self, log: Log | None = None, wall: Clock | None = None, **config: Any) -> None:
         self.log = MemoryLog() if log is None else log
-        self.clock = clock or Clock()
+        self.wall = wall or Clock()
         self.config = {"agents": AGENTS, **config}
         self.open(**self.config)
 
     def open(self, **config: Any) -> None:
         """Start anew on the same log, with this configuration."""
         self.config = {"agents": AGENTS, **config}
-        self.sequencer = Sequencer.open(self.log, engine_part(parse(self.config)), self.clock)
+        config_read = msgspec.convert(self.config, EngineConfig)
+        self.sequencer = Sequencer.open(self.log, config_read, self.wall)
 
     @property
     def state(self) -> State:

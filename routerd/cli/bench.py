@@ -1,0 +1,16 @@
+"""`routerd bench`: measurements, each command in a room of its own."""
+
+from __future__ import annotations
+
+import click
+
+from routerd.cli.bench_decide import decide
+
+
+@click.group()
+def bench() -> None:
+    """Measure routerd, its policies and its peers (extra `bench`)."""
+
+
+for _command in (decide,):
+    bench.add_command(_command)

@@ -1,0 +1,111 @@
+"""The configured policy as a stage: from a view to a law over the eligible."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from learners.base import Array
+from learners.law import win_probabilities, with_floor
+from learners.policies import squarecb, thompson, upper_confidence, value_of_information
+from learners.schedule import decay
+from routerd.core import static
+from routerd.core.settings import (
+    CheapestPolicy,
+    GreedyPolicy,
+    RandomPolicy,
+    RotationPolicy,
+    SquareCBPolicy,
+    StaticPolicy,
+    ThompsonPolicy,
+    UcbPolicy,
+    ValuePolicy,
+    WeightedScorePolicy,
+)
+from routerd.core.values import Reason
+from routerd.core.view import View
+
+
+class Choice(NamedTuple):
+    """A law over the eligible, and why it is one."""
+
+    p: Array
+    reason: Reason = Reason.SAMPLED
+    detail: str = ""
+
+
+Eligible = tuple[int, ...]
+
+
+def value(view: View, eligible: Eligible, kind: ValuePolicy) -> Choice:
+    mean, variance = view.utility_of(eligible)
+    horizon = view.state.learner.count + kind.patience * len(mean)
+    scores = value_of_information(mean, variance, view.noise, horizon, kind.spread)
+    return Choice(with_floor(win_probabilities(*scores), kind.floor))
+
+
+def thompson_sampling(view: View, eligible: Eligible, kind: ThompsonPolicy) -> Choice:
+    mean, variance = view.utility_of(eligible)
+    count = view.state.learner.count
+    scores = thompson(mean, variance, decay(kind.v_0, kind.v_min, count, kind.tau))
+    floor = decay(kind.floor, kind.floor_min, count, kind.tau)
+    return Choice(with_floor(win_probabilities(*scores), floor))
+
+
+def square_cb(view: View, eligible: Eligible, kind: SquareCBPolicy) -> Choice:
+    mean, _ = view.utility_of(eligible)
+    gamma = kind.gamma_scale * (1.0 + max(view.state.learner.count, 0.0)) ** kind.gamma_exponent
+    return Choice(squarecb(mean, gamma))
+
+
+def greedy(view: View, eligible: Eligible, kind: GreedyPolicy) -> Choice:
+    mean, _ = view.utility_of(eligible)
+    return Choice(point(mean, kind.floor))
+
+
+def ucb(view: View, eligible: Eligible, kind: UcbPolicy) -> Choice:
+    mean, variance = view.utility_of(eligible)
+    return Choice(point(upper_confidence(mean, variance, kind.alpha), kind.floor))
+
+
+def uniform(view: View, eligible: Eligible, kind: RandomPolicy) -> Choice:
+    return Choice(np.full(len(eligible), 1.0 / len(eligible)))
+
+
+Named = Callable[[View, Eligible], tuple[int, str]]
+
+
+def named(rule: Named) -> Callable[[View, Eligible, Any], Choice]:
+    """The law of a rule that names one agent: all on that one, but for the policy's floor."""
+
+    def law(view: View, eligible: Eligible, kind: Any) -> Choice:
+        index, detail = rule(view, eligible)
+        p = np.zeros(len(eligible))
+        p[index] = 1.0
+        return Choice(with_floor(p, kind.floor), Reason.STATIC_ROUTE, detail)
+
+    return law
+
+
+def point(score: Array, floor: float) -> Array:
+    """All on the highest score, but for the floor."""
+    p = np.zeros(score.size)
+    p[score.argmax()] = 1.0
+    return with_floor(p, floor)
+
+
+LAWS: dict[type, Callable[[View, Eligible, Any], Choice]] = {
+    ValuePolicy: value,
+    ThompsonPolicy: thompson_sampling,
+    SquareCBPolicy: square_cb,
+    GreedyPolicy: greedy,
+    UcbPolicy: ucb,
+    RandomPolicy: uniform,
+    StaticPolicy: named(static.table),
+    RotationPolicy: named(static.rotation),
+    CheapestPolicy: named(static.cheapest),
+    WeightedScorePolicy: named(static.weighted_score),
+}
+"""The law of each kind of policy in the settings."""

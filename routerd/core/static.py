@@ -1,0 +1,72 @@
+"""The rules that people route by today, as policies: each names one agent.
+
+They stand on the same log as every other policy, learn nothing themselves, and let the learners
+learn, so that they can be compared, shadowed and replaced.
+"""
+
+from __future__ import annotations
+
+from routerd.core.encode import category
+from routerd.core.view import View
+
+HOUR_MS = 3_600_000
+WARM_MS = 4 * HOUR_MS
+FEW_RUNS = 10
+
+
+def table_index(view: View) -> int:
+    """Roster index that static_routes name for this task, by the first match; -1 for none."""
+    for route in view.state.config.static_routes:
+        if all(category(view.query, key) == value for key, value in route.when.items()):
+            return view.state.roster.index.get(route.agent, -1)
+    return -1
+
+
+def table(view: View, eligible: tuple[int, ...]) -> tuple[int, str]:
+    """The static table's agent; where it names nobody eligible, the one of highest mean utility."""
+    routed = table_index(view)
+    if routed in eligible:
+        return eligible.index(routed), "the static table names it for this task"
+    mean, _ = view.utility_of(eligible)
+    return int(mean.argmax()), "the static table names nobody eligible; best known"
+
+
+def rotation(view: View, eligible: tuple[int, ...]) -> tuple[int, str]:
+    """The agent that has waited longest, in id order where none was ever chosen."""
+    waited = [view.last_ms(i) for i in eligible]
+    return waited.index(min(waited)), "its turn has come"
+
+
+def cheapest(view: View, eligible: tuple[int, ...]) -> tuple[int, str]:
+    """The agent of lowest predicted cost."""
+    cost, _ = view.cost
+    costs = [float(cost[i]) for i in eligible]
+    return costs.index(min(costs)), f"cheapest: predicted {min(costs):.6g} USD"
+
+
+def weighted_score(view: View, eligible: tuple[int, ...]) -> tuple[int, str]:
+    """The agent of highest score out of 100.
+
+    40 x success rate (.5 below ten runs), 30 if it ran the work type within 4 h, 20 if it
+    specialises in it, 10 less one for each decision of the last hour.
+    """
+    scores = [score(view, i) for i in eligible]
+    best = max(range(len(scores)), key=lambda k: scores[k][0])
+    return best, "Selected based on " + ", ".join(scores[best][1])
+
+
+def score(view: View, index: int) -> tuple[float, list[str]]:
+    """The score of one agent and what speaks for it."""
+    rate, runs = view.success_rate(index)
+    rate = rate if runs >= FEW_RUNS else 0.5
+    told = [f"{rate:.0%} success rate"]
+    total = 40.0 * rate
+    if view.since_ms(index) <= WARM_MS:
+        total += 30.0
+        told.append("recent context")
+    work_type = view.query.work_type
+    if work_type and work_type in view.state.roster.agents[index].specializations:
+        total += 20.0
+        told.append("specialization match")
+    total += 10.0 - min(view.decisions_within(index, HOUR_MS), 10)
+    return min(total, 100.0), told

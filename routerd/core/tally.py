@@ -1,0 +1,47 @@
+"""Plain counts for each agent and work type, which the static policies read.
+
+runs and quality are sums: they can be taken back. The times are marks: they follow the log.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from learners.base import Array
+
+RECENT = 10
+NEVER_MS = -(2.0**53)
+
+
+class Tally:
+    """runs, quality (arms,): outcomes with a quality, and their sum. last_ms (arms, cells): the
+    latest decision. recent_ms (arms, RECENT): the latest decisions, the oldest first."""
+
+    def __init__(self, arms: int, cells: int) -> None:
+        self.runs = np.zeros(arms)
+        self.quality = np.zeros(arms)
+        self.last_ms = np.full((arms, cells), NEVER_MS)
+        self.recent_ms = np.full((arms, RECENT), NEVER_MS)
+
+    def add_arms(self, count: int) -> None:
+        fresh = Tally(count, self.last_ms.shape[1])
+        for name, array in self.state().items():
+            setattr(self, name, np.concatenate([array, getattr(fresh, name)]))
+
+    def decided(self, arm: int, cell: int, time_ms: int) -> None:
+        self.last_ms[arm, cell] = time_ms
+        recent = self.recent_ms[arm]
+        recent[:-1] = recent[1:]
+        recent[-1] = time_ms
+
+    def observed(self, arm: int, quality: float, weight: float) -> None:
+        self.runs[arm] += weight
+        self.quality[arm] += weight * quality
+
+    def state(self) -> dict[str, Array]:
+        return {
+            "runs": self.runs,
+            "quality": self.quality,
+            "last_ms": self.last_ms,
+            "recent_ms": self.recent_ms,
+        }

@@ -1,0 +1,94 @@
+"""The static policies: what each names, and what it says of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from routerd.core.settings import EngineConfig
+from routerd.core.values import Outcome, Request, Task
+from routerd.log.memory import MemoryLog
+from routerd.log.sequencer import Sequencer
+
+HOUR_MS = 3_600_000
+AGENTS = [
+    {"id": "apt", "specializations": ["code"], "prices": {"output_usd_per_mtok": 9.0}},
+    {"id": "bare", "prices": {"output_usd_per_mtok": 1.0}},
+    {"id": "calm", "prices": {"output_usd_per_mtok": 3.0}},
+]
+
+
+def engine(kind: str, **more: Any) -> Sequencer:
+    import msgspec
+
+    data = {"agents": AGENTS, "clock": "caller", "policy": {"kind": kind}, **more}
+    return Sequencer.open(MemoryLog(), msgspec.convert(data, EngineConfig), lambda: 0)
+
+
+def run(on: Sequencer, agent: str, time_ms: int, work_type: str, success: bool) -> None:
+    """One task done by an agent that was named for it."""
+    task = Task(work_type=work_type)
+    answer = on.route(Request(agent_id=agent, task=task, event_time_ms=time_ms))
+    on.report(Outcome(decision_id=answer.decision_id, success=success, event_time_ms=time_ms))
+
+
+def test_weighted_score_adds_rate_warmth_specialisation_and_idleness() -> None:
+    """20 of 21, warm, specialised, three decisions in the hour: 95; 14 of 20, cold, idle: 38."""
+    from routerd.core.decide import encode_request
+    from routerd.core.static import score
+    from routerd.core.view import View
+
+    on = engine("weighted_score")
+    for i in range(20):
+        run(on, "bare", i, "prose", success=i < 14)
+    for i in range(21):
+        run(on, "apt", 20 + i if i < 18 else 5 * HOUR_MS + i, "code", success=i > 0)
+    request = Request(task=Task(work_type="code"), event_time_ms=5 * HOUR_MS + 60_000)
+    view = View(on.state, encode_request(on.state, request, "x"), request.event_time_ms)
+    assert score(view, 0)[0] == pytest.approx(40 * 20 / 21 + 30 + 20 + 7)
+    assert score(view, 1)[0] == pytest.approx(38)
+    answer = on.route(request)
+    assert answer.decision.agent_id == "apt"
+    told = "Selected based on 95% success rate, recent context, specialization match"
+    assert answer.sentence.startswith(told)
+
+
+def test_rotation_gives_everybody_a_turn() -> None:
+    on = engine("rotation")
+    chosen = [on.route(Request(event_time_ms=i + 1)).decision.agent_id for i in range(6)]
+    assert chosen == ["apt", "bare", "calm"] * 2
+
+
+def test_cheapest_follows_prices_then_costs() -> None:
+    on = engine("cheapest")
+    first = on.route(Request(event_time_ms=1))
+    assert first.decision.agent_id == "bare"
+    for i in range(5):
+        answer = on.route(Request(agent_id="bare", event_time_ms=2 + i))
+        on.report(Outcome(decision_id=answer.decision_id, cost_usd=5.0))
+    assert on.route(Request(event_time_ms=9)).decision.agent_id == "calm"
+
+
+def test_the_table_is_matched_by_label_and_falls_to_the_best_known() -> None:
+    routes = [{"agent": "calm", "when": {"pair": "en-de"}}]
+    on = engine("static", static_routes=routes)
+    pair = Task(labels={"pair": "en-de"})
+    assert on.route(Request(task=pair, event_time_ms=1)).decision.agent_id == "calm"
+    other = on.route(Request(task=Task(labels={"pair": "en-fr"}), event_time_ms=2))
+    assert "names nobody" in other.sentence
+    assert other.decision.propensity == 1.0
+
+
+def test_a_floor_lets_a_static_policy_explore() -> None:
+    on = engine("rotation")
+    floored = {"kind": "rotation", "floor": 0.3}
+    decision = engine("rotation", policy=floored).route(Request(event_time_ms=1)).decision
+    assert decision.law != on.route(Request(event_time_ms=1)).decision.law
+    assert min(on_law(decision.law)) == pytest.approx(0.1)
+
+
+def on_law(law: bytes) -> list[float]:
+    import numpy as np
+
+    return np.frombuffer(law).tolist()
