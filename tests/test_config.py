@@ -13,6 +13,7 @@ from routerd.config import ConfigErrors, load, parse, schema
 from routerd.core.settings import CategoryFeature, Config, Prices
 
 ROOT = Path(__file__).parent.parent
+KINDS = "value, thompson, squarecb, ucb, greedy, random, static, rotation, cheapest, weighted_score"
 
 AGENTS = "agents: [{id: small}, {id: large}]\n"
 
@@ -88,8 +89,7 @@ REFUSED = {
     # tagged unions: one sentence, not one for each branch
     "unknown kind": (
         AGENTS + "policy: {kind: tompson, v_0: 1}",
-        'policy.kind: must be one of value, thompson, squarecb, ucb, greedy, random, static, rotation, cheapest, weighted_score, not the text "tompson"; '
-        "did you mean `thompson`?",
+        f'policy.kind: must be one of {KINDS}, not the text "tompson"; did you mean `thompson`?',
     ),
     "missing kind": (
         AGENTS + "features: [{name: domain}]",
@@ -97,7 +97,7 @@ REFUSED = {
     ),
     "kind that is a list": (
         AGENTS + "policy: {kind: [static]}",
-        "policy.kind: must be one of value, thompson, squarecb, ucb, greedy, random, static, rotation, cheapest, weighted_score, not a list",
+        f"policy.kind: must be one of {KINDS}, not a list",
     ),
     "no mapping where a kind is needed": (
         AGENTS + "policy: static",
