@@ -6,8 +6,11 @@
 The integral is a Stieltjes sum over knots that follow every arm's own scale. Between two knots the
 growth of log P is shared among the arms in proportion to the growth of log F_k, so the shares of an
 interval add up to the growth of P and the whole law adds up to one by construction. It is exact
-for equal arms at any knots. Only ndtr, square roots, the four operations and sums along an axis are
-used: these gave the same bits on every kernel tried, which exp and matrix products did not.
+for equal arms at any knots.
+
+Only ndtr, square roots, the four operations and sums along an axis are used: they give the same
+bits at every SIMD level of numpy, which exp and matrix products do not. The last bit of ndtr still
+depends on whether the C library multiplies and adds in one rounding.
 """
 
 from __future__ import annotations
@@ -51,7 +54,7 @@ def win_probabilities(mean: Array, sd: Array) -> Array:
     """P(arm k's score is the largest) for independent scores N(mean_k, sd_k^2).
 
     `mean` and `sd` have shape (K,), K >= 1, in any one unit, finite, sd >= 0. An arm of zero sd is
-    a point mass; equal point masses share what they win. An sd below 1e-100 counts as zero.
+    a point mass; equal point masses share what they win. An sd below 1e-100 may count as zero.
     Returns shape (K,): entries >= 0, sum 1 within 1e-12, each within 5e-3 of the exact integral,
     exact for K <= 2. An arm whose probability is shown to be below 1e-9 at the start gets 0.
 
@@ -116,7 +119,7 @@ def _integrate(mean: Array, sd: Array) -> Array:
     growth = largest[1:] - largest[:-1]
     growth /= _sum_along(share, 0) + _NO_GROWTH
     share *= growth
-    law: Array = np.maximum(_sum_along(share, 1), _ZERO)  # rounding may leave -1e-17
+    law: Array = np.maximum(_sum_along(share, 1), _ZERO)  # ndtr may fall by its last bit
     return law
 
 

@@ -12,9 +12,10 @@ import msgspec
 from routerd.clock import wall_clock
 from routerd.config import load, parse
 from routerd.core.answers import Ack, Answer, Found
+from routerd.core.errors import ErrorReason, RouterError
 from routerd.core.settings import Config
 from routerd.core.values import Outcome, Request, Task
-from routerd.log.base import Log
+from routerd.log.base import Log, LogUnavailable
 from routerd.log.memory import MemoryLog
 from routerd.log.sequencer import Sequencer
 from routerd.log.sqlite import SqliteLog
@@ -24,6 +25,9 @@ TASK_FIELDS = frozenset(Task.__struct_fields__)
 
 class Router:
     """Routes in-process; each call returns when its event is durable. Safe to share by threads.
+
+    Raises RouterError: a refusal that changed nothing. While the disk fails it is READ_ONLY; each
+    call tries the disk again, and may be repeated with the same id.
 
     >>> config = {"agents": [{"id": "small"}, {"id": "large"}], "clock": "logical"}
     >>> with Router.open(config) as router:
@@ -56,10 +60,9 @@ class Router:
     ) -> Answer:
         """Choose an agent for a request, given whole or as fields of Request and Task."""
         with self._lock:
+            self._sequencer.recover()
             answer = self._sequencer.route(request or request_of(fields), explain=explain)
-            self._sequencer.commit()
-            if self.config.durability == "power":
-                self._log.sync()
+            self._make_durable(platter=self.config.durability == "power")
             return answer
 
     def preview(self, request: Request | None = None, **fields: Any) -> Answer:
@@ -70,9 +73,9 @@ class Router:
     def report(self, outcome: Outcome | None = None, **fields: Any) -> Ack:
         """Learn from an outcome, given whole or as its fields; it survives power loss."""
         with self._lock:
+            self._sequencer.recover()
             ack = self._sequencer.report(outcome or msgspec.convert(fields, Outcome))
-            self._sequencer.commit()
-            self._log.sync()
+            self._make_durable(platter=True)
             return ack
 
     def find(self, decision_id: str) -> Found:
@@ -88,6 +91,15 @@ class Router:
     def close(self) -> None:
         with self._lock:
             self._log.close()
+
+    def _make_durable(self, *, platter: bool) -> None:
+        try:
+            self._sequencer.commit()
+            if platter:
+                self._log.sync()
+        except LogUnavailable as error:
+            self._sequencer.fail()
+            raise RouterError(ErrorReason.READ_ONLY, str(error)) from error
 
     def __enter__(self) -> Self:
         return self

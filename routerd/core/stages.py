@@ -65,11 +65,11 @@ def exclusion(view: View, index: int) -> tuple[Exclusion, str] | None:
     if query.max_cost_usd is not None and view.cost_known(index):
         predicted = float(view.cost[0][index])
         if predicted > query.max_cost_usd:
-            return Exclusion.OVER_MAX_COST, f"predicted {predicted:.6g} USD"
+            return Exclusion.OVER_MAX_COST, f"is predicted to cost {predicted:.6g} USD"
     if query.max_latency_ms is not None and view.latency_known(index):
         predicted = float(view.latency[0][index])
         if predicted > query.max_latency_ms:
-            return Exclusion.OVER_MAX_LATENCY, f"predicted {predicted:.6g} ms"
+            return Exclusion.OVER_MAX_LATENCY, f"is predicted to take {predicted:.6g} ms"
     return None
 
 
@@ -83,7 +83,8 @@ def nobody(view: View, excluded: list[Excluded]) -> RouterError:
         text = f"no agent is in pool {query.pool!r}; the pools are {pools}"
         return RouterError(ErrorReason.EMPTY_POOL, text, metadata=metadata)
     if reasons <= {Exclusion.WRONG_POOL, Exclusion.MISSING_CAPABILITY}:
-        text = f"no agent has all of {', '.join(query.required_capabilities)}"
+        where = f" in pool {query.pool!r}" if query.pool else ""
+        text = f"no agent{where} has all of {', '.join(query.required_capabilities)}"
         return RouterError(ErrorReason.MISSING_CAPABILITY, text, metadata=metadata)
     text = "no agent is eligible; the metadata names each one's reason"
     return RouterError(ErrorReason.NO_ELIGIBLE_AGENT, text, metadata=metadata)
@@ -107,7 +108,10 @@ def explicit(law: Law, view: View) -> Law:
         text = f"agent {wanted!r} is not registered"
         raise RouterError(ErrorReason.AGENT_NOT_FOUND, text, metadata={"agent_id": wanted})
     if index not in law.eligible:
-        raise nobody(view, [e for e in law.excluded if e.agent_id == wanted])
+        why = next(e for e in law.excluded if e.agent_id == wanted)
+        text = f"agent {wanted!r} is not eligible: it {why.detail}"
+        metadata = {wanted: f"{why.reason}: {why.detail}"}
+        raise RouterError(ErrorReason.NO_ELIGIBLE_AGENT, text, metadata=metadata)
     p = np.zeros(len(law.eligible))
     p[law.eligible.index(index)] = 1.0
     return law._replace(p=p, reason=Reason.EXPLICIT, detail="", stages=(*law.stages, "explicit"))

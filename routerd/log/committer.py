@@ -12,7 +12,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from routerd.core.errors import ErrorReason, RouterError
-from routerd.log.base import LogUnavailable
+from routerd.log.base import LogCorrupt, LogUnavailable
 from routerd.log.sequencer import Sequencer
 
 RETRY_S = 1.0
@@ -46,15 +46,16 @@ class Committer:
             await self._wait(self._sync_waiters, position, self._start_sync)
 
     async def close(self) -> None:
-        """Commit and fsync what is left."""
-        if self._recovery is not None:
-            self._recovery.cancel()
-        while self._sync_task is not None:
-            await asyncio.wait([self._sync_task])
-        if not self.sequencer.read_only:
-            self._turn()
-            await self._loop.run_in_executor(self._thread, self.sequencer.log.sync)
-        self._thread.shutdown()
+        """Commit and fsync what is left. Raises LogUnavailable."""
+        await self._sync_ended()
+        self._turn()
+        try:
+            if not self.sequencer.read_only:
+                await self._loop.run_in_executor(self._thread, self.sequencer.log.sync)
+        finally:
+            if self._recovery is not None:
+                self._recovery.cancel()
+            self._thread.shutdown()
 
     async def _wait(self, waiters: list[Waiter], position: int, start: Callable[[], None]) -> None:
         future = self._loop.create_future()
@@ -108,6 +109,10 @@ class Committer:
         finally:
             self._sync_task = None
 
+    async def _sync_ended(self) -> None:
+        while self._sync_task is not None:
+            await asyncio.wait([self._sync_task])
+
     def _fail(self, error: LogUnavailable) -> None:
         """Refuse everybody who waits, and try the disk again until it works."""
         logger.error("the log cannot be written, serving read-only: %s", error)
@@ -117,14 +122,20 @@ class Committer:
             if not future.done():
                 text = "the log could not be written; the call may be repeated with the same id"
                 future.set_exception(RouterError(ErrorReason.READ_ONLY, text))
-        self.on_health(False)
         if self._recovery is None:
             self._recovery = self._loop.create_task(self._recover())
+            self.on_health(False)
 
     async def _recover(self) -> None:
         while True:
             await asyncio.sleep(RETRY_S)
-            if self.sequencer.recover():
+            await self._sync_ended()  # what it covered may be gone after the probe
+            try:
+                recovered = self.sequencer.recover()
+            except LogCorrupt as error:
+                logger.critical("serving read-only until a restart: %s", error)
+                return
+            if recovered:
                 self.synced = self.sequencer.durable
                 self._recovery = None
                 logger.info("the log can be written again")

@@ -7,6 +7,7 @@ folded anew from what the log holds, and nothing is accepted until recover() suc
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Self
 
 import msgspec
@@ -18,7 +19,7 @@ from routerd.core.decide import decide, digest_of, encode_request
 from routerd.core.errors import ErrorReason, RouterError
 from routerd.core.fingerprint import fingerprint
 from routerd.core.outcomes import executed_agent
-from routerd.core.react import react
+from routerd.core.react import react, window_ended
 from routerd.core.reasons import law_of, sentence
 from routerd.core.settings import EngineConfig, engine_part
 from routerd.core.state import OpenDecision, State
@@ -33,26 +34,18 @@ from routerd.core.values import (
     Request,
 )
 from routerd.core.view import View
-from routerd.log.base import Entry, Log, LogUnavailable
+from routerd.log.base import Entry, Log, LogCorrupt, LogUnavailable
 from routerd.log.codec import (
     chain_hash,
     decision_id,
     decode,
     encode,
     parse_decision_id,
-    records,
 )
+from routerd.log.fold import fold
 
 Clock = Callable[[], int]
 """Milliseconds since the epoch, monotonic."""
-
-
-def fold(log: Log, partition: str) -> State:
-    """The state after every event of the log. Raises LogCorrupt, LogUnavailable."""
-    state = State(partition)
-    for record in records(log, partition):
-        apply(state, record, decision_id(record.position, record.hash))
-    return state
 
 
 class Sequencer:
@@ -65,6 +58,8 @@ class Sequencer:
         self.durable = state.position
         self.read_only = False
         self._queue: list[Entry] = []
+        # Time goes on from the last event's, even if the wall clock was set back since.
+        self._ahead_ms = max(0, state.time_ms - clock())
 
     @classmethod
     def open(cls, log: Log, config: EngineConfig, clock: Clock, partition: str = "default") -> Self:
@@ -74,10 +69,10 @@ class Sequencer:
         state = self.state
         held = (state.config_bytes, state.engine_version, state.fingerprint)
         if held != (wanted, __version__, fingerprint()):
-            time_ms = max(state.time_ms, 1 if config.clock == "logical" else clock())
+            time_ms = max(state.time_ms, clock() if config.clock == "wall" else 1)
             self._append(ConfigApplied(time_ms, partition, wanted, __version__, fingerprint()))
             self.commit()
-            log.sync()
+        log.sync()  # what is found was perhaps never synced, and will be answered for
         return self
 
     @property
@@ -98,11 +93,15 @@ class Sequencer:
         return Answer(name, position, decision, candidates, sentence(decision))
 
     def preview(self, request: Request, *, explain: bool = True) -> Answer:
-        """What route would answer now; nothing changes. position is the basis."""
+        """What route would answer now, its position included; nothing changes."""
         check_request(self.state, request)
+        known = self.state.requests.get(request.request_id)
+        if known is not None:
+            again = self._again(known, self.state.decisions[known], request)
+            return again._replace(decision_id="")
         decision, view = self._decide(request)
         candidates = explained(decision, view) if explain else ()
-        return Answer("", self.state.position, decision, candidates, sentence(decision))
+        return Answer("", self.state.position + 1, decision, candidates, sentence(decision))
 
     def report(self, outcome: Outcome) -> Ack:
         """Accept an outcome once for an outcome_id."""
@@ -116,7 +115,9 @@ class Sequencer:
             facts = {"outcome_id": outcome.outcome_id, "position": str(known[1])}
             raise RouterError(ErrorReason.OUTCOME_CONFLICT, text, metadata=facts)
         self._require_writable()
-        if outcome.decision_id not in self.state.decisions:
+        entry = self.state.decisions.get(outcome.decision_id)
+        time_ms = self._time(outcome.event_time_ms)
+        if entry is None or window_ended(self.state, entry, time_ms):
             raise self._not_open(outcome.decision_id)
         executed = outcome.executed_agent_id
         if executed and executed not in self.state.arm_of:
@@ -125,7 +126,6 @@ class Sequencer:
         if not outcome.outcome_id:
             made = f"{MADE_ID}{self.state.position + 1}"
             outcome = msgspec.structs.replace(outcome, outcome_id=made)
-        time_ms = self._time(outcome.event_time_ms)
         position, _ = self._append(OutcomeReported(time_ms, outcome, digest))
         self._react()
         return Ack(outcome.outcome_id, position, duplicate=False)
@@ -156,6 +156,8 @@ class Sequencer:
 
     def commit(self) -> int:
         """Write what is queued in one commit; the last durable position. Raises LogUnavailable."""
+        if self.read_only and self.state.position > self.durable:
+            raise LogUnavailable("memory holds what the log does not, and the log cannot be read")
         if self._queue:
             batch, self._queue = self._queue, []
             try:
@@ -168,28 +170,26 @@ class Sequencer:
 
     def fail(self) -> None:
         """The disk cannot be trusted: forget all that it does not hold, accept nothing more."""
-        self.read_only = True
-        self._queue = []
-        self._refold()
+        if not self.read_only:
+            self.read_only = True
+            self._queue = []
+            with suppress(LogUnavailable, LogCorrupt):  # recover() tries again, or says so
+                self._refold()
 
     def recover(self) -> bool:
         """Accept again if the disk works. Raises LogCorrupt."""
         if self.read_only:
             try:
                 self.log.probe()
+                self._refold()
             except LogUnavailable:
                 return False
-            if self._refold():
-                self.read_only = False
-        return not self.read_only
-
-    def _refold(self) -> bool:
-        try:
-            self.state = fold(self.log, self.state.partition)
-        except LogUnavailable:
-            return False
-        self.durable = self.state.position
+            self.read_only = False
         return True
+
+    def _refold(self) -> None:
+        self.state = fold(self.log, self.state.partition)
+        self.durable = self.state.position
 
     def _require_writable(self) -> None:
         if self.read_only:
@@ -200,7 +200,7 @@ class Sequencer:
         """Event time: never before the last event's, whatever the clock says."""
         match self.state.config.clock:
             case "wall":
-                now = self.clock()
+                now = self.clock() + self._ahead_ms
             case "caller":
                 now = asked_ms
             case "logical":
@@ -240,7 +240,11 @@ class Sequencer:
         parsed = parse_decision_id(name)
         if parsed is None:
             return None
-        entry = self.log.get(self.state.partition, parsed[0])
+        try:
+            entry = self.log.get(self.state.partition, parsed[0])
+        except LogUnavailable as error:
+            text = f"the log cannot be read: {error}"
+            raise RouterError(ErrorReason.READ_ONLY, text) from error
         if entry is None or entry.hash[: len(parsed[1])] != parsed[1]:
             return None
         event = decode(entry.payload)

@@ -8,7 +8,6 @@ import numpy as np
 
 from learners.law import draw
 from routerd import __version__
-from routerd.core.apply import apply
 from routerd.core.decide import decide
 from routerd.core.draw import AGENT, uniform
 from routerd.core.errors import RouterError
@@ -16,7 +15,8 @@ from routerd.core.fingerprint import fingerprint
 from routerd.core.state import State
 from routerd.core.values import Decision
 from routerd.log.base import Log
-from routerd.log.codec import decision_id, records
+from routerd.log.codec import records
+from routerd.log.fold import UNFIT, apply_stored
 
 CLOSE = 1e-9
 
@@ -32,7 +32,8 @@ class Mismatch(NamedTuple):
 class Verified(NamedTuple):
     """laws_exact: re-derived bit for bit. laws_close: on other numeric kernels, within 1e-9.
 
-    laws_skipped: made by another engine version, whose chain and draw were checked.
+    laws_skipped: made by another engine version, whose chain and draw were checked. The decisions
+    that are none of these are among the mismatches.
     """
 
     decisions: int
@@ -45,7 +46,7 @@ class Verified(NamedTuple):
 
 
 def verify(log: Log) -> Verified:
-    """Check every partition. Raises LogCorrupt where the chain itself is broken."""
+    """Check every partition. Raises LogCorrupt where it is broken beyond that."""
     counts = {"decisions": 0, "events": 0, "exact": 0, "close": 0, "skipped": 0}
     mismatches: list[Mismatch] = []
     hashes = {}
@@ -57,9 +58,9 @@ def verify(log: Log) -> Verified:
             if isinstance(event, Decision):
                 counts["decisions"] += 1
                 how, wrong = rederive(state, event)
-                counts[how] += 1
+                counts[how] += how == "skipped" or not wrong
                 mismatches += [Mismatch(partition, record.position, what) for what in wrong]
-            apply(state, record, decision_id(record.position, record.hash))
+            apply_stored(state, record)
         hashes[partition] = state.hash()
     return Verified(
         decisions=counts["decisions"],
@@ -77,32 +78,39 @@ def rederive(state: State, logged: Decision) -> tuple[str, list[str]]:
     wrong = wrong_draw(state, logged)
     if state.engine_version != __version__:
         return "skipped", wrong
+    how = "exact" if state.fingerprint == fingerprint() else "close"
     try:
         made, _ = decide(state, logged.query, logged.time_ms)
-    except RouterError as error:
-        return "exact", [*wrong, f"no law: {error.message}"]
-    if state.fingerprint == fingerprint():
+    except (RouterError, *UNFIT) as error:
+        return how, [*wrong, f"no law: {error}"]
+    if how == "exact":
         fields = [name for name in Decision.__struct_fields__ if differs(name, made, logged)]
-        return "exact", wrong + [f"{name} differs" for name in fields]
-    if made.agents != logged.agents:
-        return "close", [*wrong, "agents differ"]
+        return how, wrong + [f"{name} differs" for name in fields]
+    if made.agents != logged.agents or len(made.law) != len(logged.law):
+        return how, [*wrong, "agents differ"]
     apart = float(np.abs(np.frombuffer(made.law) - np.frombuffer(logged.law)).max())
-    return "close", [*wrong, f"law differs by {apart:.3g}"] if apart > CLOSE else wrong
+    return how, [*wrong, f"law differs by {apart:.3g}"] if apart > CLOSE else wrong
 
 
 def wrong_draw(state: State, logged: Decision) -> list[str]:
     """What is wrong with the draw from the logged law."""
+    if not is_law(logged):
+        return ["law is none over the agents"]
+    if logged.u != uniform(state.config.seed, state.partition, logged.query.request_id, AGENT):
+        return ["u is not the hash of the request"]
     law = np.frombuffer(logged.law)
-    u = uniform(state.config.seed, state.partition, logged.query.request_id, AGENT)
     drawn = draw(law, logged.u)
-    wrong = []
-    if u != logged.u:
-        wrong.append("u is not the hash of the request")
-    if len(law) != len(logged.agents) or logged.agents[drawn] != logged.agent_id:
-        wrong.append("agent is not the one that u draws")
-    elif float(law[drawn]) != logged.propensity:
-        wrong.append("propensity is not the law's")
-    return wrong
+    if logged.agents[drawn] != logged.agent_id:
+        return ["agent is not the one that u draws"]
+    return [] if float(law[drawn]) == logged.propensity else ["propensity is not the law's"]
+
+
+def is_law(logged: Decision) -> bool:
+    """Whether the logged law gives each agent a probability."""
+    if not logged.agents or len(logged.law) != 8 * len(logged.agents):
+        return False
+    law = np.frombuffer(logged.law)
+    return bool(law.min() >= 0.0 and abs(law.sum() - 1.0) <= CLOSE)
 
 
 def differs(name: str, made: Decision, logged: Decision) -> bool:

@@ -13,8 +13,9 @@ from routerd.core.state import State
 from routerd.core.values import AnyEvent, Decision, Outcome, Request
 from routerd.log.base import Log
 from routerd.log.codec import records
+from routerd.log.fold import fold
 from routerd.log.memory import MemoryLog
-from routerd.log.sequencer import Sequencer, fold
+from routerd.log.sequencer import Sequencer
 from routerd.router import request_of
 
 HOUR_MS = 3_600_000

@@ -32,9 +32,9 @@ class Task(NamedTuple):
 
 
 class Tell(NamedTuple):
-    """An outcome of the index-th decision; `again` repeats an earlier one word for word."""
+    """An outcome of one of the decisions so far; `again` repeats an earlier one word for word."""
 
-    index: int
+    to: int
     offset_h: int
     source: int
     retracts: bool
@@ -136,7 +136,7 @@ def play(engine: Engine, history: list[Task | Tell]) -> list[Made]:
         elif 0 <= step.again < len(sent):
             tell(engine, *sent[-1 - step.again])
         elif made:
-            to = made[step.index % len(made)]
+            to = made[step.to % len(made)]
             # ids in another order than that of arrival: equal times are settled by them
             outcome = Accepted(
                 to.time_ms + step.offset_h * HOUR_MS,
@@ -186,6 +186,8 @@ def gap(a: State, b: State) -> float:
     """Largest difference between two states' sums."""
     pairs = [(getattr(a.learner, "sums").state(), getattr(b.learner, "sums").state())]
     pairs += [(getattr(a, m).state(), getattr(b, m).state()) for m in ("cost", "latency")]
+    counts = [{"runs": state.tally.runs, "quality": state.tally.quality} for state in (a, b)]
+    pairs.append((counts[0], counts[1]))
     return max(
         float(np.abs(one[name] - other[name]).max()) for one, other in pairs for name in one
     )

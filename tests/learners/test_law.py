@@ -16,7 +16,8 @@ from learners.base import Array
 from learners.law import draw, win_probabilities, with_floor
 from tests.learners.reference import exact_win_probabilities
 
-TOLERANCE = 5e-3  # the stated distance to the exact integral
+TOLERANCE = 5e-3  # the promised distance to the exact integral
+AIM = 2e-3  # what the knots were chosen for
 CROWD = 20  # arms; more than enough for the knots to be thinned
 
 Case = tuple[Array, Array]
@@ -92,8 +93,8 @@ def test_the_law_is_near_the_exact_integral_over_scales_that_span_500x() -> None
     assert sum((sd == 0.0).any() for _, sd in cases) > 100
     assert sum(np.unique(mean).size < mean.size for mean, _ in cases) > 100
     errors = [error(case) for case in cases]
-    assert max(errors) < TOLERANCE
-    assert np.mean(errors) < TOLERANCE / 10
+    assert max(errors) < AIM
+    assert np.mean(errors) < AIM / 5
 
 
 def test_the_law_is_near_the_exact_integral_when_few_known_arms_stand_among_many_new_ones() -> None:
@@ -133,7 +134,7 @@ def test_equal_arms_share_equally(size: int, sd: float) -> None:
 
 @pytest.mark.parametrize("size", [2, 3, 8, CROWD])
 def test_the_highest_of_point_masses_takes_all(size: int) -> None:
-    mean = np.arange(size) * 1e-9
+    mean = np.linspace(0.0, 1e-9, size)
     assert win_probabilities(mean, np.zeros(size)).tolist() == [0.0] * (size - 1) + [1.0]
 
 

@@ -144,10 +144,12 @@ class Running:
 
 
 @asynccontextmanager
-async def in_process(**server: int) -> AsyncIterator[Running]:
+async def in_process(
+    clock: Callable[[], int] | None = None, **server: int
+) -> AsyncIterator[Running]:
     """A server with these bounds (see routerd.core.settings.Server) over a Disk."""
     disk = Disk()
-    app = Server(parse({**CONFIG, "server": server}), disk, wall_clock())
+    app = Server(parse({**CONFIG, "server": server}), disk, clock or wall_clock())
     await app.start()
     async with grpc.aio.insecure_channel(f"127.0.0.1:{app.port}") as channel:
         running = Running(app, disk, Client(channel))

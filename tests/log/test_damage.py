@@ -1,0 +1,154 @@
+"""A log whose file was changed: whatever is hit is told, and nothing else is read instead."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import apsw
+import pytest
+
+from routerd.log import sqlite
+from routerd.log.base import Entry, LogCorrupt
+from routerd.log.sqlite import SqliteLog
+from tests.log.entries import append
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Entry]]:
+    """A closed log, and what it holds."""
+    directory = tmp_path_factory.mktemp("whole")
+    with closing(SqliteLog.open(directory)) as log:
+        entries = append(log, 85)
+    return directory, entries
+
+
+@contextlib.contextmanager
+def flipped(path: Path, offset: int, mask: int) -> Iterator[None]:
+    """The file with one byte changed, until the end of the block."""
+
+    def flip() -> None:
+        with path.open("r+b") as file:
+            file.seek(offset)
+            byte = file.read(1)[0]
+            file.seek(offset)
+            file.write(bytes([byte ^ mask]))
+
+    flip()
+    try:
+        yield
+    finally:
+        flip()
+
+
+def read_damaged(directory: Path) -> tuple[list[Entry], LogCorrupt | None]:
+    """What a reader gets of a damaged log, and what it is told then."""
+    found: list[Entry] = []
+    try:
+        with closing(SqliteLog.open(directory, read_only=True)) as log:
+            found.extend(log.read("p"))
+    except LogCorrupt as error:
+        return found, error
+    return found, None
+
+
+def test_a_flipped_bit_in_any_hash_or_payload_is_found_there(
+    whole: tuple[Path, list[Entry]],
+) -> None:
+    """Whatever entry is hit, those before it are read, and LogCorrupt names its position."""
+    directory, entries = whole
+    stored = (directory / "log.db").read_bytes()
+    for entry in entries:
+        middle = len(entry.payload) // 2
+        parts = [entry.payload[at : at + 16] for at in (0, middle, len(entry.payload) - 16)]
+        for part in [entry.hash, *parts]:
+            named = []
+            # SQLite leaves old copies of moved entries in the unused space of a page.
+            for copy in re.finditer(re.escape(part), stored):
+                with flipped(directory / "log.db", copy.start() + 7, 1 << entry.position % 8):
+                    found, error = read_damaged(directory)
+                if error is not None:
+                    named.append(error.position)
+                assert found == entries[: error.position - 1 if error else None]
+            # The hash of the last entry stands in `tail` as well, where nothing follows.
+            in_tail = [entry.position + 1] if part == entries[-1].hash else []
+            assert sorted(named) == [entry.position, *in_tail]
+
+
+def test_a_changed_byte_anywhere_never_gives_other_entries(
+    whole: tuple[Path, list[Entry]],
+) -> None:
+    """A byte of any page either matters to nothing, or is told with the first bad position."""
+    directory, entries = whole
+    rng = random.Random(1)
+    told = 0
+    for page in range(0, (directory / "log.db").stat().st_size, sqlite.PAGE_BYTES):
+        header = range(page, page + 16)
+        inside = (page + rng.randrange(16, sqlite.PAGE_BYTES) for _ in range(32))
+        for offset in [*header, *inside]:
+            with flipped(directory / "log.db", offset, rng.randrange(1, 256)):
+                found, error = read_damaged(directory)
+            if error is None:
+                assert found == entries, f"byte {offset}"
+            else:
+                told += 1
+                assert found == entries[: len(found)], f"byte {offset}"
+                assert error.position == len(found) + 1, f"byte {offset}"
+    assert told > 100
+
+
+@pytest.mark.parametrize(
+    ("harm", "position"),
+    [
+        ("DELETE FROM entry WHERE position > 80", 81),
+        ("DELETE FROM entry WHERE position = 3", 3),
+        ("DELETE FROM entry", 1),
+        ("DELETE FROM tail", 86),
+        ("UPDATE tail SET position = 99", 86),
+        ("UPDATE tail SET hash = x'00'", 86),
+        ("UPDATE entry SET payload = NULL WHERE position = 85", 85),
+        ("UPDATE entry SET payload = CAST(x'ff' AS TEXT) WHERE position = 85", 85),
+        ("UPDATE entry SET position = 900 WHERE position = 85", 85),
+        ("UPDATE entry SET partition = 'q' WHERE position = 85", 85),
+        ("UPDATE entry SET partition = 'a' WHERE position = 1", 1),
+        ("DROP TABLE tail", 1),
+    ],
+)
+def test_what_vanished_or_moved_is_missed(
+    whole: tuple[Path, list[Entry]], tmp_path: Path, harm: str, position: int
+) -> None:
+    """Entries that are gone, even the last ones, and a lost end of the log are told."""
+    shutil.copy(whole[0] / "log.db", tmp_path)
+    with closing(apsw.Connection(str(tmp_path / "log.db"))) as db:
+        db.execute(harm)
+    with closing(SqliteLog.open(tmp_path)) as log:
+        found = []
+        with pytest.raises(LogCorrupt) as caught:
+            found.extend(log.read("p"))
+        assert (caught.value.partition, caught.value.position) == ("p", position)
+        if position > 80 and "payload" not in harm:
+            with pytest.raises(LogCorrupt):
+                log.last("p")
+        if "DROP" not in harm:
+            assert "p" in log.partitions()
+
+
+@pytest.mark.parametrize("read_only", [False, True])
+def test_a_file_that_is_no_log_is_refused(tmp_path: Path, read_only: bool) -> None:
+    """Neither foreign bytes nor a log of an unknown format are opened or changed."""
+    path = tmp_path / "log.db"
+    path.write_bytes(b"no database" * 1_000)
+    with pytest.raises(LogCorrupt, match="its start"):
+        SqliteLog.open(tmp_path, read_only)
+    assert path.read_bytes() == b"no database" * 1_000
+    path.unlink()
+    SqliteLog.open(tmp_path).close()
+    with closing(apsw.Connection(str(path))) as db:
+        db.execute("UPDATE meta SET value = 7 WHERE key = 'format'")
+    with pytest.raises(LogCorrupt, match="format is 7"):
+        SqliteLog.open(tmp_path, read_only)

@@ -1,0 +1,189 @@
+"""Disks that fail, fill up or lose power: what was confirmed is there, what was not is refused."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import resource
+import subprocess
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from routerd.core.state import GENESIS
+from routerd.log import sqlite
+from routerd.log.base import Entry, LogUnavailable
+from routerd.log.sqlite import SqliteLog
+from tests.log.disk import Disk, watched_disk
+from tests.log.entries import append, append_large, following, log_end, read_all, wal_bytes
+
+
+@pytest.fixture
+def disk() -> Iterator[Disk]:
+    with watched_disk() as disk:
+        yield disk
+
+
+def test_no_failed_write_or_sync_loses_what_was_confirmed(disk: Disk, memory_path: Path) -> None:
+    """Whichever I/O fails, once or from then on: what append or sync returned for is there."""
+    for lasting in (1, 1_000_000):
+        first = 1
+        while len(disk.history) >= first - 1:
+            directory = memory_path / f"{first}-{lasting}"
+            disk.history.clear()
+            disk.failing = range(first, first + lasting)
+            confirmed = confirmed_by_script(directory)
+            disk.failing = range(0)
+            with closing(SqliteLog.open(directory)) as log:
+                found = list(log.read("p"))
+                assert found[: len(confirmed)] == confirmed, f"I/O {first} failed"
+                assert found == following(0, GENESIS, len(found))
+            first += 1
+        assert first > 50
+        assert found == confirmed, "the last run met no fault"
+
+
+def confirmed_by_script(directory: Path) -> list[Entry]:
+    """Appends, syncs, probes and closes; goes on after failures. Returns what was confirmed."""
+    confirmed: list[Entry] = []
+    try:
+        log = SqliteLog.open(directory)
+    except LogUnavailable:
+        return []
+    for at_once in (1, 20, 1):
+        try:
+            confirmed += append(log, at_once, at_once)
+            log.sync()
+        except LogUnavailable:
+            with pytest.raises(LogUnavailable):
+                log.append("p", following(*log_end(confirmed), 1), len(confirmed))
+            with contextlib.suppress(LogUnavailable):
+                log.probe()
+                found = list(log.read("p"))
+                assert found[: len(confirmed)] == confirmed
+                confirmed = found
+    with contextlib.suppress(LogUnavailable):
+        log.probe()
+    with contextlib.suppress(LogUnavailable):
+        log.close()
+    return confirmed
+
+
+def test_a_failed_checkpoint_stops_the_log_until_it_is_probed(disk: Disk, tmp_path: Path) -> None:
+    """A sync that could not copy the WAL raises, then append does, until probe copied it all."""
+    with closing(SqliteLog.open(tmp_path)) as log:
+        entries = append_large(log, sqlite.CHECKPOINT_PAGES * sqlite.PAGE_BYTES)
+        disk.failing = range(len(disk.history) + 1, len(disk.history) + 2)
+        with pytest.raises(LogUnavailable, match="cannot sync"):
+            log.sync()
+        with pytest.raises(LogUnavailable, match="failed before"):
+            log.append("p", following(*log_end(entries), 1), len(entries))
+        assert list(log.read("p")) == entries
+        log.probe()
+        assert wal_bytes(tmp_path) < 10 * sqlite.PAGE_BYTES
+        entries += append(log, 1)
+        assert list(log.read("p")) == entries
+
+
+def test_a_failed_fsync_stops_the_log_until_it_is_probed(tmp_path: Path) -> None:
+    """When the WAL cannot be fsynced, nothing is accepted until it was opened anew."""
+    with closing(SqliteLog.open(tmp_path)) as log:
+        entries = append(log, 10)
+        # The WAL's descriptors of this process now lead into a pipe, which cannot be fsynced.
+        pipe = os.pipe()
+        for fd in os.listdir("/proc/self/fd"):
+            with contextlib.suppress(FileNotFoundError):
+                if os.readlink(f"/proc/self/fd/{fd}") == str(tmp_path / "log.db-wal"):
+                    os.dup2(pipe[0], int(fd), inheritable=False)
+        for end in pipe:
+            os.close(end)
+        with pytest.raises(LogUnavailable, match="cannot sync"):
+            log.sync()
+        with pytest.raises(LogUnavailable, match="failed before"):
+            log.append("p", following(*log_end(entries), 1), len(entries))
+        log.probe()
+        entries += append(log, 10)
+        log.sync()
+        assert list(log.read("p")) == entries
+    assert read_all(tmp_path) == entries
+
+
+def test_a_deleted_wal_is_noticed(tmp_path: Path) -> None:
+    """Sync does not claim that a WAL which somebody deleted survives power loss."""
+    with closing(SqliteLog.open(tmp_path)) as log:
+        entries = append(log, 5)
+    log = SqliteLog.open(tmp_path)
+    append(log, 5)
+    (tmp_path / "log.db-wal").unlink()
+    with pytest.raises(LogUnavailable, match=r"deleted log\.db-wal"):
+        log.sync()
+    log.probe()
+    assert list(log.read("p")) == entries
+    log.close()
+
+
+@contextlib.contextmanager
+def file_size_limit(limit_bytes: int) -> Iterator[None]:
+    """No file of this process may grow beyond the limit, until the end of the block."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit_bytes, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@contextlib.contextmanager
+def ballast(directory: Path, size_bytes: int) -> Iterator[None]:
+    """Space that is taken until the end of the block."""
+    path = directory / "ballast"
+    path.write_bytes(bytes(size_bytes))
+    try:
+        yield
+    finally:
+        path.unlink()
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of one megabyte."""
+    directory = tmp_path / "small"
+    directory.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(directory)]
+    mounted = subprocess.run(command, capture_output=True, text=True)
+    if mounted.returncode:
+        pytest.skip(f"no file system can be mounted here: {mounted.stderr.strip()}")
+    yield directory
+    subprocess.run(["umount", str(directory)], check=True)
+
+
+def test_a_full_disk_is_survived(small_disk: Path) -> None:
+    """Without space append and probe say so, reading goes on, and with space the log does."""
+    fill_up(small_disk, ballast(small_disk, 500_000))
+
+
+def test_a_limit_on_the_size_of_files_is_survived(tmp_path: Path) -> None:
+    """The same where a file must not grow."""
+    fill_up(tmp_path, file_size_limit(200_000))
+
+
+def fill_up(directory: Path, trouble: contextlib.AbstractContextManager[None]) -> None:
+    log = SqliteLog.open(directory)
+    entries = append(log, 10)
+    with trouble:
+        with contextlib.suppress(LogUnavailable):
+            while True:
+                entries += append(log, 1)
+        for refused in (log.sync, log.probe, log.sync):
+            with pytest.raises(LogUnavailable, match=r"cannot (sync|probe)"):
+                refused()
+        assert list(log.read("p")) == entries
+    with pytest.raises(LogUnavailable, match="failed before"):
+        append(log, 1)
+    log.probe()
+    entries += append(log, 20)
+    assert list(log.read("p")) == entries
+    log.close()
+    assert read_all(directory) == entries
