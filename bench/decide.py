@@ -1,36 +1,30 @@
 """How long one decision and one observation take in-process, on a grid of agents and features.
 
-A decision is encode + decide: features, posterior, law, draw and reasons. An observation is the
-fold of one outcome with quality and cost. No log, no wire: those are measured by the load bench.
+A decision is what a daemon does between the wire and the log: features, posterior, law, draw,
+reasons and the fold of the decision. An observation is the fold of one outcome with quality and
+cost. No log, no wire: those are measured by the load bench. Peers run on the same tasks, each by
+the interface that its room in bench.peers names; they get x ready-made and log no decision.
 """
 
 from __future__ import annotations
 
+import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import msgspec
 import numpy as np
 
-from routerd import __version__
-from routerd.core.apply import apply
-from routerd.core.decide import decide, encode_request
-from routerd.core.fingerprint import fingerprint
+from bench.engine import Engine
+from bench.recorded import Array
 from routerd.core.settings import Agent, CategoryFeature, EngineConfig, NumberFeature, Utility
-from routerd.core.state import State
-from routerd.core.values import (
-    AnyEvent,
-    ConfigApplied,
-    Outcome,
-    OutcomeReported,
-    Record,
-    Request,
-    Task,
-)
+from routerd.core.values import Task
 
 GRID = ((3, 26), (8, 32), (16, 64))
-WARM_UP, STEPS = 500, 3_000
+WARM_UP, STEPS, PEER_STEPS = 500, 3_000, 1_000
 NUMBERS = 4
+
+Told = Callable[[str], None]
 
 
 class DecideTimes(msgspec.Struct):
@@ -47,45 +41,20 @@ class DecideTimes(msgspec.Struct):
     steps_per_s: float
 
 
-class Engine:
-    """The serving engine without a log: state, decide and apply."""
-
-    def __init__(self, agents: int, features: int) -> None:
-        numbers = tuple(NumberFeature(name=f"n{i}") for i in range(NUMBERS))
-        slots = features - 1 - NUMBERS
-        config = EngineConfig(
+def engine(agents: int, features: int) -> Engine:
+    """The default policy over x of `features` columns: the intercept, numbers and a category."""
+    numbers = tuple(NumberFeature(name=f"n{i}") for i in range(NUMBERS))
+    slots = features - 1 - NUMBERS
+    made = Engine(
+        EngineConfig(
             agents=tuple(Agent(id=f"agent-{i:02d}") for i in range(agents)),
             clock="logical",
             features=(*numbers, CategoryFeature(name="work_type", slots=slots)),
             utility=Utility(cost=0.1),
         )
-        self.state = State("default")
-        self.apply(
-            ConfigApplied(1, "default", msgspec.json.encode(config), __version__, fingerprint())
-        )
-        assert self.state.encoder.width == features
-
-    def apply(self, event: AnyEvent) -> str:
-        position = self.state.position + 1
-        name = f"d{position}"
-        apply(self.state, Record(position, bytes(16), event), name)
-        return name
-
-    def step(self, task: Task, quality: float) -> tuple[float, float]:
-        """Seconds of one decision and of the observation of its outcome."""
-        state = self.state
-        request = Request(request_id=f"r{state.position}", task=task)
-        started = time.perf_counter()
-        decision, _ = decide(
-            state, encode_request(state, request, request.request_id), state.position + 1
-        )
-        decided = time.perf_counter()
-        name = self.apply(decision)
-        outcome = Outcome(f"o{state.position}", name, quality=quality, cost_usd=0.01 * quality)
-        event = OutcomeReported(state.position + 1, outcome, b"")
-        before = time.perf_counter()
-        self.apply(event)
-        return decided - started, time.perf_counter() - before
+    )
+    assert made.state.encoder.width == features
+    return made
 
 
 def tasks(features: int, count: int) -> Iterator[tuple[Task, float]]:
@@ -97,24 +66,66 @@ def tasks(features: int, count: int) -> Iterator[tuple[Task, float]]:
         yield Task(work_type=f"w{rng.integers(kinds)}", features=numbers), float(rng.random())
 
 
+def step(on: Engine, task: Task, request_id: str, quality: float) -> tuple[float, float]:
+    """Seconds of one decision and of the observation of its outcome."""
+    started = time.perf_counter()
+    _, _, decision_id = on.choose(task, request_id)
+    decided = time.perf_counter()
+    on.learn(decision_id, quality, 0.01 * quality)
+    return decided - started, time.perf_counter() - decided
+
+
 def measure(agents: int, features: int) -> DecideTimes:
     """Time the engine on one point of the grid."""
-    engine = Engine(agents, features)
-    times = np.array([engine.step(*task) for task in tasks(features, WARM_UP + STEPS)])[WARM_UP:]
+    on = engine(agents, features)
+    stream = enumerate(tasks(features, WARM_UP + STEPS))
+    times = np.array([step(on, task, f"r{i}", quality) for i, (task, quality) in stream])
+    return row("routerd", agents, features, times[WARM_UP:])
+
+
+def measure_peers(agents: int, features: int, told: Told) -> Iterator[DecideTimes]:
+    """Time every family of peers on the same tasks, of which they get x ready-made."""
+    from bench.contest import Skipped
+    from bench.peers import FAMILIES, encoded, peer_times
+
+    seen, quality = zip(*tasks(features, WARM_UP + PEER_STEPS), strict=True)
+    x = encoded(engine(agents, features).state.encoder, seen)
+    earned = np.repeat(np.array(quality)[:, None], agents, axis=1)
+    for family in FAMILIES:
+        try:
+            yield row(family, agents, features, peer_times(family, x, earned)[WARM_UP:])
+        except Skipped as why:
+            told(f"skipped {family}: {why}")
+
+
+def row(system: str, agents: int, features: int, times: Array) -> DecideTimes:
+    """One line of the table from the seconds (n, 2) of decisions and observations."""
     decided, learned = (1e6 * times).T
     return DecideTimes(
-        system="routerd",
+        system=system,
         agents=agents,
         features=features,
-        steps=STEPS,
+        steps=len(times),
         decide_us_p50=round(float(np.percentile(decided, 50)), 1),
         decide_us_p99=round(float(np.percentile(decided, 99)), 1),
         learn_us_p50=round(float(np.percentile(learned, 50)), 1),
         learn_us_p99=round(float(np.percentile(learned, 99)), 1),
-        steps_per_s=round(STEPS / float(times.sum())),
+        steps_per_s=round(len(times) / float(times.sum())),
     )
 
 
-def run() -> list[DecideTimes]:
-    """The whole grid, one point after the other."""
-    return [measure(agents, features) for agents, features in GRID]
+def warn(line: str) -> None:
+    """Say on stderr who was left out."""
+    print(line, file=sys.stderr)
+
+
+def run(told: Told = warn) -> list[DecideTimes]:
+    """The whole grid, one point after the other, routerd first and then the peers.
+
+    told is given a sentence for each peer that is not installed.
+    """
+    return [
+        times
+        for agents, features in GRID
+        for times in (measure(agents, features), *measure_peers(agents, features, told))
+    ]

@@ -1,57 +1,32 @@
-"""What the adapters of all peers share: the features, the reward, and the sentence of a missing one.
+"""What the adapters of all peers share: the features, the reward, and a library that is missing.
 
-Every peer sees what routerd's default sees: x = (1, one-hot of the work type, numbers), and learns
-from the utility quality - cost_weight * cost_usd.
+Every peer gets the very x that routerd's default encodes, and learns from the utility
+quality - cost_weight * cost_usd.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from importlib import import_module
-from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
-from learners.base import Array
-
-if TYPE_CHECKING:
-    from bench.datasets import Recorded
-
-
-class MissingPeer(Exception):
-    """A peer's library is not installed; the text names it and the way out."""
-
-
-def library(module: str, package: str) -> Any:
-    """The peer's module, imported when it is first needed; raises MissingPeer."""
-    if find_spec(module.partition(".")[0]) is None:
-        raise MissingPeer(f'{package} is not installed: run `pip install "routerd[bench]"`')
-    return import_module(module)
-
-
-def domain_codes(recorded: Recorded) -> tuple[Array, int]:
-    """Column (n,) of each task's work type, -1 for none, and the number of work types."""
-    names = sorted({name for name in recorded.domain if name})
-    column = {name: i for i, name in enumerate(names)}
-    return np.array([column.get(name, -1) for name in recorded.domain]), len(names)
-
-
-def contexts(recorded: Recorded) -> Array:
-    """x of every task, (n, 1 + work types + numbers)."""
-    codes, count = domain_codes(recorded)
-    one_hot = (codes[:, None] == np.arange(count)).astype(np.float64)
-    parts = [np.ones((len(codes), 1)), one_hot]
-    if recorded.numbers is not None:
-        parts.append(recorded.numbers)
-    return np.ascontiguousarray(np.hstack(parts))
+from bench.baselines import schema
+from bench.contest import Skipped
+from bench.recorded import Array, Recorded
+from routerd.core.encode import Encoder
+from routerd.core.values import Task
 
 
 class Policy(Protocol):
-    """A peer's library behind the two calls of a bandit; i is the row of a recorded task."""
+    """A peer's library behind the two calls of a bandit; i is the row of a task."""
 
-    def choose(self, i: int) -> int: ...
+    def choose(self, i: int) -> int:
+        """The arm that gets task i."""
 
-    def reward(self, i: int, arm: int, utility: float) -> None: ...
+    def reward(self, i: int, arm: int, utility: float) -> None:
+        """What came of it; of a task that was never chosen for when it tells a warm start."""
 
 
 class Peer:
@@ -72,5 +47,42 @@ class Peer:
     def learn(
         self, i: int, arm: int, quality: float, cost: float | None, latency: float | None
     ) -> None:
-        spent = 0.0 if cost is None else self.cost_weight * cost
+        spent = self.cost_weight * cost if self.cost_weight and cost is not None else 0.0
         self.policy.reward(i, arm, quality - spent)
+
+
+def library(module: str) -> Any:
+    """A module of a peer's, imported when it is first needed; raises Skipped when it cannot be."""
+    try:
+        return import_module(module)
+    except ModuleNotFoundError as error:
+        raise Skipped(f'{error.name} is not installed: pip install "routerd[bench]"') from None
+
+
+def contexts(data: Recorded, seed: int) -> Array:
+    """x of every recorded task, (n, d), by the schema and the encoder of routerd's default."""
+
+    def task(i: int) -> Task:
+        numbers = [] if data.numbers is None else data.numbers[i].tolist()
+        named = dict(zip(data.number_names, numbers, strict=True))
+        return Task(work_type=data.domain[i], features=named, embedding=tuple(numbers))
+
+    return encoded(Encoder(schema(data), seed), map(task, range(len(data))))
+
+
+def encoded(encoder: Encoder, tasks: Iterable[Task]) -> Array:
+    """x of every task, (n, d); categories that are not declared get slots in the tasks' order."""
+    slots: dict[str, dict[str, int]] = {}
+    rows = []
+    for task in tasks:
+        x, _, fresh = encoder.encode(task, slots)
+        rows.append(x)
+        for space, value in fresh:
+            taken = slots.setdefault(space, {})
+            taken[value] = len(taken)
+    return np.array(rows)
+
+
+def sparse(x: Array) -> dict[int, float]:
+    """The columns of x that are not zero, with their values."""
+    return {int(j): float(x[j]) for j in x.nonzero()[0]}

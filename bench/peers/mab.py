@@ -7,33 +7,35 @@ The grid is over alpha, which scales the bonus or the spread; l2_lambda stays at
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
-from bench.peers.common import contexts, library
+from bench.peers.common import library
+from bench.recorded import Array
 
-if TYPE_CHECKING:
-    from bench.datasets import Recorded
-
-GRIDS: dict[str, tuple[str, dict[str, float]]] = {
-    "mabwiser-linucb": ("LinUCB", {a: float(a) for a in ("0.1", "0.3", "1", "2")}),
-    "mabwiser-lints": ("LinTS", {a: float(a) for a in ("0.1", "0.2", "0.5", "1")}),
+FAMILIES = {
+    "mabwiser-linucb": ("LinUCB", ("0.1", "0.3", "0.6", "1")),
+    "mabwiser-lints": ("LinTS", ("0.1", "0.2", "0.5", "1")),
 }
+SETTINGS = {
+    f"{family}:{alpha}": (kind, float(alpha))
+    for family, (kind, alphas) in FAMILIES.items()
+    for alpha in alphas
+}
+"""Name of each peer, its learning policy and its alpha."""
 
 
 class MabWiser:
-    """One MAB with the learning policy `kind`."""
+    """One MAB."""
 
-    def __init__(self, recorded: Recorded, kind: str, alpha: float, seed: int) -> None:
-        module = library("mabwiser.mab", "mabwiser")
-        arms = len(recorded.agents)
-        learning = getattr(module.LearningPolicy, kind)(alpha=alpha)
-        self.mab = module.MAB(list(range(arms)), learning, seed=seed)
+    def __init__(self, x: Array, arms: int, setting: tuple[str, float], seed: int) -> None:
+        mab = library("mabwiser.mab")
+        kind, alpha = setting
+        learning = getattr(mab.LearningPolicy, kind)(alpha=alpha)
+        self.mab = mab.MAB(list(range(arms)), learning, seed=seed)
         self.rng = np.random.default_rng(seed)
+        self.x = x
         self.arms = arms
         self.fitted = False
-        self.x = contexts(recorded)
 
     def choose(self, i: int) -> int:
         if not self.fitted:

@@ -1,47 +1,39 @@
-"""ParetoBandit: DisjointLinUCBPolicy, the policy inside its BanditRouter.
+"""ParetoBandit: DisjointLinUCBPolicy, the policy inside its BanditRouter, from a cold start.
 
-Interface: select_arm, mark_selected and update(advance_time=False), as its router calls them, without
-the router's request log, feature service and price look-up: those cost more than the decision and
-decide nothing when the context is given. The policy puts no structure on a context, so it gets the
-same features as everyone. Cost enters by the utility, not by the router's penalty on list prices, so
-that all pursue the same end.
+Interface: select_arm, mark_selected and update(advance_time=False), as its router calls them,
+without the router's request log, feature service and price look-up: those cost more than the
+decision and decide nothing when the context is given. The policy puts no structure on a context, so
+it gets the same features as everyone. Cost enters by the utility, not by the router's penalty on
+list prices, so that all pursue the same end.
 
-Grid: alpha and forgetting factor as its configuration ships them for warm and for cold starts
-(.01 and .05, each with .997), and two without forgetting.
+The grid is over alpha and the forgetting factor: .01 and .05 with .997 are what its configuration
+ships for warm and for cold starts; with these a zero prior locks onto the first arm where rewards
+are high, so .3 and 1 without forgetting stand beside them.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from bench.peers.common import library
+from bench.recorded import Array
 
-from bench.peers.common import contexts, library
-
-if TYPE_CHECKING:
-    from bench.datasets import Recorded
-
-GRIDS: dict[str, dict[str, tuple[float, float]]] = {
-    "paretobandit": {
-        "0.01": (0.01, 0.997),
-        "0.05": (0.05, 0.997),
-        "0.05-stationary": (0.05, 1.0),
-        "0.3-stationary": (0.3, 1.0),
-    }
+SETTINGS = {
+    "paretobandit:0.01-0.997": (0.01, 0.997),
+    "paretobandit:0.05-0.997": (0.05, 0.997),
+    "paretobandit:0.3-1": (0.3, 1.0),
+    "paretobandit:1-1": (1.0, 1.0),
 }
+"""Name of each peer, its alpha and its forgetting factor."""
 
 
 class ParetoBandit:
-    """One DisjointLinUCBPolicy from a cold start."""
+    """One DisjointLinUCBPolicy."""
 
-    def __init__(self, recorded: Recorded, alpha: float, forgetting: float, seed: int) -> None:
-        policy = library("pareto_bandit.policy", "paretobandit").DisjointLinUCBPolicy
-        self.x = contexts(recorded)
-        self.names = [str(arm) for arm in range(len(recorded.agents))]
-        self.policy = policy(
-            self.names,
-            dim=self.x.shape[1],
-            alpha=alpha,
-            forgetting_factor=forgetting,
-            seed=seed,
+    def __init__(self, x: Array, arms: int, setting: tuple[float, float], seed: int) -> None:
+        alpha, forgetting = setting
+        self.x = x
+        self.names = [str(arm) for arm in range(arms)]
+        self.policy = library("pareto_bandit").DisjointLinUCBPolicy(
+            self.names, dim=x.shape[1], alpha=alpha, forgetting_factor=forgetting, seed=seed
         )
 
     def choose(self, i: int) -> int:

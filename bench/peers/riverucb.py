@@ -7,29 +7,23 @@ precision of the prior, stays at its default, 1. No burn-in. The seed breaks tie
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from bench.peers.common import library, sparse
+from bench.recorded import Array
 
-from bench.peers.common import contexts, library
-
-if TYPE_CHECKING:
-    from bench.datasets import Recorded
-
-GRIDS: dict[str, dict[str, float]] = {
-    "river-linucb": {b: float(b) for b in ("1", "10", "100", "1000")}
-}
+SETTINGS = {f"river-linucb:{beta}": float(beta) for beta in ("1", "10", "100", "1000")}
+"""Name of each peer and its beta."""
 
 
 class RiverLinUCB:
     """One LinUCBDisjoint."""
 
-    def __init__(self, recorded: Recorded, beta: float, seed: int) -> None:
-        bandit = library("river.bandit", "river")
-        self.policy = bandit.LinUCBDisjoint(alpha=1.0, beta=beta, seed=seed)
-        self.arms = list(range(len(recorded.agents)))
-        self.x = [{j: float(row[j]) for j in row.nonzero()[0]} for row in contexts(recorded)]
+    def __init__(self, x: Array, arms: int, beta: float, seed: int) -> None:
+        self.policy = library("river.bandit").LinUCBDisjoint(beta=beta, seed=seed)
+        self.x = x
+        self.arms = list(range(arms))
 
     def choose(self, i: int) -> int:
-        return int(self.policy.pull(self.arms, self.x[i]))
+        return int(self.policy.pull(self.arms, sparse(self.x[i])))
 
     def reward(self, i: int, arm: int, utility: float) -> None:
-        self.policy.update(arm, self.x[i], utility)
+        self.policy.update(arm, sparse(self.x[i]), utility)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import click
 
 from routerd.cli.bench_decide import decide
+from routerd.cli.bench_load import load
+from routerd.cli.bench_replay import replay
 
 
 @click.group()
@@ -12,5 +14,5 @@ def bench() -> None:
     """Measure routerd, its policies and its peers (extra `bench`)."""
 
 
-for _command in (decide,):
+for _command in (decide, load, replay):
     bench.add_command(_command)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import sys
 from pathlib import Path
 
 from routerd.log.base import LogUnavailable
@@ -12,29 +13,44 @@ SCRATCH_BYTES = 256 * 1024
 
 
 def take_lock(directory: Path) -> int:
-    """A descriptor that keeps other writers out of the directory until it is closed."""
+    """Makes the directory if need be. Returns a descriptor that, while it is open, keeps other
+    processes from taking the lock; they are told the pid of this one."""
     try:
         if not directory.is_dir():
             directory.mkdir(parents=True)
             sync_directory(directory.parent)
+        if not os.access(directory, os.W_OK):
+            raise PermissionError("no permission to write to it")
         lock_fd = os.open(directory / "lock", os.O_RDWR | os.O_CREAT, 0o644)
-        try:
-            fcntl.flock(lock_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            pid = os.read(lock_fd, 20).decode().strip() or "unknown"
-            os.close(lock_fd)
-            raise LogUnavailable(
-                f"{directory} is in use by the process with pid {pid}: "
-                "stop it, or give this one a data directory of its own"
-            ) from None
+    except OSError as error:
+        raise LogUnavailable(f"cannot use {directory} as data directory: {error}") from error
+    try:
+        fcntl.flock(lock_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         os.ftruncate(lock_fd, 0)
         os.write(lock_fd, f"{os.getpid()}\n".encode())
+    except BlockingIOError:
+        pid = os.read(lock_fd, 20).decode().strip() or "unknown"
+        os.close(lock_fd)
+        raise LogUnavailable(
+            f"{directory} is in use by the process with pid {pid}: "
+            "stop it, or give this one a data directory of its own"
+        ) from None
     except OSError as error:
+        os.close(lock_fd)
         raise LogUnavailable(f"cannot use {directory} as data directory: {error}") from error
     return lock_fd
 
 
+def sync_file(fd: int) -> None:
+    """When it returns, what was written to the file by anyone survives power loss."""
+    if sys.platform == "darwin":  # there fsync stops at the drive's cache
+        fcntl.fcntl(fd, fcntl.F_FULLFSYNC)
+    else:
+        os.fdatasync(fd)
+
+
 def sync_directory(directory: Path) -> None:
+    """When it returns, the names of the files in it survive power loss."""
     fd = os.open(directory, os.O_RDONLY)
     try:
         os.fsync(fd)
@@ -48,6 +64,6 @@ def write_scratch(path: Path) -> None:
         with path.open("wb") as file:
             file.write(bytes(SCRATCH_BYTES))
             file.flush()
-            os.fsync(file.fileno())
+            sync_file(file.fileno())
     finally:
         path.unlink(missing_ok=True)

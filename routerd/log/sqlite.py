@@ -1,24 +1,23 @@
 """The log of one process on one machine: one SQLite file in one directory.
 
 What makes each promise true
-- kill -9: a commit in WAL mode with synchronous=NORMAL is in the kernel's hands when it returns.
-- Power loss: `sync` fsyncs the WAL by its own descriptor, in any thread. That is what
-  synchronous=FULL does after a commit, no more: the WAL's header was synced when the WAL was begun
-  anew (NORMAL does that), and it is begun anew only after all of it was copied to the database
-  and that was synced.
-- Damage: every entry is chained to the one before, and the table `tail` says where each partition
-  must end, because entries that vanish at the end break no chain.
-- A failed fsync: the kernel may have dropped what it could not write and say so only once. So
+- kill -9: in WAL mode with synchronous=NORMAL a commit is in the kernel's hands when it returns.
+- Power loss: `sync` fsyncs the WAL by a descriptor of its own, in any thread. That is all that
+  synchronous=FULL adds to a commit. The rest SQLite does with NORMAL too: it syncs the directory
+  and the WAL's header when it begins the WAL anew, and it does so only after all of the WAL was
+  copied to the database and that was synced.
+- Damage: see routerd.log.tables.
+- A failed fsync: the kernel may have dropped what it could not write, and says so only once. So
   nothing is written until `probe` has closed every connection (SQLite then checks each frame of
   the WAL against its checksum on opening), copied the whole WAL to the database and emptied it.
 
-SQLite never checkpoints by itself here, not even when closing, so no fsync stalls the appending
-thread but a short one at each beginning of the WAL. `sync` copies the WAL to the database when it
-passes CHECKPOINT_PAGES; `append` does so itself at LIMIT_PAGES, which bounds the WAL (64 MiB and
-one append) for callers that never sync. Reads hold no transaction open between batches, so only
-a foreign program that does can make it grow further; it shrinks again afterwards.
+SQLite never checkpoints by itself here, not even when a connection closes, so the one fsync in the
+appending thread is the short one at each beginning of the WAL. `sync` copies the WAL to the
+database when it passes CHECKPOINT_PAGES. For callers that never sync, `append` does it at
+LIMIT_PAGES: the WAL is bounded by 64 MiB and one append. Only a foreign program that holds a
+transaction open can make it grow further; it shrinks again afterwards.
 
-A WAL that was damaged after a crash cannot be told from one that was cut short by it: SQLite keeps
+A WAL that was damaged after a crash cannot be told from one that the crash cut short: SQLite keeps
 what stands before the damage. Only entries since the last checkpoint can be lost in that way.
 """
 
@@ -29,70 +28,23 @@ import os
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import apsw
 
-from routerd.core.state import GENESIS
 from routerd.log.base import Conflict, Entry, LogCorrupt, LogUnavailable, check_positions
-from routerd.log.codec import verified
-from routerd.log.disk import sync_directory, take_lock, write_scratch
+from routerd.log.disk import sync_file, take_lock, write_scratch
+from routerd.log.tables import FORMAT_OF_FILE, INSERT, SCHEMA, SET_TAIL, TAIL, Tables, reading
 
 OLDEST_SQLITE = "3.51.3"
-FORMAT = 1
 BUSY_TIMEOUT_MS = 2_000
-BATCH = 256
 PAGE_BYTES = 4_096
 CHECKPOINT_PAGES = 4_096
 LIMIT_PAGES = 16_384
-
-SCHEMA = f"""
-CREATE TABLE meta (key TEXT PRIMARY KEY, value INTEGER) WITHOUT ROWID;
-CREATE TABLE entry (partition TEXT, position INTEGER, hash BLOB, payload BLOB,
-    PRIMARY KEY (partition, position)) WITHOUT ROWID;
-CREATE TABLE tail (partition TEXT PRIMARY KEY, position INTEGER, hash BLOB) WITHOUT ROWID;
-INSERT INTO meta VALUES ('format', {FORMAT}), ('probes', 0);
-"""
-# A partition whose tail was damaged away is still listed, so that reading it tells. UNION, not
-# UNION ALL: in a damaged tree the next name can be an earlier one again.
-PARTITIONS = """
-WITH RECURSIVE seen(name) AS (
-    SELECT min(partition) FROM entry
-    UNION SELECT (SELECT min(partition) FROM entry WHERE partition > name) FROM seen
-        WHERE name IS NOT NULL)
-SELECT name FROM seen WHERE name IS NOT NULL UNION SELECT partition FROM tail ORDER BY 1
-"""
-BEHIND = """
-SELECT position, hash, payload FROM entry WHERE partition = ? AND position > ?
-ORDER BY position LIMIT ?
-"""
-NEWEST = "SELECT position, hash FROM entry WHERE partition = ? ORDER BY position DESC LIMIT 1"
-HASH = "SELECT hash FROM entry WHERE partition = ? AND position = ?"
-FORMAT_OF_FILE = "SELECT value FROM meta WHERE key = 'format'"
-TAIL = "SELECT position, hash FROM tail WHERE partition = ?"
-INSERT = "INSERT INTO entry VALUES (?, ?, ?, ?)"
-SET_TAIL = """
-INSERT INTO tail VALUES (?, ?, ?)
-ON CONFLICT (partition) DO UPDATE SET position = excluded.position, hash = excluded.hash
-"""
-
-# What SQLite and the text decoder say of a file whose bytes were changed.
-DAMAGE = (
-    apsw.CorruptError,
-    apsw.NotADBError,
-    apsw.SQLError,
-    apsw.FormatError,
-    apsw.MismatchError,
-    apsw.TooBigError,
-    UnicodeDecodeError,
-)
-
-Row = tuple[Any, ...]
-START: Row = (0, GENESIS)
 WRITE = apsw.SQLITE_OPEN_READWRITE
 
 
-class SqliteLog:
+class SqliteLog(Tables):
     """See routerd.log.base.Log. One process writes to a directory, any number read it."""
 
     def __init__(self, directory: Path, lock_fd: int | None) -> None:
@@ -133,32 +85,6 @@ class SqliteLog:
             self._let_go()
             raise
         return self
-
-    def partitions(self) -> list[str]:
-        names = [name for (name,) in self._select(PARTITIONS)]
-        if not all(isinstance(name, str) for name in names):
-            raise LogCorrupt("", 1, "the name of a partition is no text")
-        return names
-
-    def last(self, partition: str) -> tuple[int, bytes]:
-        position, entry_hash = START
-        with contextlib.suppress(LogCorrupt):
-            tail = self._tail(partition, 1)
-            newest = self._select(NEWEST, (partition,))
-            if tail == (newest[0] if newest else START):
-                position, entry_hash = tail
-                return position, entry_hash
-        for entry in self.read(partition):  # finds the first bad position and raises
-            position, entry_hash = entry.position, entry.hash
-        return position, entry_hash
-
-    def read(self, partition: str, after: int = 0) -> Iterator[Entry]:
-        return self._read(partition, after, BATCH)
-
-    def get(self, partition: str, position: int) -> Entry | None:
-        if not 1 <= position <= self.last(partition)[0]:
-            return None
-        return next(self._read(partition, position - 1, 1))
 
     def append(self, partition: str, entries: Sequence[Entry], expect: int) -> None:
         check_positions(entries, expect)
@@ -202,8 +128,6 @@ class SqliteLog:
     def _connect(self) -> None:
         """Two connections, and a descriptor of the WAL, which lives as long as they do."""
         self._db = db = self._connection(str(self._path), WRITE | apsw.SQLITE_OPEN_CREATE)
-        if db.readonly("main"):
-            raise PermissionError("no permission to write to it")
         with reading():
             db.pragma("page_size", PAGE_BYTES)
             if db.pragma("journal_mode", "wal") != "wal":
@@ -219,7 +143,7 @@ class SqliteLog:
         self._second = self._connection(str(self._path), WRITE)
         self._second.execute(FORMAT_OF_FILE).fetchall()  # it learns of the WAL by reading
         self._wal_fd = os.open(f"{self._path}-wal", os.O_RDWR)
-        sync_directory(self._directory)
+        self._sync_wal()  # what a killed process appended, and who repeats a call is told of again
 
     def _connect_to_read(self) -> None:
         if not self._path.exists():
@@ -240,20 +164,8 @@ class SqliteLog:
         db.set_busy_timeout(BUSY_TIMEOUT_MS)
         db.wal_autocheckpoint(0)
         db.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
-        db.pragma("cell_size_check", True)
+        db.pragma("checkpoint_fullfsync", True)  # does something on macOS only
         return db
-
-    def _is_blank(self) -> bool:
-        """Whether it was only just made: a whole log has a schema and more than one page."""
-        ((pages,),) = self._select("PRAGMA page_count")
-        return pages <= 1 and not self._select("SELECT 1 FROM sqlite_schema")
-
-    def _check_format(self) -> None:
-        found = self._select(FORMAT_OF_FILE)
-        if found != [(FORMAT,)]:
-            told = found[0][0] if found else "missing"
-            what = f"its format is {told}, and this version of routerd knows format {FORMAT} only"
-            raise LogCorrupt("", 1, what)
 
     def _disconnect(self) -> None:
         while self._connections:
@@ -277,7 +189,7 @@ class SqliteLog:
         assert self._wal_fd is not None
         if os.fstat(self._wal_fd).st_nlink == 0:
             raise OSError("somebody deleted log.db-wal, and what was appended last with it")
-        os.fdatasync(self._wal_fd)
+        sync_file(self._wal_fd)
 
     def _checkpoint(self) -> None:
         """Copies the WAL to the database, nearly all of it while appends go on.
@@ -304,54 +216,9 @@ class SqliteLog:
         except (apsw.Error, OSError) as error:
             self._failure = error
             raise LogUnavailable(f"cannot {action}: {self._path}: {error}") from error
-
-    def _read(self, partition: str, after: int, batch: int) -> Iterator[Entry]:
-        previous_hash = self._hash(partition, after)
-        while previous_hash is not None:
-            # First the tail: the entries that it promises must then be there.
-            tail = self._tail(partition, after + 1)
-            rows = self._behind(partition, after, batch)
-            if not rows:
-                if tail != (after, previous_hash):
-                    what = f"the log should end at position {tail[0]}"
-                    raise LogCorrupt(partition, after + 1, what)
-                return
-            for entry in verified(partition, after, previous_hash, rows):
-                yield entry
-                after, previous_hash = entry.position, entry.hash
-
-    def _hash(self, partition: str, position: int) -> bytes | None:
-        """The hash to go on from behind a position; None when the log does not reach it."""
-        if position == 0:
-            return GENESIS
-        rows = self._select(HASH, (partition, position), partition, position)
-        if rows and isinstance(rows[0][0], bytes):
-            return rows[0][0]
-        if position > self.last(partition)[0]:
-            return None
-        raise LogCorrupt(partition, position, "it is missing")
-
-    def _tail(self, partition: str, position: int) -> Row:
-        rows = self._select(TAIL, (partition,), partition, position)
-        return rows[0] if rows else START
-
-    def _behind(self, partition: str, after: int, batch: int) -> list[Row]:
-        """The next rows. Those before a damaged one come first; the next call then raises."""
-        rows: list[Row] = []
-        with reading(partition, after + 1):
-            try:
-                for row in self._db.execute(BEHIND, (partition, after, batch)):
-                    rows.append(row)
-            except DAMAGE:
-                if not rows:
-                    raise
-        return rows
-
-    def _select(
-        self, sql: str, bindings: tuple[object, ...] = (), partition: str = "", position: int = 1
-    ) -> list[Row]:
-        with reading(partition, position):
-            return self._db.execute(sql, bindings).fetchall()
+        except LogCorrupt as error:
+            self._failure = error
+            raise
 
 
 def require_sqlite(version: str) -> None:
@@ -372,14 +239,3 @@ def checkpoint(db: apsw.Connection) -> int:
         return db.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)[1]
     except apsw.BusyError:
         return 0
-
-
-@contextlib.contextmanager
-def reading(partition: str = "", position: int = 1) -> Iterator[None]:
-    """Turns what SQLite says of a damaged file into LogCorrupt, the rest into LogUnavailable."""
-    try:
-        yield
-    except DAMAGE as error:
-        raise LogCorrupt(partition, position, f"SQLite cannot read it ({error})") from error
-    except apsw.Error as error:
-        raise LogUnavailable(f"cannot read the log: {error}") from error

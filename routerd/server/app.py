@@ -32,6 +32,10 @@ OPTIONS = (
     ("grpc.max_send_message_length", 16 * 2**20),
     # A second daemon on the same port fails to start instead of taking half of the connections.
     ("grpc.so_reuseport", 0),
+    # A burst waits in gRPC's queue, some 10 kB a call, and falls out of it at its deadline. Beyond
+    # this bound gRPC answers CANCELLED, which tells a client nothing.
+    ("grpc.server.max_pending_requests", 10_000),
+    ("grpc.server.max_pending_requests_hard_limit", 10_000),
 )
 
 # How long the last replies may take to leave after the drain; open health watches end with it.

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import msgspec
+import pytest
 
 from routerd.core.answers import Ack, Answer
 from routerd.core.errors import ErrorReason, RouterError
 from routerd.core.settings import EngineConfig
 from routerd.core.state import State
-from routerd.core.values import AnyEvent, Decision, Outcome, Request
+from routerd.core.values import Event, Outcome
 from routerd.log.base import Log
 from routerd.log.codec import records
 from routerd.log.fold import fold
@@ -27,6 +29,8 @@ AGENTS = (
     {"id": "small", "pool": "free"},
 )
 
+E = TypeVar("E", bound=Event)
+
 
 class Clock:
     """A wall clock that stands still until the test moves it, in any direction."""
@@ -39,26 +43,24 @@ class Clock:
 
 
 class Engine:
-    """One partition of an engine; `config` is a file's content, three agents unless it has some."""
+    """One partition of an engine. config: as in a file; without agents it has three."""
 
     def __init__(self, log: Log | None = None, wall: Clock | None = None, **config: Any) -> None:
         self.log = MemoryLog() if log is None else log
         self.wall = wall or Clock()
-        self.config = {"agents": AGENTS, **config}
-        self.open(**self.config)
+        self.open(**config)
 
     def open(self, **config: Any) -> None:
         """Start anew on the same log, with this configuration."""
-        self.config = {"agents": AGENTS, **config}
-        config_read = msgspec.convert(self.config, EngineConfig)
-        self.sequencer = Sequencer.open(self.log, config_read, self.wall)
+        typed = msgspec.convert({"agents": AGENTS, **config}, EngineConfig)
+        self.sequencer = Sequencer.open(self.log, typed, self.wall)
 
     @property
     def state(self) -> State:
         return self.sequencer.state
 
-    def route(self, request: Request | None = None, **fields: Any) -> Answer:
-        answer = self.sequencer.route(request or request_of(fields), explain=True)
+    def route(self, **fields: Any) -> Answer:
+        answer = self.sequencer.route(request_of(fields), explain=True)
         self.sequencer.commit()
         return answer
 
@@ -66,8 +68,9 @@ class Engine:
         return self.sequencer.preview(request_of(fields))
 
     def report(self, decision_id: str, **fields: Any) -> Ack:
-        outcome = msgspec.convert({"decision_id": decision_id, **fields}, Outcome)
-        ack = self.sequencer.report(outcome)
+        ack = self.sequencer.report(
+            msgspec.convert({"decision_id": decision_id, **fields}, Outcome)
+        )
         self.sequencer.commit()
         return ack
 
@@ -75,27 +78,18 @@ class Engine:
         """The state that the log alone gives."""
         return fold(self.log, "default")
 
-    def events(self) -> list[AnyEvent]:
-        return [record.event for record in records(self.log, "default")]
+    def events(self, kind: type[E]) -> list[E]:
+        """The events of one kind, in order; Event is every kind."""
+        stored = (record.event for record in records(self.log, "default"))
+        return [event for event in stored if isinstance(event, kind)]
 
-    def of_type(self, kind: type[AnyEvent]) -> list[Any]:
-        return [event for event in self.events() if isinstance(event, kind)]
-
-
-def law(decision: Decision) -> dict[str, float]:
-    """A decision's law as agent -> probability."""
-    from routerd.core.reasons import law_of
-
-    return law_of(decision)
-
-
-def refusal(engine: Engine, reason: ErrorReason, call: Any, *args: Any, **fields: Any) -> RouterError:
-    """The refusal of a call that must be refused for this reason and change nothing."""
-    before = engine.state.hash(), engine.sequencer.position
-    try:
-        answer = call(*args, **fields)
-    except RouterError as error:
-        assert error.reason is reason, f"{error.reason}: {error.message}"
-        assert (engine.state.hash(), engine.sequencer.position) == before
-        return error
-    raise AssertionError(f"was answered: {answer}")
+    def refused(
+        self, reason: ErrorReason, call: Callable[..., object], *arguments: Any, **fields: Any
+    ) -> RouterError:
+        """The refusal of a call that must be refused for this reason and change nothing."""
+        before = self.sequencer.position, self.state.hash()
+        with pytest.raises(RouterError) as caught:
+            call(*arguments, **fields)
+        assert caught.value.reason is reason, caught.value.message
+        assert (self.sequencer.position, self.state.hash()) == before
+        return caught.value

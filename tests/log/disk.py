@@ -32,9 +32,7 @@ class Disk:
         self.history.append(event)
         if len(self.history) in self.failing:
             code = apsw.SQLITE_IOERR_FSYNC if event.kind == "sync" else apsw.SQLITE_FULL
-            error = apsw.exception_for(code)
-            error.extendedresult = code
-            raise error
+            raise apsw.exception_for(code)
 
 
 class _File(apsw.VFSFile):

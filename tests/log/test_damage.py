@@ -127,7 +127,7 @@ def test_what_vanished_or_moved_is_missed(
     with closing(apsw.Connection(str(tmp_path / "log.db"))) as db:
         db.execute(harm)
     with closing(SqliteLog.open(tmp_path)) as log:
-        found = []
+        found: list[Entry] = []
         with pytest.raises(LogCorrupt) as caught:
             found.extend(log.read("p"))
         assert (caught.value.partition, caught.value.position) == ("p", position)
@@ -136,6 +136,19 @@ def test_what_vanished_or_moved_is_missed(
                 log.last("p")
         if "DROP" not in harm:
             assert "p" in log.partitions()
+
+
+@pytest.mark.parametrize("read_only", [False, True])
+def test_a_log_that_lost_its_schema_is_not_taken_for_a_new_one(
+    whole: tuple[Path, list[Entry]], tmp_path: Path, read_only: bool
+) -> None:
+    """Where the file is too long to be new, an empty schema is damage, and nothing is written."""
+    stored = bytearray((whole[0] / "log.db").read_bytes())
+    stored[103:105] = b"\x00\x00"  # the number of tables and indexes on the first page
+    (tmp_path / "log.db").write_bytes(stored)
+    with pytest.raises(LogCorrupt, match="its start"):
+        SqliteLog.open(tmp_path, read_only)
+    assert (tmp_path / "log.db").read_bytes() == stored
 
 
 @pytest.mark.parametrize("read_only", [False, True])

@@ -8,13 +8,15 @@ import resource
 import subprocess
 from collections.abc import Iterator
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
+import apsw
 import pytest
 
 from routerd.core.state import GENESIS
 from routerd.log import sqlite
-from routerd.log.base import Entry, LogUnavailable
+from routerd.log.base import Entry, LogCorrupt, LogUnavailable
 from routerd.log.sqlite import SqliteLog
 from tests.log.disk import Disk, watched_disk
 from tests.log.entries import append, append_large, following, log_end, read_all, wal_bytes
@@ -87,18 +89,36 @@ def test_a_failed_checkpoint_stops_the_log_until_it_is_probed(disk: Disk, tmp_pa
         assert list(log.read("p")) == entries
 
 
+def test_a_probe_that_finds_damage_leaves_the_log_unusable(tmp_path: Path) -> None:
+    """What a probe finds damaged is told, and nothing is written behind it."""
+    log = SqliteLog.open(tmp_path)
+    append(log, 1)
+    with closing(apsw.Connection(str(tmp_path / "log.db"))) as foreign:
+        foreign.execute("DELETE FROM meta")
+    with pytest.raises(LogCorrupt, match="format is missing"):
+        log.probe()
+    for refused in (log.sync, partial(append, log, 1)):
+        with pytest.raises(LogUnavailable, match="failed before"):
+            refused()
+    log.close()
+
+
+def break_wal(directory: Path) -> None:
+    """This process's descriptors of the WAL now lead into a pipe, which cannot be fsynced."""
+    pipe = os.pipe()
+    for fd in os.listdir("/proc/self/fd"):
+        with contextlib.suppress(FileNotFoundError):
+            if os.readlink(f"/proc/self/fd/{fd}") == str(directory / "log.db-wal"):
+                os.dup2(pipe[0], int(fd), inheritable=False)
+    for end in pipe:
+        os.close(end)
+
+
 def test_a_failed_fsync_stops_the_log_until_it_is_probed(tmp_path: Path) -> None:
     """When the WAL cannot be fsynced, nothing is accepted until it was opened anew."""
     with closing(SqliteLog.open(tmp_path)) as log:
         entries = append(log, 10)
-        # The WAL's descriptors of this process now lead into a pipe, which cannot be fsynced.
-        pipe = os.pipe()
-        for fd in os.listdir("/proc/self/fd"):
-            with contextlib.suppress(FileNotFoundError):
-                if os.readlink(f"/proc/self/fd/{fd}") == str(tmp_path / "log.db-wal"):
-                    os.dup2(pipe[0], int(fd), inheritable=False)
-        for end in pipe:
-            os.close(end)
+        break_wal(tmp_path)
         with pytest.raises(LogUnavailable, match="cannot sync"):
             log.sync()
         with pytest.raises(LogUnavailable, match="failed before"):
@@ -108,6 +128,17 @@ def test_a_failed_fsync_stops_the_log_until_it_is_probed(tmp_path: Path) -> None
         log.sync()
         assert list(log.read("p")) == entries
     assert read_all(tmp_path) == entries
+
+
+def test_a_close_that_could_not_sync_says_so(tmp_path: Path) -> None:
+    """Closing does not hide that the last entries may be lost with the power; the lock is freed."""
+    log = SqliteLog.open(tmp_path)
+    entries = append(log, 10)
+    break_wal(tmp_path)
+    with pytest.raises(LogUnavailable, match="cannot sync"):
+        log.close()
+    with closing(SqliteLog.open(tmp_path)) as log:
+        assert list(log.read("p")) == entries
 
 
 def test_a_deleted_wal_is_noticed(tmp_path: Path) -> None:

@@ -130,3 +130,33 @@ def test_a_log_is_read_without_permission_to_write(killed: bool) -> None:
         assert sorted(os.listdir(directory)) == files
         directory.chmod(0o755)
         assert told.split() == [str(len(read_all(directory))), "False"]
+
+
+OTHER_USER = """
+import os, sys
+from pathlib import Path
+from routerd.log.base import LogUnavailable
+from routerd.log.sqlite import SqliteLog
+if os.getuid() == 0:
+    os.setuid(65534)
+try:
+    SqliteLog.open(Path(sys.argv[1]))
+except LogUnavailable as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize("unwritable", ["log.db", "lock", "."])
+def test_a_log_that_must_not_be_written_is_not_opened_for_writing(unwritable: str) -> None:
+    """The lack of permission is told on opening, not with the first event."""
+    with tempfile.TemporaryDirectory() as name:
+        directory = Path(name)
+        SqliteLog.open(directory).close()
+        directory.chmod(0o777)
+        for file in directory.iterdir():
+            file.chmod(0o666)
+        (directory / unwritable).chmod(0o555)
+        told, _ = child(OTHER_USER, directory).communicate()
+        directory.chmod(0o777)
+        assert "ermission" in told
+        assert name in told

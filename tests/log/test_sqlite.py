@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import apsw
@@ -31,7 +32,7 @@ def test_a_reader_cannot_write(tmp_path: Path) -> None:
     """A log that was opened to be read refuses to append, sync and probe."""
     SqliteLog.open(tmp_path).close()
     with closing(SqliteLog.open(tmp_path, read_only=True)) as log:
-        for refused in (lambda: log.append("p", [], 0), log.sync, log.probe):
+        for refused in (partial(log.append, "p", [], 0), log.sync, log.probe):
             with pytest.raises(LogUnavailable, match="not open for writing"):
                 refused()
 
@@ -70,23 +71,23 @@ def test_a_log_of_which_only_the_beginning_was_made_is_made_anew(tmp_path: Path)
 @pytest.mark.parametrize(
     ("sync", "pages"), [(True, sqlite.CHECKPOINT_PAGES), (False, sqlite.LIMIT_PAGES)]
 )
-def test_the_wal_does_not_grow_beyond_its_bound(tmp_path: Path, sync: bool, pages: int) -> None:
+def test_the_wal_does_not_grow_beyond_its_bound(memory_path: Path, sync: bool, pages: int) -> None:
     """Twice the bound is appended; syncs keep the WAL small, and appends do if nobody syncs."""
     bound_bytes = pages * sqlite.PAGE_BYTES
-    with closing(SqliteLog.open(tmp_path)) as log:
+    with closing(SqliteLog.open(memory_path)) as log:
         append_large(log, 2 * bound_bytes, sync=sync)
-        assert wal_bytes(tmp_path) < bound_bytes + 1_000_000
+        assert wal_bytes(memory_path) < bound_bytes + 1_000_000
 
 
-def test_a_wal_that_a_foreign_reader_made_grow_shrinks_again(tmp_path: Path) -> None:
+def test_a_wal_that_a_foreign_reader_made_grow_shrinks_again(memory_path: Path) -> None:
     """Only a transaction that somebody holds open exceeds the bound, and not for good."""
     bound_bytes = sqlite.LIMIT_PAGES * sqlite.PAGE_BYTES
-    with closing(SqliteLog.open(tmp_path)) as log:
+    with closing(SqliteLog.open(memory_path)) as log:
         append(log, 1)
-        with closing(apsw.Connection(str(tmp_path / "log.db"))) as foreign:
+        with closing(apsw.Connection(str(memory_path / "log.db"))) as foreign:
             foreign.execute("BEGIN; SELECT count(*) FROM entry").fetchall()
             append_large(log, bound_bytes + 5_000_000)
-            assert wal_bytes(tmp_path) > bound_bytes + 5_000_000
+            assert wal_bytes(memory_path) > bound_bytes + 5_000_000
         append_large(log, 1)
         append_large(log, 1)
-        assert wal_bytes(tmp_path) <= bound_bytes
+        assert wal_bytes(memory_path) <= bound_bytes

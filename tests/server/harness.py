@@ -222,7 +222,8 @@ class Refusal:
 async def refused(call: Awaitable[Any]) -> Refusal:
     """The refusal of a call that must fail."""
     try:
-        answer = await call
+        async with asyncio.timeout(PATIENCE_S):
+            answer = await call
     except grpc.aio.AioRpcError as error:
         return Refusal(error)
     raise AssertionError(f"the call was answered: {answer}")

@@ -6,6 +6,7 @@ import asyncio
 import time
 
 import grpc
+import pytest
 from grpc_health.v1 import health_pb2
 
 from routerd.clock import wall_clock
@@ -89,6 +90,32 @@ async def test_calls_that_are_late_change_nothing() -> None:
         assert after.position == before.position + 10 + 1
 
 
+async def test_a_bug_is_logged_and_tells_the_caller_nothing(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """An exception that nobody foresaw is INTERNAL; the log says where, and quotes no words."""
+    bugs: list[Exception] = []
+    wall = wall_clock()
+
+    def clock() -> int:
+        if bugs:
+            raise bugs.pop()
+        return wall()
+
+    async with in_process(clock) as running:
+        before = running.state()
+        bugs.append(ValueError("a secret"))
+        refusal = await refused(running.client.route())
+        assert refusal.code is grpc.StatusCode.INTERNAL
+        assert not refusal.status.details
+        assert running.state() == before
+        assert (await running.client.route()).position == before[0] + 1
+    told = f"{refusal.message} {caplog.text}"
+    assert "in clock" in caplog.text
+    assert "ValueError" in caplog.text
+    assert "a secret" not in told
+
+
 async def test_a_cancelled_call_is_finished_all_the_same(running: Running) -> None:
     """Who hangs up while the disk works has still reported."""
     route = await running.client.route()
@@ -161,3 +188,10 @@ async def test_health_knows_each_service_and_no_other(running: Running) -> None:
         assert response.status == SERVING
     refusal = await refused(check(health_pb2.HealthCheckRequest(service="nobody")))
     assert refusal.code is grpc.StatusCode.NOT_FOUND
+
+
+async def test_a_burst_is_answered_and_not_cancelled(running: Running) -> None:
+    """Thousands of calls at once wait for their turn instead of being cut off by gRPC."""
+    route = running.client.router.Route
+    calls = [route(router_pb2.RouteRequest(), timeout=60) for _ in range(3_000)]
+    assert {await call.code() for call in calls} == {grpc.StatusCode.OK}

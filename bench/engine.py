@@ -1,0 +1,111 @@
+"""The serving engine without a log: the same encode, decide, apply and react, kept in memory.
+
+What it leaves out is what a log is for: hashes, durability and idempotent answers. A replay on it
+makes the very decisions that a daemon with the same configuration, clock and requests makes.
+"""
+
+from __future__ import annotations
+
+import msgspec
+import numpy as np
+
+from routerd import __version__
+from routerd.core.apply import apply
+from routerd.core.decide import decide, encode_request
+from routerd.core.fingerprint import fingerprint
+from routerd.core.react import react, window_ended
+from routerd.core.settings import EngineConfig, engine_part
+from routerd.core.state import GENESIS, State
+from routerd.core.values import (
+    AnyEvent,
+    ConfigApplied,
+    Decision,
+    Outcome,
+    OutcomeReported,
+    Record,
+    Request,
+    Task,
+)
+from routerd.core.view import View
+
+
+class Engine:
+    """One partition of routerd. Agents are told by their index in id order.
+
+    `given_up` is the utility that the laws gave up so far by the engine's own estimates: the sum
+    over decisions of (best mean - law . mean). Explicit decisions give up nothing.
+    """
+
+    def __init__(self, config: EngineConfig) -> None:
+        self.state = State("default")
+        self.given_up = 0.0
+        wanted = msgspec.json.encode(engine_part(config), order="deterministic")
+        self._apply(ConfigApplied(1, "default", wanted, __version__, fingerprint()))
+
+    def choose(
+        self, task: Task, request_id: str, *, agent_id: str = "", time_ms: int = 0
+    ) -> tuple[int, float, str]:
+        """Index of the agent that gets the task, its propensity, and the decision's id.
+
+        agent_id: decide explicitly. time_ms: the event's time under `clock: caller`.
+        Raises RouterError when nobody is eligible.
+        """
+        state = self.state
+        query = encode_request(state, Request(request_id, task, agent_id), request_id)
+        decision, view = decide(state, query, self._time(time_ms))
+        if not agent_id:
+            self.given_up += given_up(decision, view)
+        decision_id = self._apply(decision)
+        self._react()
+        return state.roster.index[decision.agent_id], decision.propensity, decision_id
+
+    def learn(
+        self,
+        decision_id: str,
+        quality: float | None,
+        cost_usd: float | None = None,
+        latency_ms: float | None = None,
+        *,
+        time_ms: int = 0,
+    ) -> bool:
+        """Take the outcome of a decision; False when it comes after the decision was closed."""
+        state, now_ms = self.state, self._time(time_ms)
+        entry = state.decisions.get(decision_id)
+        if entry is None or window_ended(state, entry, now_ms):
+            return False
+        outcome = Outcome(
+            outcome_id=f"o{state.position + 1}",
+            decision_id=decision_id,
+            quality=quality,
+            cost_usd=cost_usd,
+            latency_ms=latency_ms,
+        )
+        self._apply(OutcomeReported(now_ms, outcome, b""))
+        self._react()
+        return True
+
+    def _time(self, asked_ms: int) -> int:
+        """Event time as the sequencer gives it. There is no wall here: its time is the caller's."""
+        if self.state.config.clock == "logical":
+            return self.state.position + 1
+        return max(asked_ms, self.state.time_ms)
+
+    def _apply(self, event: AnyEvent) -> str:
+        position = self.state.position + 1
+        name = f"d{position}"
+        apply(self.state, Record(position, GENESIS, event), name)
+        return name
+
+    def _react(self) -> None:
+        while events := react(self.state):
+            for event in events:
+                self._apply(event)
+
+
+def given_up(decision: Decision, view: View) -> float:
+    """Utility that one law gives up against its best mean, by the engine's own estimates."""
+    law = np.frombuffer(decision.law)
+    mean, _ = view.utility
+    if law.size < mean.size:
+        mean = mean[[view.state.roster.index[agent_id] for agent_id in decision.agents]]
+    return float(np.maximum.reduce(mean) - np.add.reduce(mean * law))

@@ -1,0 +1,337 @@
+"""Pictures of results as SVG: lines with bands, intervals, shares, and a plane of cost and quality.
+
+Each takes numbers and names and gives the text of an <svg>; nothing here computes a result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from bench.axes import (
+    BLACK,
+    BLUE,
+    GREY,
+    LETTER,
+    LINE,
+    PALETTE,
+    SILVER,
+    TEXT,
+    WIDTH,
+    Axis,
+    Box,
+    Format,
+    apart,
+    by_ratio,
+    evenly,
+    frame,
+    line,
+    linear,
+    path,
+    picture,
+    shortened,
+    text,
+    width_of,
+)
+
+HEIGHT = 300.0
+TOP, FOOT, GAP = 34.0, 46.0, 10.0
+
+
+class Line(NamedTuple):
+    """A line through (x, y), with a band from low to high where it has one. dash: as in SVG."""
+
+    name: str
+    x: Sequence[float]
+    y: Sequence[float]
+    low: Sequence[float] = ()
+    high: Sequence[float] = ()
+    colour: str = BLUE
+    dash: str = ""
+    dots: bool = False
+
+
+class Level(NamedTuple):
+    """A reference: one value, drawn over the whole width."""
+
+    name: str
+    y: float
+    colour: str = BLACK
+    dash: str = "6 4"
+
+
+class Bar(NamedTuple):
+    """An estimate with its interval."""
+
+    name: str
+    mean: float
+    low: float
+    high: float
+    note: str = ""
+
+
+class Spot(NamedTuple):
+    """A point on the plane, with the intervals of both its coordinates where it has them."""
+
+    name: str
+    x: float
+    y: float
+    x_range: tuple[float, float] | None = None
+    y_range: tuple[float, float] | None = None
+
+
+class Trail(NamedTuple):
+    """Points on the plane that belong together. joined: by a line. mark: circle, square or cross."""
+
+    name: str
+    spots: Sequence[Spot]
+    colour: str = BLUE
+    mark: str = "circle"
+    joined: bool = False
+    dash: str = ""
+
+
+class Scale(NamedTuple):
+    """How an axis is made: its title, the names of its ticks, by ratios or not, or by names."""
+
+    title: str
+    shown: Format
+    log: bool = False
+    names: Sequence[str] = ()
+
+    def axis(self, values: Sequence[float], start: float, end: float) -> Axis:
+        if self.names:
+            return evenly(self.title, self.names, start, end)
+        if self.log:
+            return by_ratio(self.title, values, start, end, self.shown)
+        return linear(self.title, values, start, end, self.shown)
+
+
+def lines(
+    alt: str, x: Scale, y: Scale, drawn: Sequence[Line], levels: Sequence[Level] = ()
+) -> str:
+    """Lines with bands, and levels to hold them against, each named at its right end."""
+    names = [shortened(mark.name, 22) for mark in (*drawn, *levels)]
+    values = [v for mark in drawn for v in (*mark.y, *mark.low, *mark.high)]
+    values += [level.y for level in levels]
+    vertical = y.axis(values, HEIGHT - FOOT, TOP)
+    box = plot(vertical, 24 + max(map(width_of, names)))
+    places = [v for mark in drawn for v in mark.x]
+    across = x.axis(places, box.left, box.right)
+    if not x.log and not x.names:
+        across = across._replace(low=min(places), high=max(places))
+    parts = frame(across, vertical, box)
+    for level in levels:
+        at = vertical.at(level.y)
+        parts.append(stroke([(box.left, at), (box.right, at)], level.colour, level.dash, 1.8))
+    for mark in drawn:
+        parts += curve(mark, across, vertical)
+    ends = [vertical.at(mark.y[-1]) for mark in drawn] + [vertical.at(v.y) for v in levels]
+    starts = [across.at(mark.x[-1]) for mark in drawn] + [box.right] * len(levels)
+    colours = [mark.colour for mark in (*drawn, *levels)]
+    bold = [True] * len(drawn) + [False] * len(levels)
+    parts += named(names, starts, ends, colours, box, bold)
+    return picture(HEIGHT, alt, parts)
+
+
+def plot(vertical: Axis, labels: float) -> Box:
+    """The plot that leaves room for the ticks' names and for the labels on its right."""
+    ticks = max((width_of(name) for _, name in vertical.ticks), default=0.0)
+    return Box(ticks + GAP, TOP, WIDTH - labels, HEIGHT - FOOT)
+
+
+def curve(mark: Line, x: Axis, y: Axis) -> list[str]:
+    """A line over its band."""
+    points = [(x.at(a), y.at(b)) for a, b in zip(mark.x, mark.y, strict=True)]
+    parts = []
+    if mark.low:
+        up = [(x.at(a), y.at(b)) for a, b in zip(mark.x, mark.high, strict=True)]
+        down = [(x.at(a), y.at(b)) for a, b in zip(mark.x, mark.low, strict=True)]
+        parts.append(f'<path d="{path(up + down[::-1])}Z" fill="{mark.colour}" opacity=".18"/>')
+    parts.append(stroke(points, mark.colour, mark.dash, 2.4))
+    if mark.dots:
+        parts += [f'<circle cx="{a:.1f}" cy="{b:.1f}" r="4" fill="{mark.colour}"/>' for a, b in points]
+    return parts
+
+
+def stroke(points: Sequence[tuple[float, float]], colour: str, dash: str, width: float) -> str:
+    dashes = f' stroke-dasharray="{dash}"' if dash else ""
+    return (
+        f'<path d="{path(points)}" fill="none" stroke="{colour}" stroke-width="{width:g}"'
+        f'{dashes} stroke-linejoin="round"/>'
+    )
+
+
+def named(
+    names: Sequence[str],
+    starts: Sequence[float],
+    ends: Sequence[float],
+    colours: Sequence[str],
+    box: Box,
+    bold: Sequence[bool],
+) -> list[str]:
+    """Names on the right of the plot, each led to its mark, none over another."""
+    parts = []
+    places = apart(ends, LINE, box.top, box.bottom)
+    for name, start, end, place, colour, strong in zip(
+        names, starts, ends, places, colours, bold, strict=True
+    ):
+        parts.append(stroke([(start, end), (box.right + 16, place)], colour, "", 1.4))
+        parts.append(text(box.right + 20, place, name, bold=strong))
+    return parts
+
+
+def intervals(alt: str, title: str, bars: Sequence[Bar], shown: Format, zero: str = "") -> str:
+    """Estimates with their intervals below each other. zero: what a value of 0 means."""
+    top, row = 44.0, 46.0
+    values = [v for bar in bars for v in (bar.mean, bar.low, bar.high)]
+    box = Box(8, top, WIDTH - 8, top + row * len(bars))
+    x = linear(title, [*values, 0.0] if zero else values, box.left, box.right, shown)
+    parts = [text(2, 9, title, fill=GREY)]
+    parts += [line(x.at(v), top - 8, x.at(v), box.bottom, "#ececec") for v, _ in x.ticks]
+    parts += [text(x.at(v), box.bottom + 12, name, "middle", GREY) for v, name in inside(x)]
+    if zero:
+        at = x.at(0.0)
+        parts.append(line(at, top - 8, at, box.bottom, BLACK, 1.6))
+        anchor = "start" if at < 0.25 * WIDTH else "end" if at > 0.75 * WIDTH else "middle"
+        parts.append(text(at, top - 18, zero, anchor))
+    for number, bar in enumerate(bars):
+        parts += interval(bar, x, top + row * number, shown, bool(zero))
+    return picture(box.bottom + 26, alt, parts)
+
+
+def inside(x: Axis) -> list[tuple[float, str]]:
+    """The ticks whose names do not reach over the picture's edge."""
+    return [
+        (v, name) for v, name in x.ticks if width_of(name) / 2 < x.at(v) < WIDTH - width_of(name) / 2
+    ]
+
+
+def interval(bar: Bar, x: Axis, y: float, shown: Format, signed: bool) -> list[str]:
+    """One row: its name and its numbers above, its mark below."""
+    colour = BLUE
+    if signed:
+        colour = BLUE if bar.low > 0 else "#D55E00" if bar.high < 0 else GREY
+    told = bar.note or f"{shown(bar.mean)} [{shown(bar.low)}, {shown(bar.high)}]"
+    letters = int((WIDTH - 16 - width_of(told)) / LETTER)
+    middle = y + 29
+    halo = f'<rect x="0" y="{y:.1f}" width="{WIDTH:g}" height="17" fill="#fff" opacity=".82"/>'
+    ends = [line(x.at(v), middle - 6, x.at(v), middle + 6, colour, 2) for v in (bar.low, bar.high)]
+    return [
+        halo,
+        text(2, y + 9, shortened(bar.name, letters), bold=True),
+        text(WIDTH - 2, y + 9, told, "end"),
+        line(x.at(bar.low), middle, x.at(bar.high), middle, colour, 3),
+        *ends,
+        f'<circle cx="{x.at(bar.mean):.1f}" cy="{middle:.1f}" r="5.5" fill="{colour}"/>',
+    ]
+
+
+def shares(
+    alt: str, x: Scale, steps: Sequence[float], parts_of: Sequence[tuple[str, Sequence[float]]]
+) -> str:
+    """Shares of a whole over steps as stacked areas, the first at the bottom, named on the right.
+
+    steps: the edges of the bins, one more than each share has values.
+    """
+    y = Axis("share of the tasks", 0.0, 1.0, HEIGHT - FOOT, TOP, _percents())
+    names = [f"{shortened(name, 18)} {_percent(share[-1])}" for name, share in parts_of]
+    box = plot(y, 24 + max(map(width_of, names)))
+    across = x.axis(list(steps), box.left, box.right)._replace(low=min(steps), high=max(steps))
+    floor = [0.0] * (len(steps) - 1)
+    drawn, ends = [], []
+    colours = [PALETTE[i % len(PALETTE)] for i in range(len(parts_of))]
+    if len(parts_of) > len(PALETTE):
+        colours[-1] = SILVER
+    for (_, share), colour in zip(parts_of, colours, strict=True):
+        roof = [min(a + b, 1.0) for a, b in zip(floor, share, strict=True)]
+        area = stairs(steps, roof, across, y) + stairs(steps, floor, across, y)[::-1]
+        drawn.append(f'<path d="{path(area)}Z" fill="{colour}" stroke="#fff" stroke-width=".8"/>')
+        ends.append(y.at((floor[-1] + roof[-1]) / 2))
+        floor = roof
+    labels = named(names, [box.right] * len(names), ends, colours, box, [False] * len(names))
+    return picture(HEIGHT, alt, [*frame(across, y, box), *drawn, *labels])
+
+
+def stairs(
+    edges: Sequence[float], heights: Sequence[float], x: Axis, y: Axis
+) -> list[tuple[float, float]]:
+    """The outline of a bin after the other."""
+    pairs = zip(edges[:-1], edges[1:], heights, strict=True)
+    return [(x.at(edge), y.at(h)) for left, right, h in pairs for edge in (left, right)]
+
+
+def _percents() -> tuple[tuple[float, str], ...]:
+    return tuple((share, _percent(share)) for share in (0.0, 0.25, 0.5, 0.75, 1.0))
+
+
+def _percent(share: float) -> str:
+    return f"{share:.0%}"
+
+
+def plane(alt: str, x: Scale, y: Scale, trails: Sequence[Trail]) -> str:
+    """Trails of points on a plane. Every point is named beside it where there is room."""
+    height = 380.0
+    spots = [spot for trail in trails for spot in trail.spots]
+    vertical = y.axis([v for s in spots for v in (s.y, *(s.y_range or ()))], height - FOOT, TOP)
+    ticks = max((width_of(name) for _, name in vertical.ticks), default=0.0)
+    box = Box(ticks + GAP, TOP, WIDTH - 8, height - FOOT)
+    across = x.axis([v for s in spots for v in (s.x, *(s.x_range or ()))], box.left, box.right)
+    parts = frame(across, vertical, box)
+    taken: list[Box] = []
+    for trail in trails:
+        points = [(across.at(s.x), vertical.at(s.y)) for s in trail.spots]
+        if trail.joined and len(points) > 1:
+            parts.append(stroke(points, trail.colour, trail.dash, 1.8))
+        for spot, (a, b) in zip(trail.spots, points, strict=True):
+            parts += whiskers(spot, a, b, across, vertical, trail.colour)
+            parts.append(marked(trail.mark, a, b, trail.colour))
+            taken.append(Box(a - 5, b - 5, a + 5, b + 5))
+    for trail in trails:
+        for spot in trail.spots:
+            if spot.name:
+                parts += beside(spot, across.at(spot.x), vertical.at(spot.y), box, taken)
+    return picture(height + 8, alt, parts)
+
+
+def whiskers(spot: Spot, a: float, b: float, x: Axis, y: Axis, colour: str) -> list[str]:
+    """The intervals of a point."""
+    parts = []
+    if spot.x_range:
+        parts.append(line(x.at(spot.x_range[0]), b, x.at(spot.x_range[1]), b, colour, 1.4))
+    if spot.y_range:
+        parts.append(line(a, y.at(spot.y_range[0]), a, y.at(spot.y_range[1]), colour, 1.4))
+    return parts
+
+
+def marked(mark: str, a: float, b: float, colour: str) -> str:
+    """A mark of its own shape, so that the colour is not needed."""
+    if mark == "square":
+        return f'<rect x="{a - 4.5:.1f}" y="{b - 4.5:.1f}" width="9" height="9" fill="{colour}"/>'
+    if mark == "cross":
+        d = f"M{a - 4.5:.1f},{b - 4.5:.1f}l9,9m0,-9l-9,9"
+        return f'<path d="{d}" stroke="{colour}" stroke-width="2.4" fill="none"/>'
+    return f'<circle cx="{a:.1f}" cy="{b:.1f}" r="5" fill="{colour}"/>'
+
+
+def beside(spot: Spot, a: float, b: float, box: Box, taken: list[Box]) -> list[str]:
+    """The name of a point at the first place around it that is free; none where all are taken."""
+    name = shortened(spot.name, 22)
+    wide = width_of(name)
+    for dx, dy in ((9, 0), (-9 - wide, 0), (-wide / 2, -15), (-wide / 2, 15), (7, -13), (7, 13)):
+        place = Box(a + dx, b + dy - 7, a + dx + wide, b + dy + 7)
+        free = all(apart_from(place, other) for other in taken)
+        if free and place.left > box.left and place.right < WIDTH and place.bottom < box.bottom:
+            taken.append(place)
+            return [text(place.left, b + dy, name, fill=TEXT)]
+    return []
+
+
+def apart_from(one: Box, other: Box) -> bool:
+    """Whether two boxes do not touch."""
+    return (
+        one.right <= other.left
+        or other.right <= one.left
+        or one.bottom <= other.top
+        or other.bottom <= one.top
+    )

@@ -1,0 +1,247 @@
+"""Replay of recorded tasks: contestants on the same seeded streams, scored by what they earned.
+
+Every contestant sees the same stream of a seed, so runs of one seed are pairs. Figures do not
+depend on the number of jobs; only decisions_per_s varies from run to run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from bench import baselines, curves
+from bench.contest import Conditions, Contestant, Factory, Played, Skipped, Stream, play, stream
+from bench.recorded import Array, DataError, Recorded, Rows, utility
+from bench.references import references
+from bench.stats import bootstrap_ci
+
+SCHEMA = 1
+GROUPS = ("baselines", "peers")
+OWN_SUFFIXES = (".yaml", ".yml", ".json")
+
+Told = Callable[[int, int, str], None]
+"""Told how many runs are done, of how many, and what the last one was."""
+
+
+class Run(NamedTuple):
+    """One policy on the stream of one seed."""
+
+    data: Recorded
+    policy: str
+    seed: int
+
+
+def default_names() -> list[str]:
+    """What is replayed when nothing is named: the default, and the baselines."""
+    return [*baselines.POLICIES, *baselines.INFORMED]
+
+
+def peers() -> dict[str, Factory]:
+    """The peers' contestants by name; none of their libraries is imported here."""
+    from bench.peers import PEERS
+
+    return PEERS
+
+
+def expanded(names: Sequence[str]) -> list[str]:
+    """Names without repetition, `baselines` and `peers` replaced by their members."""
+    groups = {"baselines": default_names, "peers": lambda: list(peers())}
+    found = [member for name in names for member in (groups[name]() if name in groups else [name])]
+    return list(dict.fromkeys(found))
+
+
+def enter(run: Run, conditions: Conditions) -> Contestant:
+    """The contestant of a run, which knows the tasks and no outcome.
+
+    Raises DataError for an unknown name, Skipped when it cannot take part, ConfigErrors.
+    """
+    data, name, seed = run
+    if conditions.order != "time":
+        data = replace(data, time_ms=None)
+    if name in baselines.INFORMED:
+        return baselines.INFORMED[name](data, conditions.cost_weight, seed)
+    data = data.blind()
+    if name in baselines.POLICIES:
+        return baselines.POLICIES[name](data, conditions.cost_weight, seed)
+    if name.endswith(OWN_SUFFIXES):
+        return baselines.own(name, data, conditions.cost_weight, seed)
+    known = peers()
+    if name not in known:
+        there = ", ".join([*default_names(), *GROUPS])
+        raise DataError(f"no policy is called {name!r}; there are {there}, peers by name, and files")
+    return known[name](data, conditions.cost_weight, seed)
+
+
+def run_one(run: Run, conditions: Conditions) -> Played:
+    """One run on one thread, so that its bits do not depend on how many run beside it."""
+    with one_thread():
+        return play(enter(run, conditions), stream(run.data, run.seed, conditions), conditions)
+
+
+def one_thread() -> AbstractContextManager[Any]:
+    """Linear algebra on one thread, where threadpoolctl is there to say so."""
+    if find_spec("threadpoolctl") is None:
+        return nullcontext()
+    from threadpoolctl import threadpool_limits
+
+    limits: AbstractContextManager[Any] = threadpool_limits(1)
+    return limits
+
+
+def replay(
+    datasets: Recorded | Sequence[Recorded],
+    names: Sequence[str] | None = None,
+    seeds: int | Sequence[int] = 20,
+    conditions: Conditions | None = None,
+    *,
+    jobs: int = 1,
+    curves_file: Path | None = None,
+    told: Told | None = None,
+) -> dict[str, Any]:
+    """results.json: every named policy on every data set under every seed.
+
+    names: of policies, of groups of them, or of YAML files. A whole number of seeds are those from
+    0. Tasks that some agent never ran are left out and counted. Raises DataError, ConfigErrors.
+    """
+    conditions = conditions or Conditions()
+    seeds = list(range(seeds)) if isinstance(seeds, int) else list(seeds)
+    names = expanded(default_names() if names is None else names)
+    datasets = [datasets] if isinstance(datasets, Recorded) else datasets
+    datasets = [data.complete() for data in datasets]
+    entered, skipped = admitted(datasets, names, seeds[0], conditions)
+    runs = [Run(data, name, seed) for data, name in entered for seed in seeds]
+    played = zip(runs, all_played(runs, conditions, jobs), strict=True)
+    found: list[dict[str, Any]] = []
+    drawn: list[curves.Curve] = []
+    for data, name in entered:
+        scores = []
+        for _ in seeds:
+            run, result = next(played)
+            scores.append(score(run, result, conditions))
+            if curves_file is not None:
+                drawn.append(curve_of(run, scores[-1]))
+            if told is not None:
+                told(len(found) * len(seeds) + len(scores), len(runs), f"{data.name} {name}")
+        found.append(summary(data, name, seeds, scores, conditions))
+        found[-1]["curve"] = None if curves_file is None else curves_file.name
+    if curves_file is not None:
+        curves.write(curves_file, drawn)
+    return {
+        "schema": SCHEMA,
+        "runs": found,
+        "references": [references(data, conditions.cost_weight) for data in datasets],
+        "skipped": skipped,
+        "conditions": conditions._asdict(),
+    }
+
+
+def admitted(
+    datasets: Sequence[Recorded], names: Sequence[str], seed: int, conditions: Conditions
+) -> tuple[list[tuple[Recorded, str]], list[dict[str, str]]]:
+    """Who takes part where, and who does not and why. Finds every error before the first run."""
+    entered: list[tuple[Recorded, str]] = []
+    skipped: list[dict[str, str]] = []
+    for data in datasets:
+        stream(data, seed, conditions)
+        for name in names:
+            try:
+                enter(Run(data, name, seed), conditions)
+                entered.append((data, name))
+            except Skipped as why:
+                skipped.append({"dataset": data.name, "policy": name, "reason": str(why)})
+    return entered, skipped
+
+
+def all_played(runs: Sequence[Run], conditions: Conditions, jobs: int) -> Iterator[Played]:
+    """The runs' results in their order, played by so many processes."""
+    if jobs == 1:
+        return (run_one(run, conditions) for run in runs)
+    try:
+        from joblib import Parallel, delayed
+    except ModuleNotFoundError:
+        told = 'more than one job needs joblib: pip install "routerd[bench]", or use --jobs 1'
+        raise DataError(told) from None
+    work = Parallel(n_jobs=jobs, return_as="generator", max_nbytes=None)
+    results: Iterator[Played] = work(delayed(run_one)(run, conditions) for run in runs)
+    return results
+
+
+class Score(NamedTuple):
+    """One run: what each step came to by the names of curves.SUMS, 0 where none was served."""
+
+    steps: dict[str, Array]
+    served: int
+    picks: Rows
+    arms: Rows
+    seconds: float
+    given_up: float | None
+
+
+def score(run: Run, played: Played, conditions: Conditions) -> Score:
+    """What a run earned, step by step, on the stream that it was played on."""
+    on = stream(run.data, run.seed, conditions)
+    served = len(played.arms)
+    u = utility(on.quality, on.cost_usd, conditions.cost_weight)[on.scored]
+    best = int(run.data.utility(conditions.cost_weight).mean(axis=0).argmax())
+
+    def earned(values: Array) -> Array:
+        steps = np.zeros(len(on.scored))
+        steps[:served] = values[np.arange(served), played.arms]
+        return steps
+
+    cost = np.zeros_like(on.quality) if on.cost_usd is None else on.cost_usd
+    steps = {
+        "utility": earned(u),
+        "quality": earned(on.quality[on.scored]),
+        "cost_usd": earned(cost[on.scored]),
+    }
+    steps["regret"] = u[:, best] - steps["utility"]
+    steps["regret_oracle"] = u.max(axis=1) - steps["utility"]
+    picks = np.bincount(played.arms, minlength=len(run.data.agents))
+    return Score(steps, served, picks, played.arms, played.seconds, played.given_up)
+
+
+def curve_of(run: Run, scored: Score) -> curves.Curve:
+    agents = len(run.data.agents)
+    return curves.curve(run.data.name, run.policy, run.seed, scored.steps, scored.arms, agents)
+
+
+def summary(
+    data: Recorded, name: str, seeds: list[int], scores: list[Score], conditions: Conditions
+) -> dict[str, Any]:
+    """One row of results.json's runs: means over seeds, and what varies between them."""
+
+    def mean(column: str) -> float:
+        return float(np.mean([scored.steps[column].mean() for scored in scores]))
+
+    per_seed = [float(scored.steps["utility"].mean()) for scored in scores]
+    served = sum(scored.served for scored in scores)
+    given_up = [scored.given_up for scored in scores if scored.given_up is not None]
+    picks = sum(scored.picks / max(scored.served, 1) for scored in scores) / len(scores)
+    worst = int(np.argmin(per_seed))
+    return {
+        "dataset": data.name,
+        "policy": name,
+        "n_tasks": len(scores[0].steps["utility"]),
+        "n_agents": len(data.agents),
+        "seeds": seeds,
+        "n_seeds": len(seeds),
+        "utility_mean": float(np.mean(per_seed)),
+        "ci95": list(bootstrap_ci(np.array(per_seed))),
+        "per_seed": per_seed,
+        "worst_seed": {"seed": seeds[worst], "utility_mean": per_seed[worst]},
+        "quality_mean": mean("quality"),
+        "cost_mean_usd": None if data.cost_usd is None else mean("cost_usd"),
+        "regret_vs_best_fixed": float(np.mean([s.steps["regret"].sum() for s in scores])),
+        "share": dict(zip(data.agents, np.asarray(picks).tolist(), strict=True)),
+        "exploration_spend": sum(given_up) / max(served, 1) if given_up else None,
+        "decisions_per_s": served / max(sum(scored.seconds for scored in scores), 1e-9),
+        "n_served": served / len(seeds),
+        "n_left_out": data.left_out,
+    }

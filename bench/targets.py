@@ -1,0 +1,74 @@
+"""The two servers of a load measurement, each in a process of its own: routerd, and an echo."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+
+from bench.decide import engine
+from routerd.core.settings import Config
+from routerd.v1 import router_pb2
+
+AGENTS, FEATURES = 8, 32
+START_S = STOP_S = 30.0
+
+
+class NotServing(Exception):
+    """A server did not start, or did not end well; says what it said."""
+
+
+@contextmanager
+def routerd(directory: Path) -> Iterator[str]:
+    """The address of a daemon with its log in `directory`. Raises NotServing."""
+    decided_on = engine(AGENTS, FEATURES).state.config
+    fields = {name: getattr(decided_on, name) for name in decided_on.__struct_fields__}
+    config = Config(**fields | {"clock": "wall"}, data_dir=str(directory / "log"))
+    file = directory / "routerd.yaml"
+    file.write_bytes(msgspec.json.encode(config))
+    with started(["routerd", "serve", "--config", str(file), "--listen", "127.0.0.1:0"]) as address:
+        yield address
+
+
+@contextmanager
+def echo(answer: router_pb2.RouteResponse) -> Iterator[str]:
+    """The address of an echo that gives this answer. Raises NotServing."""
+    with started(["bench.echo", answer.SerializeToString().hex()]) as address:
+        yield address
+
+
+@contextmanager
+def started(module: Sequence[str]) -> Iterator[str]:
+    """Run `python -m module` until the block ends; the address that its first line tells."""
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("ROUTERD_")}
+    command = [sys.executable, "-m", *module]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
+        try:
+            yield address_of(process)
+            process.terminate()
+            code = process.wait(STOP_S)
+            if code != 0:
+                raise NotServing(f"{module[0]} ended with code {code}")
+        finally:
+            if process.poll() is None:
+                process.kill()
+
+
+def address_of(process: subprocess.Popen[str]) -> str:
+    """Host and port from the first line of a server, once it accepts calls."""
+    deadline = threading.Timer(START_S, process.kill)
+    deadline.start()
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    deadline.cancel()
+    found = re.search(r" listening on (\S+),", line)
+    if found is None:
+        raise NotServing(f"it did not start, and said: {line.strip() or 'nothing'}")
+    return found[1]

@@ -1,0 +1,206 @@
+"""`routerd bench replay`: policies on recorded tasks, scored by what they would have earned."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from routerd.cli.output import Failed, console, json_option, say_json, table
+
+if TYPE_CHECKING:
+    from bench.replay import Told
+
+
+def listed(value: str | None) -> list[str] | None:
+    """`A,B` as a list; None for an option that was not given."""
+    return None if value is None else [part.strip() for part in value.split(",") if part.strip()]
+
+
+@click.command()
+@click.argument("files", metavar="FILE...", nargs=-1, required=True)
+@click.option("--agents", metavar="A,B", help="Only these agents. Default: all.")
+@click.option(
+    "--cost-weight",
+    type=click.FloatRange(min=0),
+    default=0.0,
+    show_default=True,
+    help="What a USD is worth: utility = quality - L * cost_usd.",
+)
+@click.option(
+    "--policies",
+    metavar="P,Q",
+    help="Policies by name, groups (baselines, peers), or YAML files of your own. "
+    "Default: default and the baselines.",
+)
+@click.option("--seeds", type=click.IntRange(min=1), default=20, show_default=True)
+@click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True)
+@click.option(
+    "--warm-start",
+    metavar="FRACTION",
+    type=click.FloatRange(0, 1, max_open=True),
+    default=0.0,
+    show_default=True,
+    help="Share of the tasks told in full before the stream starts.",
+)
+@click.option(
+    "--order",
+    type=click.Choice(["shuffled", "file", "time"]),
+    default="shuffled",
+    show_default=True,
+)
+@click.option(
+    "--delay",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="Decisions made before an outcome is told.",
+)
+@click.option(
+    "--budget",
+    type=click.FloatRange(min=0),
+    metavar="USD",
+    help="Serve no task that would take the spending above it.",
+)
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), required=True)
+@json_option
+def replay(
+    files: tuple[str, ...],
+    agents: str | None,
+    policies: str | None,
+    seeds: int,
+    jobs: int,
+    out: Path,
+    as_json: bool,
+    **conditions: Any,
+) -> None:
+    """Replay recorded tasks: what each policy would have earned, on the same seeded streams.
+
+    A FILE is Parquet or CSV with a row per (task, agent): task_id, agent_id, quality; optional
+    task_text, domain, cost_usd, latency_ms, time_ms. Or one of paretobandit:test_holdout,
+    paretobandit:val, digits, segment, which come with the packages of the extra `bench`.
+    """
+    from bench.contest import Conditions
+    from bench.curves import file_beside
+    from bench.datasets import DataError, load
+    from bench.replay import replay as run
+    from routerd.config import ConfigErrors
+
+    conditions["budget_usd"] = conditions.pop("budget")
+    try:
+        datasets = [load(file, listed(agents)) for file in files]
+        with progress() as told:
+            results = run(
+                datasets,
+                listed(policies),
+                seeds,
+                Conditions(**conditions),
+                jobs=jobs,
+                curves_file=file_beside(out),
+                told=told,
+            )
+        out.write_text(in_json(results))
+    except DataError as error:
+        raise Failed(str(error), exit_code=2) from None
+    except ConfigErrors as errors:
+        raise Failed("\n  ".join([f"{policies}:", *errors.lines()]), exit_code=2) from None
+    except OSError as error:
+        raise Failed(f"cannot write {out}: {error.strerror or error}", exit_code=2) from None
+    if as_json:
+        say_json(results)
+    else:
+        show(results)
+
+
+def in_json(results: dict[str, Any]) -> str:
+    import json
+
+    return json.dumps(results, indent=1, ensure_ascii=False) + "\n"
+
+
+@contextmanager
+def progress() -> Iterator[Told | None]:
+    """A progress bar on a terminal, nothing in a pipe."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.description}"))
+    with Progress(*columns, console=console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=None)
+
+        def told(done: int, total: int, what: str) -> None:
+            bar.update(task, completed=done, total=total, description=what)
+
+        yield told
+
+
+def show(results: dict[str, Any]) -> None:
+    """The results for people: a table for each data set, the best policy first."""
+    for reference in results["references"]:
+        runs = [run for run in results["runs"] if run["dataset"] == reference["dataset"]]
+        if runs:
+            click.echo(heading(runs[0], results["conditions"]))
+            console().print(policies_table(runs))
+        console().print(references_table(reference))
+        for skip in results["skipped"]:
+            if skip["dataset"] == reference["dataset"]:
+                click.echo(f"left out {skip['policy']}: {skip['reason']}")
+        click.echo()
+
+
+def heading(run: dict[str, Any], conditions: dict[str, Any]) -> str:
+    left_out = run["n_left_out"]
+    return (
+        f"{run['dataset']}: {run['n_tasks']:,} tasks, {run['n_agents']} agents, "
+        f"{run['n_seeds']} seeds, order {conditions['order']}, "
+        f"utility = quality - {conditions['cost_weight']:g} x USD"
+        + (f"; {left_out:,} tasks left out that some agent never ran" if left_out else "")
+    )
+
+
+def policies_table(runs: Sequence[dict[str, Any]]) -> Any:
+    head = ["policy", "utility", "95% over seeds", "worst seed", "quality", "USD/1,000", "regret"]
+    head += ["given up", "most to", "per s"]
+    limited = any(run["n_served"] < run["n_tasks"] for run in runs)
+    if limited:
+        head.append("served")
+    rows = []
+    for run in sorted(runs, key=lambda run: -run["utility_mean"]):
+        low, high = run["ci95"]
+        cost, spent = run["cost_mean_usd"], run["exploration_spend"]
+        most = max(run["share"], key=run["share"].__getitem__)
+        row = [
+            run["policy"],
+            f"{run['utility_mean']:.4f}",
+            f"[{low:.4f}, {high:.4f}]",
+            f"{run['worst_seed']['utility_mean']:.4f}",
+            f"{run['quality_mean']:.4f}",
+            "" if cost is None else f"{1000 * cost:.3f}",
+            f"{run['regret_vs_best_fixed']:.1f}",
+            "" if spent is None else f"{spent:.4f}",
+            f"{run['share'][most]:.0%} {most[-24:]}",
+            f"{run['decisions_per_s']:,.0f}",
+        ]
+        rows.append([*row, f"{run['n_served']:,.0f}"] if limited else row)
+    return table(head, rows)
+
+
+def references_table(reference: dict[str, Any]) -> Any:
+    """What fixed and static choices earn, with what each had to know."""
+    names = {
+        "random": "random (expected)",
+        "best_fixed": f"always {reference['best_fixed_agent']}",
+        "per_domain_cv": "best agent per work type, cross-validated",
+        "per_domain_hindsight": "best agent per work type",
+        "oracle": "luckiest agent of each task",
+    }
+    rows = [
+        (told, reference["label"][name], f"{reference[name]:.4f}") for name, told in names.items()
+    ]
+    return table(["reference", "knowledge", "utility"], rows, left=2)
