@@ -1,7 +1,7 @@
 """Axes and marks of small SVG pictures: scales, ticks, labels that do not collide.
 
-Pictures are drawn 440 units wide: on a phone that is about its width, so that 13-unit text stays
-readable, and on a desk two stand side by side. All text that comes in is escaped here.
+Pictures are drawn 400 units wide: about the width of a phone, so that text of 14 units stays
+readable there, and on a desk two stand side by side. All text that comes in is escaped here.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from collections.abc import Callable, Sequence
 from html import escape
 from typing import NamedTuple
 
-WIDTH = 440.0
+WIDTH = 400.0
 TEXT, GREY, GRID = "#1a1a1a", "#4d4d4d", "#dedede"
-SIZE = 13.0
-LETTER = 0.54 * SIZE  # mean width of a letter
-LINE = 16.0  # from one line of text to the next
+SIZE = 14.0
+LETTER = 0.61 * SIZE  # mean width of a letter in the widest of the usual fonts
+LINE = 17.0  # from one line of text to the next
 
 # Okabe and Ito's colours, which remain apart for colour-blind readers. Never alone: lines differ in
 # their dashes too, and every mark has its name beside it.
@@ -150,20 +150,19 @@ def shortened(name: str, letters: int = 20) -> str:
     return f"{name[: kept - kept // 2]}…{name[-(kept // 2) :]}"
 
 
-def width_of(text: str) -> float:
+def width_of(words: str, bold: bool = False) -> float:
     """About how wide a text is."""
-    return LETTER * len(text)
+    return LETTER * len(words) * (1.1 if bold else 1.0)
 
 
 def text(
     x: float, y: float, words: str, anchor: str = "start", fill: str = TEXT, bold: bool = False
 ) -> str:
-    """A line of text whose middle stands at y."""
+    """A line of text whose middle stands at y, with a white rim that keeps it off what it crosses."""
     weight = ' font-weight="600"' if bold else ""
-    return (
-        f'<text x="{x:.1f}" y="{y + 0.35 * SIZE:.1f}" text-anchor="{anchor}" fill="{fill}"{weight}>'
-        f"{escape(words)}</text>"
-    )
+    at = f'x="{x:.1f}" y="{y + 0.35 * SIZE:.1f}" text-anchor="{anchor}"'
+    rim = 'stroke="#fff" stroke-width="4" stroke-linejoin="round" paint-order="stroke"'
+    return f'<text {at} fill="{fill}" {rim}{weight}>{escape(words)}</text>'
 
 
 def line(x1: float, y1: float, x2: float, y2: float, stroke: str, width: float = 1.0) -> str:
@@ -178,7 +177,7 @@ def path(points: Sequence[tuple[float, float]]) -> str:
 
 def frame(x: Axis, y: Axis, box: Box) -> list[str]:
     """Grid, ticks and titles. The title of y stands above the plot, where it can be read."""
-    parts = [text(2, box.top - 16, y.title, fill=GREY)]
+    parts = [text(2, box.top - 18, y.title, fill=GREY)]
     for value, name in y.ticks:
         at = y.at(value)
         parts.append(line(box.left, at, box.right, at, GRID))
@@ -187,8 +186,10 @@ def frame(x: Axis, y: Axis, box: Box) -> list[str]:
     for value, name in uncrowded(x):
         at = x.at(value)
         parts.append(line(at, box.bottom, at, box.bottom + 4, GREY))
-        parts.append(text(at, box.bottom + 14, name, "middle", GREY))
-    parts.append(text((box.left + box.right) / 2, box.bottom + 33, x.title, "middle", GREY))
+        parts.append(text(at, box.bottom + 15, name, "middle", GREY))
+    half = width_of(x.title) / 2
+    middle = min(max((box.left + box.right) / 2, half), WIDTH - half)
+    parts.append(text(middle, box.bottom + 35, x.title, "middle", GREY))
     return parts
 
 

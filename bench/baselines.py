@@ -217,7 +217,9 @@ def fold_routes(data: Recorded, cost_weight: float, fold: Rows) -> tuple[StaticR
     """A route for each fold and work type, to the agent that the other folds name."""
     names = [agent.id for agent in agents(data)]
     arms = held_out_choices(data.domain, data.utility(cost_weight), fold)
-    table = {(str(f), kind): names[arm] for f, kind, arm in zip(fold, data.domain, arms, strict=True)}
+    table = {
+        (str(f), kind): names[arm] for f, kind, arm in zip(fold, data.domain, arms, strict=True)
+    }
     return tuple(
         StaticRoute(agent=agent, when={FOLD: f, "work_type": kind})
         for (f, kind), agent in sorted(table.items())

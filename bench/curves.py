@@ -1,19 +1,21 @@
 """Per-step curves of replays: thinned, and kept in a file beside the results.
 
-A row is the end of one step of one run. Sums run over the steps so far. regret is against the best
-fixed agent in hindsight, regret_oracle against the luckiest agent of each task; picks are the
-decisions that each agent got, in the order of the agents' ids. Parquet where pyarrow is installed,
-else gzipped CSV with the picks joined by spaces.
+A row is the end of one step of one run; its sums run over the steps so far. regret is against the
+best fixed agent in hindsight, regret_oracle against the luckiest agent of each task; picks are the
+decisions that each agent got, in id order. Parquet where pyarrow is installed, else gzipped CSV
+with the picks joined by spaces.
 """
 
 from __future__ import annotations
 
 import csv
 import gzip
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
+from io import TextIOWrapper
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Protocol, Self
 
 import numpy as np
 
@@ -23,8 +25,8 @@ POINTS = 500
 SUMS = ("utility", "quality", "cost_usd", "regret", "regret_oracle")
 COLUMNS = ("dataset", "policy", "seed", "step", *SUMS, "picks")
 
-Curve = dict[str, list[Any]]
-"""Column -> values."""
+Curve = dict[str, Any]
+"""Column -> values of equal length."""
 
 
 def thinned(steps: int) -> Rows:
@@ -41,18 +43,32 @@ def curve(
 ) -> Curve:
     """One run's curve from what each step came to, (n,) each by the names of SUMS."""
     shown = thinned(len(steps["utility"]))
-    picks = np.zeros((len(steps["utility"]), agents), dtype=np.intp)
+    picks = np.zeros((len(steps["utility"]), agents), dtype=np.int32)
     picks[np.arange(len(arms)), arms] = 1
-    made: Curve = {
+    return {
         "dataset": [dataset] * len(shown),
         "policy": [policy] * len(shown),
         "seed": [seed] * len(shown),
-        "step": shown.tolist(),
+        "step": shown,
+        **{name: steps[name].cumsum()[shown - 1] for name in SUMS},
+        "picks": list(picks.cumsum(axis=0, dtype=np.int32)[shown - 1]),
     }
-    for name in SUMS:
-        made[name] = steps[name].cumsum()[shown - 1].tolist()
-    made["picks"] = picks.cumsum(axis=0)[shown - 1].tolist()
-    return made
+
+
+class Writer(Protocol):
+    """A file of curves, in parts."""
+
+    def add(self, curves: Sequence[Curve]) -> None:
+        """Append these."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None: ...
 
 
 def file_beside(out: Path) -> Path:
@@ -61,27 +77,58 @@ def file_beside(out: Path) -> Path:
     return out.with_name(f"{out.stem}.curves{suffix}")
 
 
-def write(path: Path, curves: Iterable[Curve]) -> None:
-    """Write all curves into one file, by the format that its name says."""
-    columns: Curve = {name: [] for name in COLUMNS}
-    for made in curves:
-        for name in COLUMNS:
-            columns[name] += made[name]
-    if path.suffix == ".parquet":
-        import pyarrow
+def writer(path: Path) -> Writer:
+    """A new file of curves, in the format that its name says."""
+    return _ParquetWriter(path) if path.suffix == ".parquet" else _CsvWriter(path)
+
+
+class _ParquetWriter:
+    """A row group for each part."""
+
+    def __init__(self, path: Path) -> None:
+        import pyarrow as pa
         from pyarrow import parquet
 
-        parquet.write_table(pyarrow.table(columns), path, compression="zstd")
-        return
-    with gzip.open(path, "wt", encoding="utf-8", newline="") as lines:
-        rows = csv.writer(lines)
-        rows.writerow(COLUMNS)
-        columns["picks"] = [" ".join(map(str, picks)) for picks in columns["picks"]]
-        rows.writerows(zip(*(columns[name] for name in COLUMNS), strict=True))
+        kinds = {"dataset": pa.string(), "policy": pa.string(), "seed": pa.int64()}
+        kinds |= {"step": pa.int64(), **dict.fromkeys(SUMS, pa.float64())}
+        self._schema = pa.schema([*kinds.items(), ("picks", pa.list_(pa.int32()))])
+        self._table = pa.table
+        self._file = parquet.ParquetWriter(path, self._schema, compression="zstd")
+
+    def add(self, curves: Sequence[Curve]) -> None:
+        joined = {name: [v for made in curves for v in made[name]] for name in COLUMNS}
+        self._file.write_table(self._table(joined, schema=self._schema))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+
+class _CsvWriter:
+    """Plain rows, gzipped."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = TextIOWrapper(gzip.GzipFile(path, "wb"), encoding="utf-8", newline="")
+        self._rows = csv.writer(self._file)
+        self._rows.writerow(COLUMNS)
+
+    def add(self, curves: Sequence[Curve]) -> None:
+        for made in curves:
+            picks = [" ".join(map(str, counts)) for counts in made["picks"]]
+            values = [made[name] for name in COLUMNS[:-1]]
+            self._rows.writerows(zip(*values, picks, strict=True))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
 
 
 def read(path: Path) -> Curve:
-    """The columns of a file of curves."""
+    """The columns of a file of curves, as lists."""
     if path.suffix == ".parquet":
         from pyarrow import parquet
 
@@ -89,16 +136,10 @@ def read(path: Path) -> Curve:
         return found
     with gzip.open(path, "rt", encoding="utf-8", newline="") as lines:
         rows = list(csv.DictReader(lines))
-    kinds: Mapping[str, Any] = {
-        "dataset": str,
-        "policy": str,
-        "seed": int,
-        "step": int,
-        **dict.fromkeys(SUMS, float),
-        "picks": _picks,
-    }
+    kinds: dict[str, Any] = dict.fromkeys(COLUMNS, str)
+    kinds |= {"seed": int, "step": int, **dict.fromkeys(SUMS, float), "picks": _picks}
     return {name: [kind(row[name]) for row in rows] for name, kind in kinds.items()}
 
 
-def _picks(text: str) -> Sequence[int]:
+def _picks(text: str) -> list[int]:
     return [int(part) for part in text.split()]

@@ -52,7 +52,7 @@ def load(path: str | Path, agents: Sequence[str] | None = None) -> Recorded:
 
 
 def paretobandit(split: str) -> Recorded:
-    """`val` (1,785 prompts) or `test_holdout` (1,824); ids are line numbers, work type is source."""
+    """`val` (1,785 prompts) or `test_holdout` (1,824); ids are line numbers, domains sources."""
     spec = find_spec("pareto_bandit")
     if spec is None or not spec.submodule_search_locations:
         raise missing("paretobandit", f"paretobandit:{split}")
@@ -128,7 +128,7 @@ def multiclass(
 
 def missing(package: str, name: str) -> DataError:
     return DataError(
-        f'{name} comes with the package {package}, which is not installed: pip install '
+        f"{name} comes with the package {package}, which is not installed: pip install "
         f'"routerd[bench]"'
     )
 

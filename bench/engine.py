@@ -108,4 +108,4 @@ def given_up(decision: Decision, view: View) -> float:
     mean, _ = view.utility
     if law.size < mean.size:
         mean = mean[[view.state.roster.index[agent_id] for agent_id in decision.agents]]
-    return float(np.maximum.reduce(mean) - np.add.reduce(mean * law))
+    return float(np.maximum.reduce(mean) - law @ mean)

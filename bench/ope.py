@@ -4,19 +4,19 @@ What is estimated is the mean reward per decision that the policy would earn on 
 log's. Which interval is quoted follows from how the rows came about:
 
     rows independent   the logged law and the policy are fixed: percentile bootstrap, 95%
-    rows dependent     one of them learns from the log: a confidence sequence. It holds at every
-                       length of the log, so one may look again as the log grows, and pays for that
-                       by being wider: seen to cover 98% or more at a fixed length
+    rows dependent     one of them learns from the log: an asymptotic confidence sequence. It holds
+                       at every length of the log, so one may look again as the log grows, and pays
+                       for that by being wider: seen to cover 98% or more at a fixed length
 
-IPS with bounded rewards gets an exact (empirical-Bernstein) sequence, the others an asymptotic one.
 The direct method gets no interval: its error is its model's. SWITCH-DR's is widened by the most
-that its model can be wrong about the actions it alone speaks for.
+that its model can be wrong about the actions it alone speaks for. IPS with bounded rewards gets an
+exact sequence (empirical Bernstein) besides, which asks for no large sample and is wider still.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -51,7 +51,9 @@ class Result(msgspec.Struct, frozen=True):
     """One estimator on one log. value and ci95 are null when `refused` gives the reason.
 
     interval: bootstrap, or anytime (a confidence sequence), or null. anytime95: the sequence, also
-    where ci95 is a bootstrap. n: rows used; left_out: how many were not, by reason.
+    where ci95 is a bootstrap; exact95: the one that needs no large sample. logged_value: the mean
+    reward of the rows as they were logged; lift95: the interval of what the policy earns above it.
+    n: rows used; left_out: how many were not, by reason.
     """
 
     estimator: str
@@ -61,6 +63,9 @@ class Result(msgspec.Struct, frozen=True):
     refused: str | None
     interval: str | None = None
     anytime95: tuple[float, float] | None = None
+    exact95: tuple[float, float] | None = None
+    logged_value: float | None = None
+    lift95: tuple[float, float] | None = None
     n: int = 0
     left_out: Mapping[str, int] = {}
     overlap: Overlap | None = None
@@ -72,8 +77,10 @@ class Estimates(NamedTuple):
     value: Array
     ess: Array
     refused: Reasons
-    quoted: Interval | None
-    anytime: Interval | None
+    quoted: Interval | None = None
+    anytime: Interval | None = None
+    exact: Interval | None = None
+    lift: Interval | None = None
 
 
 def evaluate(
@@ -86,30 +93,46 @@ def evaluate(
         if not computable(name, sample):
             nan = np.full(len(sample.reward), np.nan)
             refused = first_of(why, estimator_refusals(name, sample, None))
-            found[name] = Estimates(nan, nan, refused, None, None)
+            found[name] = Estimates(nan, nan, refused)
             continue
         terms = estimator(sample)
         refused = first_of(why, estimator_refusals(name, sample, terms))
-        anytime = sequence(name, sample, terms)
-        quoted = anytime
-        if independent and anytime is not None and not all(refused):
-            drawn = bootstrap_ratio(terms.top, terms.bottom, resamples, seed)
-            quoted = widened(drawn, sample, terms)
-        found[name] = Estimates(terms.value, terms.ess, refused, quoted, anytime)
+        estimates = Estimates(terms.value, terms.ess, refused)
+        if name != "dm" and not all(refused):
+            drawn = (resamples, seed) if independent else None
+            estimates = with_intervals(estimates, sample, terms, drawn)
+        if name == "ips" and sample.bounds is not None and not all(refused):
+            exact = bernstein_sequence(sample.weight, sample.reward, sample.bounds)
+            estimates = estimates._replace(exact=exact)
+        found[name] = estimates
     return found
 
 
-def sequence(name: str, sample: Sample, terms: Terms) -> Interval | None:
-    """The confidence sequence of one estimator; None where there is no honest one."""
-    if name == "dm":
-        return None
-    if name == "ips" and sample.bounds is not None:
-        return bernstein_sequence(sample.weight, sample.reward, sample.bounds)
-    return widened(asymptotic_sequence(terms.value, terms.deviations), sample, terms)
+def with_intervals(
+    estimates: Estimates, sample: Sample, terms: Terms, drawn: tuple[int, int] | None
+) -> Estimates:
+    """The estimates with their intervals. drawn: resamples and seed, where rows are independent."""
+    logged = sample.reward.mean(-1)
+    ahead = terms.value - logged
+    apart = terms.deviations - (sample.reward - logged[..., None])
+    anytime = within(
+        modelled(asymptotic_sequence(terms.value, terms.deviations), sample, terms), sample
+    )
+    if drawn is None:
+        quoted, lift = anytime, asymptotic_sequence(ahead, apart)
+    else:
+        quoted = within(
+            modelled(bootstrap_ratio(terms.top, terms.bottom, *drawn), sample, terms), sample
+        )
+        lift = bootstrap_ratio(apart + ahead[..., None], np.ones(apart.shape), *drawn)
+    return estimates._replace(quoted=quoted, anytime=anytime, lift=modelled(lift, sample, terms))
 
 
-def widened(interval: Interval, sample: Sample, terms: Terms) -> Interval | None:
-    """The interval when the model may be as wrong as the bounds allow where it speaks alone."""
+def modelled(interval: Interval, sample: Sample, terms: Terms) -> Interval | None:
+    """The interval, wider by the most that a model can be wrong about what it alone speaks for.
+
+    None when there is such a part and the reward has no bounds.
+    """
     if terms.modelled is None:
         return interval
     if sample.bounds is None:
@@ -117,6 +140,13 @@ def widened(interval: Interval, sample: Sample, terms: Terms) -> Interval | None
     said, share = (part.mean(-1) for part in terms.modelled)
     least, most = sample.bounds
     return Interval(interval.low - said + share * least, interval.high - said + share * most)
+
+
+def within(interval: Interval | None, sample: Sample) -> Interval | None:
+    """The part of an interval where a mean reward can lie."""
+    if interval is None or sample.bounds is None:
+        return interval
+    return Interval(*(np.clip(end, *sample.bounds) for end in interval))
 
 
 def results(
@@ -129,7 +159,7 @@ def results(
 ) -> list[Result]:
     """Every estimator on one log, given without a leading axis."""
     rows = len(sample.reward)
-    lanes = Sample(*(a[None] if isinstance(a, np.ndarray) else a for a in sample))
+    lanes = one_lane(sample)
     overlap = Overlap(
         mean_weight=float(sample.weight.mean()),
         max_weight=float(sample.weight.max()),
@@ -151,20 +181,29 @@ def results(
                 refused=reason,
                 interval=None if silent or found.quoted is None else kind,
                 anytime95=None if silent else ends(found.anytime),
+                exact95=None if silent else ends(found.exact),
+                logged_value=float(sample.reward.mean()),
                 n=rows,
                 left_out=left_out,
+                lift95=None if silent else ends(found.lift),
                 overlap=overlap,
             )
         )
     return told
 
 
+def one_lane(sample: Sample) -> Sample:
+    """The sample with a leading axis of one log."""
+    lanes: dict[str, Any] = {
+        name: part[None] for name, part in sample._asdict().items() if isinstance(part, np.ndarray)
+    }
+    return sample._replace(**lanes)
+
+
 def ends(interval: Interval | None) -> tuple[float, float] | None:
     return None if interval is None else (float(interval.low[0]), float(interval.high[0]))
 
 
-def refused_all(reason: str, *, rows: int, left_out: Mapping[str, int]) -> list[Result]:
+def refused_all(reason: str, *, left_out: Mapping[str, int]) -> list[Result]:
     """The same refusal from every estimator."""
-    return [
-        Result(name, None, None, None, reason, n=rows, left_out=left_out) for name in ESTIMATORS
-    ]
+    return [Result(name, None, None, None, reason, left_out=left_out) for name in ESTIMATORS]

@@ -14,6 +14,8 @@ import numpy as np
 from bench.ope_model import Indices, look_at_all, look_back
 from learners.base import Array
 
+REJECTION = 0x7265706C6179
+
 
 class Sample(NamedTuple):
     """Logged rows in the order of their decisions, and the policy that is judged on them.
@@ -100,7 +102,8 @@ def replay(sample: Sample, seed: int = 0) -> Terms:
     most = weight.max(-1, keepdims=True)
     if sample.law is not None and sample.policy is not None:
         most = all_weights(sample.policy, sample.law).max((-2, -1))[..., None]
-    u = np.random.default_rng(seed).random(weight.shape)
+    # A stream of its own: whoever made the rows may have used the same seed.
+    u = np.random.default_rng((seed, REJECTION)).random(weight.shape)
     kept = (u * most < weight).astype(np.float64)
     return Terms(kept * sample.reward, kept, kept.sum(-1))
 

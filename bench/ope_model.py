@@ -11,8 +11,10 @@ from learners.base import Array
 
 Indices = NDArray[np.intp]
 
-# Rows are taken in so many blocks; a model that may not look ahead has seen those before its own.
-BLOCKS = 20
+# A model that may not look ahead has seen the blocks of rows before its own. The first is short,
+# because its model knows nothing; the others grow, so that a model has seen two rows in three.
+FIRST_BLOCK = 10
+GROWTH = 1.5
 
 # Weight of the prior of every coefficient, in rows: the mean reward of all actions, and no slope.
 RIDGE = 1.0
@@ -85,6 +87,14 @@ def look_at_all(
 
 
 def blocks(rows: int) -> list[slice]:
-    """Consecutive blocks of rows, about equal, none empty."""
-    edges = np.unique(np.arange(BLOCKS + 1) * rows // BLOCKS).tolist()
-    return [slice(low, high) for low, high in pairwise(edges)]
+    """Consecutive blocks that cover all rows.
+
+    >>> blocks(30)
+    [slice(0, 10, None), slice(10, 15, None), slice(15, 22, None), slice(22, 30, None)]
+    """
+    edges = [0]
+    end = float(FIRST_BLOCK)
+    while end < rows:
+        edges.append(int(end))
+        end *= GROWTH
+    return [slice(low, high) for low, high in pairwise([*edges, rows])]

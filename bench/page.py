@@ -1,6 +1,6 @@
 """A page that stands alone: one HTML file, without scripts and without anything from elsewhere.
 
-Whatever is a `str` is text and is escaped; only these functions make `Html`.
+Whatever is not Html is text and gets escaped, so that names in the data stay names.
 """
 
 from __future__ import annotations
@@ -9,11 +9,12 @@ from collections.abc import Sequence
 from html import escape
 from importlib.resources import files
 from string import Template
-from typing import NewType
 
-Html = NewType("Html", str)
 
-Cell = str | Html
+class Html(str):
+    """Markup. Made by this room and by bench.pictures only, from escaped parts."""
+
+    __slots__ = ()
 
 
 def page(title: str, *blocks: Html) -> str:
@@ -22,74 +23,77 @@ def page(title: str, *blocks: Html) -> str:
     return template.substitute(title=escape(title), body="\n".join(blocks))
 
 
-def words(told: str) -> Html:
-    return Html(escape(told))
+def html(told: str) -> Html:
+    """Markup as it is, text escaped.
+
+    >>> html("<b>"), html(Html("<b>"))
+    ('&lt;b&gt;', '<b>')
+    """
+    return told if isinstance(told, Html) else Html(escape(told))
 
 
-def element(tag: str, inner: Html, kind: str = "") -> Html:
-    named = f' class="{kind}"' if kind else ""
-    return Html(f"<{tag}{named}>{inner}</{tag}>")
+def element(tag: str, *inner: str, kind: str = "") -> Html:
+    """An element around texts and markup.
 
-
-def joined(*parts: Html) -> Html:
-    return Html("".join(parts))
-
-
-def heading(told: str, level: int = 2) -> Html:
-    return element(f"h{level}", words(told))
-
-
-def paragraph(told: str, kind: str = "") -> Html:
-    return element("p", words(told), kind)
+    >>> element("p", "a < ", element("b", "c"), kind="note")
+    '<p class="note">a &lt; <b>c</b></p>'
+    """
+    named = f' class="{escape(kind)}"' if kind else ""
+    return Html(f"<{tag}{named}>{''.join(map(html, inner))}</{tag}>")
 
 
 def section(title: str, *blocks: Html) -> Html:
-    return element("section", joined(heading(title), *blocks))
+    return element("section", element("h2", title), *blocks)
 
 
 def verdict(answer: str, sentences: Sequence[str], tone: str) -> Html:
     """The answer in large letters and what it rests on. tone: yes, no, partly or unclear."""
-    told = [element("p", words(answer), "answer"), *map(paragraph, sentences)]
-    return element("div", joined(*told), f"verdict {tone}")
+    told = [element("p", sentence) for sentence in sentences]
+    return element("div", element("p", answer, kind="answer"), *told, kind=f"verdict {tone}")
 
 
 def bullets(told: Sequence[str]) -> Html:
-    return element("ul", joined(*(element("li", words(one)) for one in told)))
+    return element("ul", *(element("li", one) for one in told))
 
 
-def figure(svg: str, title: str, caption: str) -> Html:
-    """A picture from bench.pictures under its title, with the words that explain it."""
-    told = joined(element("strong", words(title)), words(" "), words(caption))
-    return element("figure", joined(element("figcaption", told), Html(svg)))
+def figure(title: str, caption: str, svg: str) -> Html:
+    """A picture from bench.pictures under its title and the words that explain it."""
+    told = element("figcaption", element("strong", title), element("span", caption))
+    return element("figure", told, Html(svg))
 
 
 def gallery(*figures: Html) -> Html:
     """Figures side by side where there is room."""
-    return element("div", joined(*figures), "gallery")
+    return element("div", *figures, kind="gallery")
 
 
 def two_lines(first: str, second: str) -> Html:
     """A cell with a smaller second line."""
-    if not second:
-        return words(first)
-    return joined(words(first), element("small", words(second)))
+    return Html(html(first) + (element("small", second) if second else ""))
 
 
 def table(
-    head: Sequence[str], rows: Sequence[Sequence[str | Html]], caption: str, marked: int = -1
+    head: Sequence[str], rows: Sequence[Sequence[str]], caption: str, marked: Sequence[int] = ()
 ) -> Html:
-    """A table whose first column are names and whose others are numbers.
+    """A table whose first column holds names and whose others hold numbers.
 
-    A cell is text, to be escaped, or was made by two_lines. marked: the row that stands out.
+    marked: the rows that stand out.
     """
-    heads = joined(*(Html(f'<th scope="col">{escape(name)}</th>') for name in head))
+    heads = [Html(f'<th scope="col">{html(name)}</th>') for name in head]
     body = [
-        element("tr", joined(*(_cell(c, at == 0) for at, c in enumerate(row))), _row_kind(i, marked))
-        for i, row in enumerate(rows)
+        element("tr", _name(row[0]), *(element("td", cell) for cell in row[1:]),
+                kind="marked" if number in marked else "")
+        for number, row in enumerate(rows)
     ]
-    inner = joined(
-        element("caption", words(caption)),
-        element("thead", element("tr", heads)),
-        element("tbody", joined(*body)),
+    inner = element(
+        "table",
+        element("caption", caption),
+        element("thead", element("tr", *heads)),
+        element("tbody", *body),
     )
-    return element("div", element("table", inner), "scroll")
+    # Focusable, so that a keyboard can scroll what is wider than the screen.
+    return Html(f'<div class="scroll" tabindex="0">{inner}</div>')
+
+
+def _name(told: str) -> Html:
+    return Html(f'<th scope="row">{html(told)}</th>')

@@ -35,7 +35,7 @@ from bench.axes import (
 )
 
 HEIGHT = 300.0
-TOP, FOOT, GAP = 34.0, 46.0, 10.0
+TOP, FOOT, GAP = 36.0, 48.0, 10.0
 
 
 class Line(NamedTuple):
@@ -81,7 +81,7 @@ class Spot(NamedTuple):
 
 
 class Trail(NamedTuple):
-    """Points on the plane that belong together. joined: by a line. mark: circle, square or cross."""
+    """Points on the plane that belong together. joined: by a line. mark: circle, square, cross or none."""
 
     name: str
     spots: Sequence[Spot]
@@ -111,15 +111,16 @@ def lines(
     alt: str, x: Scale, y: Scale, drawn: Sequence[Line], levels: Sequence[Level] = ()
 ) -> str:
     """Lines with bands, and levels to hold them against, each named at its right end."""
-    names = [shortened(mark.name, 22) for mark in (*drawn, *levels)]
+    names = [shortened(mark.name, 18) for mark in (*drawn, *levels)]
     values = [v for mark in drawn for v in (*mark.y, *mark.low, *mark.high)]
     values += [level.y for level in levels]
     vertical = y.axis(values, HEIGHT - FOOT, TOP)
-    box = plot(vertical, 24 + max(map(width_of, names)))
+    bold = [True] * len(drawn) + [False] * len(levels)
+    box = plot(vertical, 24 + max(map(width_of, names, bold)))
     places = [v for mark in drawn for v in mark.x]
     across = x.axis(places, box.left, box.right)
     if not x.log and not x.names:
-        across = across._replace(low=min(places), high=max(places))
+        across = across._replace(low=0.0, high=max(places))
     parts = frame(across, vertical, box)
     for level in levels:
         at = vertical.at(level.y)
@@ -129,7 +130,6 @@ def lines(
     ends = [vertical.at(mark.y[-1]) for mark in drawn] + [vertical.at(v.y) for v in levels]
     starts = [across.at(mark.x[-1]) for mark in drawn] + [box.right] * len(levels)
     colours = [mark.colour for mark in (*drawn, *levels)]
-    bold = [True] * len(drawn) + [False] * len(levels)
     parts += named(names, starts, ends, colours, box, bold)
     return picture(HEIGHT, alt, parts)
 
@@ -183,11 +183,11 @@ def named(
 
 def intervals(alt: str, title: str, bars: Sequence[Bar], shown: Format, zero: str = "") -> str:
     """Estimates with their intervals below each other. zero: what a value of 0 means."""
-    top, row = 44.0, 46.0
+    top, row = 50.0, 48.0
     values = [v for bar in bars for v in (bar.mean, bar.low, bar.high)]
     box = Box(8, top, WIDTH - 8, top + row * len(bars))
     x = linear(title, [*values, 0.0] if zero else values, box.left, box.right, shown)
-    parts = [text(2, 9, title, fill=GREY)]
+    parts = [text(2, 10, title, fill=GREY)]
     parts += [line(x.at(v), top - 8, x.at(v), box.bottom, "#ececec") for v, _ in x.ticks]
     parts += [text(x.at(v), box.bottom + 12, name, "middle", GREY) for v, name in inside(x)]
     if zero:
@@ -213,12 +213,10 @@ def interval(bar: Bar, x: Axis, y: float, shown: Format, signed: bool) -> list[s
     if signed:
         colour = BLUE if bar.low > 0 else "#D55E00" if bar.high < 0 else GREY
     told = bar.note or f"{shown(bar.mean)} [{shown(bar.low)}, {shown(bar.high)}]"
-    letters = int((WIDTH - 16 - width_of(told)) / LETTER)
-    middle = y + 29
-    halo = f'<rect x="0" y="{y:.1f}" width="{WIDTH:g}" height="17" fill="#fff" opacity=".82"/>'
+    letters = int((WIDTH - 16 - width_of(told)) / LETTER / 1.1)
+    middle = y + 31
     ends = [line(x.at(v), middle - 6, x.at(v), middle + 6, colour, 2) for v in (bar.low, bar.high)]
     return [
-        halo,
         text(2, y + 9, shortened(bar.name, letters), bold=True),
         text(WIDTH - 2, y + 9, told, "end"),
         line(x.at(bar.low), middle, x.at(bar.high), middle, colour, 3),
@@ -228,22 +226,23 @@ def interval(bar: Bar, x: Axis, y: float, shown: Format, signed: bool) -> list[s
 
 
 def shares(
-    alt: str, x: Scale, steps: Sequence[float], parts_of: Sequence[tuple[str, Sequence[float]]]
+    alt: str, x: Scale, steps: Sequence[float], parts_of: Sequence[tuple[str, Sequence[float]]],
+    rest: tuple[str, Sequence[float]] | None = None,
 ) -> str:
     """Shares of a whole over steps as stacked areas, the first at the bottom, named on the right.
 
-    steps: the edges of the bins, one more than each share has values.
+    steps: the edges of the bins, one more than each share has values. At most six parts have a
+    colour each; the rest is grey.
     """
     y = Axis("share of the tasks", 0.0, 1.0, HEIGHT - FOOT, TOP, _percents())
-    names = [f"{shortened(name, 18)} {_percent(share[-1])}" for name, share in parts_of]
+    whole = [*parts_of[: len(PALETTE)], *([rest] if rest else [])]
+    names = [f"{shortened(name, 14)} {_percent(share[-1])}" for name, share in whole]
     box = plot(y, 24 + max(map(width_of, names)))
     across = x.axis(list(steps), box.left, box.right)._replace(low=min(steps), high=max(steps))
     floor = [0.0] * (len(steps) - 1)
     drawn, ends = [], []
-    colours = [PALETTE[i % len(PALETTE)] for i in range(len(parts_of))]
-    if len(parts_of) > len(PALETTE):
-        colours[-1] = SILVER
-    for (_, share), colour in zip(parts_of, colours, strict=True):
+    colours = [*PALETTE[: len(parts_of)], *([SILVER] if rest else [])]
+    for (_, share), colour in zip(whole, colours, strict=True):
         roof = [min(a + b, 1.0) for a, b in zip(floor, share, strict=True)]
         area = stairs(steps, roof, across, y) + stairs(steps, floor, across, y)[::-1]
         drawn.append(f'<path d="{path(area)}Z" fill="{colour}" stroke="#fff" stroke-width=".8"/>')
@@ -270,7 +269,7 @@ def _percent(share: float) -> str:
 
 
 def plane(alt: str, x: Scale, y: Scale, trails: Sequence[Trail]) -> str:
-    """Trails of points on a plane. Every point is named beside it where there is room."""
+    """Trails of points on a plane, the last on top. Points are named where there is room."""
     height = 380.0
     spots = [spot for trail in trails for spot in trail.spots]
     vertical = y.axis([v for s in spots for v in (s.y, *(s.y_range or ()))], height - FOOT, TOP)
@@ -285,9 +284,10 @@ def plane(alt: str, x: Scale, y: Scale, trails: Sequence[Trail]) -> str:
             parts.append(stroke(points, trail.colour, trail.dash, 1.8))
         for spot, (a, b) in zip(trail.spots, points, strict=True):
             parts += whiskers(spot, a, b, across, vertical, trail.colour)
-            parts.append(marked(trail.mark, a, b, trail.colour))
+            if trail.mark:
+                parts.append(marked(trail.mark, a, b, trail.colour))
             taken.append(Box(a - 5, b - 5, a + 5, b + 5))
-    for trail in trails:
+    for trail in reversed(trails):
         for spot in trail.spots:
             if spot.name:
                 parts += beside(spot, across.at(spot.x), vertical.at(spot.y), box, taken)

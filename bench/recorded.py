@@ -33,11 +33,11 @@ class Cell(NamedTuple):
 class Recorded:
     """n tasks and what each of K agents made of them.
 
-    task_ids and agents are sorted as strings. quality in [0, 1], cost_usd and latency_ms are (n, K),
-    means over a cell's replicates, NaN where an agent never ran a task. replicates holds the cells
-    (task, agent) that were run more than once. numbers (n, p) are the features of tasks that have
-    any, standardised. file_rank is each task's place in the file; left_out counts the tasks that complete() took
-    away.
+    task_ids and agents are sorted as strings. quality in [0, 1], cost_usd and latency_ms are
+    (n, K), means over a cell's replicates, NaN where an agent never ran a task. replicates holds
+    the cells (task, agent) that were run more than once. numbers (n, p) are the features of tasks
+    that have any, standardised. file_rank is each task's place in the file; left_out counts the
+    tasks that complete() took away.
     """
 
     name: str
@@ -134,7 +134,7 @@ class Recorded:
         )
 
     def visit(self, seed: int) -> tuple[Array, Array | None, Array | None]:
-        """Quality, cost and latency of one visit to every cell: a replicate each, by seeded hash."""
+        """Quality, cost and latency of one visit to every cell: one replicate, by seeded hash."""
         if not self.replicates:
             return self.quality, self.cost_usd, self.latency_ms
         quality = self.quality.copy()

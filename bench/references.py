@@ -1,7 +1,7 @@
 """What fixed and static choices earn on recorded tasks, each labelled by what it had to know.
 
 `honest`: could have been had without the outcomes that it is judged by. `hindsight`: was picked
-after the fact, hence optimistic; the oracle most of all, for it takes the luckiest run of each task.
+after the fact, hence optimistic; the oracle most of all, which takes the luckiest run of each task.
 """
 
 from __future__ import annotations
@@ -49,7 +49,9 @@ def references(data: Recorded, cost_weight: float) -> dict[str, Any]:
             agent: {
                 "utility_mean": float(u[:, k].mean()),
                 "quality_mean": float(data.quality[:, k].mean()),
-                "cost_mean_usd": None if data.cost_usd is None else float(data.cost_usd[:, k].mean()),
+                "cost_mean_usd": None
+                if data.cost_usd is None
+                else float(data.cost_usd[:, k].mean()),
             }
             for k, agent in enumerate(data.agents)
         },

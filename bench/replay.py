@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from bench import baselines, curves
-from bench.contest import Conditions, Contestant, Factory, Played, Skipped, Stream, play, stream
+from bench.contest import Conditions, Contestant, Factory, Played, Skipped, play, stream
 from bench.recorded import Array, DataError, Recorded, Rows, utility
 from bench.references import references
 from bench.stats import bootstrap_ci
@@ -51,9 +52,11 @@ def peers() -> dict[str, Factory]:
 
 def expanded(names: Sequence[str]) -> list[str]:
     """Names without repetition, `baselines` and `peers` replaced by their members."""
-    groups = {"baselines": default_names, "peers": lambda: list(peers())}
-    found = [member for name in names for member in (groups[name]() if name in groups else [name])]
-    return list(dict.fromkeys(found))
+    found: dict[str, None] = {}
+    for name in names:
+        members = default_names() if name == "baselines" else peers() if name == "peers" else [name]
+        found.update(dict.fromkeys(members))
+    return list(found)
 
 
 def enter(run: Run, conditions: Conditions) -> Contestant:
@@ -74,7 +77,9 @@ def enter(run: Run, conditions: Conditions) -> Contestant:
     known = peers()
     if name not in known:
         there = ", ".join([*default_names(), *GROUPS])
-        raise DataError(f"no policy is called {name!r}; there are {there}, peers by name, and files")
+        raise DataError(
+            f"no policy is called {name!r}; there are {there}, peers by name, and files"
+        )
     return known[name](data, conditions.cost_weight, seed)
 
 
@@ -88,9 +93,7 @@ def one_thread() -> AbstractContextManager[Any]:
     """Linear algebra on one thread, where threadpoolctl is there to say so."""
     if find_spec("threadpoolctl") is None:
         return nullcontext()
-    from threadpoolctl import threadpool_limits
-
-    limits: AbstractContextManager[Any] = threadpool_limits(1)
+    limits: AbstractContextManager[Any] = import_module("threadpoolctl").threadpool_limits(1)
     return limits
 
 
@@ -116,22 +119,25 @@ def replay(
     datasets = [data.complete() for data in datasets]
     entered, skipped = admitted(datasets, names, seeds[0], conditions)
     runs = [Run(data, name, seed) for data, name in entered for seed in seeds]
-    played = zip(runs, all_played(runs, conditions, jobs), strict=True)
+    played = all_played(runs, conditions, jobs)
     found: list[dict[str, Any]] = []
-    drawn: list[curves.Curve] = []
-    for data, name in entered:
-        scores = []
-        for _ in seeds:
-            run, result = next(played)
-            scores.append(score(run, result, conditions))
-            if curves_file is not None:
-                drawn.append(curve_of(run, scores[-1]))
-            if told is not None:
-                told(len(found) * len(seeds) + len(scores), len(runs), f"{data.name} {name}")
-        found.append(summary(data, name, seeds, scores, conditions))
-        found[-1]["curve"] = None if curves_file is None else curves_file.name
-    if curves_file is not None:
-        curves.write(curves_file, drawn)
+    with curves.writer(curves_file) if curves_file else nullcontext() as file:
+        for data, name in entered:
+            scores = []
+            for seed in seeds:
+                run = Run(data, name, seed)
+                scores.append(score(run, next(played), conditions))
+                if told is not None:
+                    told(len(found) * len(seeds) + len(scores), len(runs), f"{data.name} {name}")
+            found.append(summary(data, name, seeds, scores))
+            found[-1]["curve"] = curves_file and curves_file.name
+            if file is not None:
+                file.add(
+                    [
+                        curve_of(Run(data, name, seed), s)
+                        for seed, s in zip(seeds, scores, strict=True)
+                    ]
+                )
     return {
         "schema": SCHEMA,
         "runs": found,
@@ -213,7 +219,7 @@ def curve_of(run: Run, scored: Score) -> curves.Curve:
 
 
 def summary(
-    data: Recorded, name: str, seeds: list[int], scores: list[Score], conditions: Conditions
+    data: Recorded, name: str, seeds: Sequence[int], scores: Sequence[Score]
 ) -> dict[str, Any]:
     """One row of results.json's runs: means over seeds, and what varies between them."""
 
@@ -223,14 +229,14 @@ def summary(
     per_seed = [float(scored.steps["utility"].mean()) for scored in scores]
     served = sum(scored.served for scored in scores)
     given_up = [scored.given_up for scored in scores if scored.given_up is not None]
-    picks = sum(scored.picks / max(scored.served, 1) for scored in scores) / len(scores)
+    shares = np.mean([scored.picks / max(scored.served, 1) for scored in scores], axis=0)
     worst = int(np.argmin(per_seed))
     return {
         "dataset": data.name,
         "policy": name,
         "n_tasks": len(scores[0].steps["utility"]),
         "n_agents": len(data.agents),
-        "seeds": seeds,
+        "seeds": list(seeds),
         "n_seeds": len(seeds),
         "utility_mean": float(np.mean(per_seed)),
         "ci95": list(bootstrap_ci(np.array(per_seed))),
@@ -239,7 +245,7 @@ def summary(
         "quality_mean": mean("quality"),
         "cost_mean_usd": None if data.cost_usd is None else mean("cost_usd"),
         "regret_vs_best_fixed": float(np.mean([s.steps["regret"].sum() for s in scores])),
-        "share": dict(zip(data.agents, np.asarray(picks).tolist(), strict=True)),
+        "share": dict(zip(data.agents, shares.tolist(), strict=True)),
         "exploration_spend": sum(given_up) / max(served, 1) if given_up else None,
         "decisions_per_s": served / max(sum(scored.seconds for scored in scores), 1e-9),
         "n_served": served / len(seeds),

@@ -21,6 +21,10 @@ LEVEL = 0.95
 BLOCKS = 2_000
 CHUNK_CELLS = 4_000_000
 
+# Rows at which the asymptotic sequence is tightest. Fixed beforehand: a sequence tuned to each n
+# would hold at one n, not at all.
+TIGHTEST_ROWS = 1_000
+
 # Bets of the empirical-Bernstein sequence: the best one is about sqrt(7 / sum of squares), so these
 # serve sums of squares from a few to a billion.
 BETS = np.geomspace(1e-4, 0.9, 40)
@@ -114,16 +118,17 @@ def asymptotic_sequence(centre: Array, deviations: Array, level: float = LEVEL) 
 
     centre (...,): the estimate; deviations (..., n): each row's term around it. Asymptotically
     valid at every n at once, so also where each row's law depends on all rows before it, and for
-    means that change; at a fixed n it is conservative: 3.04 standard errors, where a normal
-    interval has 1.96. Its one parameter is set to be tightest at the n given.
+    means that change. At a fixed n it is conservative: where a normal interval has 1.96 standard
+    errors it has 3.8 at 100 rows, 3.0 at 1,000 and 3.6 at 100,000.
     Source: Waudby-Smith, Arbour, Sinha, Kennedy and Ramdas (2024), Time-uniform central limit
-    theory and asymptotic confidence sequences, the Lindeberg-type sequence.
+    theory and asymptotic confidence sequences.
     """
+    rows = deviations.shape[-1]
     alpha = 1.0 - level
-    target = -2.0 * np.log(alpha)
-    scale = target + np.log(target) + 1.0  # n rho^2 sigma^2, tightest at this n
-    factor = np.sqrt(2.0 * (1.0 + 1.0 / scale) * np.log(np.sqrt(scale + 1.0) / alpha))
-    half = factor * deviations.std(axis=-1) / np.sqrt(deviations.shape[-1])
+    log_term = -2.0 * np.log(alpha)
+    growth = rows * (log_term + np.log(log_term) + 1.0) / TIGHTEST_ROWS
+    factor = np.sqrt(2.0 * (1.0 + 1.0 / growth) * np.log(np.sqrt(growth + 1.0) / alpha))
+    half = factor * deviations.std(axis=-1) / np.sqrt(rows)
     return Interval(centre - half, centre + half)
 
 
@@ -158,7 +163,8 @@ def bernstein_lower(terms: Array, alpha: float) -> Array:
 
     every bet b makes exp(b sum(terms_i - mean_i) - price(b) sum y_i^2) a supermartingale, and so is
     their average over BETS. Ville's inequality then bounds it at 1 / alpha at all times.
-    Sources: Fan, Grama and Liu (2015); Howard, Ramdas, McAuliffe and Sekhon (2021), theorem 4.
+    Sources: Fan, Grama and Liu (2015); Howard, Ramdas, McAuliffe and Sekhon (2021), Time-uniform,
+    nonparametric, nonasymptotic confidence sequences.
     """
     rows = terms.shape[-1]
     sums = np.cumsum(terms, axis=-1)

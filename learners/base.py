@@ -13,6 +13,7 @@ Forecasting and Dynamic Models (discounting); the additive form makes retraction
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Protocol
 
@@ -110,8 +111,9 @@ class Sums:
     def add(self, arm: int, x: Array, y: float, weight: float, epoch: int) -> None:
         w = self.weight(weight, epoch)
         wx = w * x
-        self.lam[arm] += wx[:, None] * x
-        self.h[arm] += wx * y
+        lam, h = self.lam[arm], self.h[arm]  # views: `a[i] += b` would copy the sum back as well
+        lam += wx[:, None] * x
+        h += wx * y
         self.n[arm] += w
         self.total += w
         self.ss += w * y * y
@@ -128,3 +130,25 @@ class Sums:
         self.lam, self.h, self.n = (state[name].copy() for name in ("lam", "h", "n"))
         self.total, self.ss, epoch = state["sums"].tolist()
         self.epoch = int(epoch)
+
+
+class Additive(ABC):
+    """A learner's upkeep of its sums; a subclass rebuilds what it derives from them."""
+
+    sums: Sums
+
+    @property
+    def count(self) -> float:
+        return self.sums.total
+
+    def add_arms(self, count: int) -> None:
+        self.sums.add_arms(count)
+        self._rebuild()
+
+    def advance(self, epoch: int) -> None:
+        if self.sums.advance(epoch):
+            self._rebuild()
+
+    @abstractmethod
+    def _rebuild(self) -> None:
+        """Derive everything from the sums anew."""

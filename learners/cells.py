@@ -20,7 +20,7 @@ from learners.base import Arms, Array
 CELL_COUNT = 3.0
 ARM_COUNT = 1.0
 VARIANCE = 0.25
-MAX_LOG = 12.0
+MAX_LOG = 40.0
 EMPTY = 1e-9
 ARRAYS = ("prior", "n", "s", "arm_sums", "arm_mean", "arm_variance")
 

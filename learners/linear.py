@@ -12,7 +12,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from learners.base import Arms, Array, Sums
+from learners.base import Additive, Arms, Array, Sums
 
 OFFSET = 0.5
 SCALE_INTERCEPT = 0.8
@@ -22,7 +22,7 @@ NOISE_COUNT = 2.0
 REBUILD_EVERY = 1024
 
 
-class LinearRegression:
+class LinearRegression(Additive):
     """One regression an arm, kept up by rank-1 updates.
 
     >>> learner = LinearRegression(arms=2, d=1)
@@ -47,21 +47,9 @@ class LinearRegression:
         return (NOISE_COUNT * NOISE + residual / 2) / (NOISE_COUNT + self.count / 2)
 
     @property
-    def count(self) -> float:
-        return self.sums.total
-
-    @property
     def centre(self) -> float:
         """Grand mean above OFFSET, shrunk by one pseudo-observation."""
         return float(self.sums.h[:, 0].sum()) / (1.0 + max(self.count, 0.0))
-
-    def add_arms(self, count: int) -> None:
-        self.sums.add_arms(count)
-        self._rebuild()
-
-    def advance(self, epoch: int) -> None:
-        if self.sums.advance(epoch):
-            self._rebuild()
 
     def predict(self, x: Array, arms: Arms) -> tuple[Array, Array]:
         g = (self.ai[arms].reshape(-1, self.sums.d) @ x).reshape(-1, self.sums.d)

@@ -15,7 +15,7 @@ from learners.base import Array
 INV_SQRT_2PI = np.array(1.0 / math.sqrt(2.0 * math.pi))
 PER_LOOK = 0.5 ** np.arange(64)
 # arrays of no dimension combine with arrays faster than floats do
-MINUS_HALF, ONE = np.array(-0.5), np.array(1.0)
+MINUS_HALF = np.array(-0.5)
 
 
 def thompson(mean: Array, variance: Array, v: float) -> tuple[Array, Array]:
@@ -44,18 +44,18 @@ def value_of_information(
         gap[best] = np.inf
         gap[best] = gap.min()
     per_look = PER_LOOK[: max(1, math.ceil(math.log2(horizon)))]
-    gap, column = gap[:, None], variance[:, None]
-    # sd * sqrt(n var / (n var + noise)), with one root; reach * f(-gap / reach), with one product
-    reach = column / np.sqrt(column + per_look * np.array(noise))
-    a = gap / reach
-    a *= a
-    a *= MINUS_HALF
-    np.exp(a, a)
-    a *= reach
-    a *= INV_SQRT_2PI
-    a -= gap * ndtr(gap / -reach)
-    a *= per_look * np.array(horizon) - ONE
-    bonus = np.maximum.reduce(a, 1)
+    column = variance[:, None]
+    reach = column / np.sqrt(column + per_look * noise)  # sd sqrt(n var / (n var + noise))
+    a = gap[:, None] / -reach
+    worth = a * a
+    worth *= MINUS_HALF
+    np.exp(worth, worth)
+    worth *= INV_SQRT_2PI
+    a *= ndtr(a)
+    worth += a
+    worth *= reach
+    worth *= per_look * horizon - 1.0
+    bonus = np.maximum.reduce(worth, 1)
     return mean + bonus, spread * np.sqrt(variance)
 
 

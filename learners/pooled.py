@@ -19,7 +19,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from learners.base import Arms, Array, Sums
+from learners.base import Additive, Arms, Array, Sums
+from learners.evidence import Rotated
 
 OFFSET = 0.5
 P_0 = 2.0
@@ -42,31 +43,20 @@ class Posterior(NamedTuple):
     v: Array
     hm: Array
     r_inv: Array
-    log_det: float
-    explained: float
 
 
 def posterior(lam: Array, h: Array, scales: Array) -> Posterior:
-    """The exact posterior for unit noise, with what its marginal likelihood needs."""
+    """The exact posterior for unit noise."""
     d = h.shape[1]
     r = np.full(d, scales[1] ** 2)
     p = np.full(d, scales[2] ** 2)
     r[0], p[0] = scales[0] ** 2, P_0**2
     r_inv = 1.0 / r
-    a = lam + np.diag(r_inv)
-    ai = np.linalg.inv(a).astype(np.float64, copy=False)
-    b = np.matmul(ai, h[:, :, None])[:, :, 0]
+    ai = np.linalg.inv(lam + np.diag(r_inv)).astype(np.float64, copy=False)
     big_m = np.diag(1.0 / p) + (np.diag(r_inv) - r_inv[:, None] * ai * r_inv).sum(axis=0)
     v = np.linalg.inv(big_m).astype(np.float64, copy=False)
-    hm: Array = r_inv * b.sum(axis=0)
-    log_det = (
-        np.linalg.slogdet(a)[1].sum()
-        + len(h) * np.log(r).sum()
-        + np.linalg.slogdet(big_m)[1]
-        + np.log(p).sum()
-    )
-    explained = (b * h).sum() + hm @ v @ hm
-    return Posterior(ai, v, hm, r_inv, float(log_det), float(explained))
+    hm: Array = r_inv * np.matmul(ai, h[:, :, None])[:, :, 0].sum(axis=0)
+    return Posterior(ai, v, hm, r_inv)
 
 
 def estimate_scales(lam: Array, h: Array, n: float, ss: float) -> tuple[Array, float]:
@@ -78,29 +68,25 @@ def estimate_scales(lam: Array, h: Array, n: float, ss: float) -> tuple[Array, f
     used = np.flatnonzero(np.einsum("kii->i", lam) > 0)
     seen = np.flatnonzero(np.einsum("kii->k", lam) > 0)
     used = np.union1d(used, [0])
-    lam, h = lam[np.ix_(seen, used, used)], h[np.ix_(seen, used)]
+    rotated = Rotated(lam[np.ix_(seen, used, used)], h[np.ix_(seen, used)], P_0)
     scales, noise = np.array(CENTRES), NOISE
     shape = NOISE_COUNT + n / 2
     for j in [j for _ in range(SWEEPS) for j in range(3)]:
-        log_weight, noises = [], []
-        for value in GRID[j]:
-            scales[j] = value
-            fit = posterior(lam, h, scales)
-            rate = NOISE_COUNT * NOISE + max(ss - fit.explained, 1e-9) / 2
-            prior = -0.5 * ((math.log(value) - math.log(CENTRES[j])) / LOG_SD) ** 2
-            log_weight.append(-shape * math.log(rate) - fit.log_det / 2 + prior)
-            noises.append(rate / shape)
-        top = max(log_weight)
-        weight = [math.exp(w - top) for w in log_weight]
-        total = sum(weight)
-        scales[j] = math.exp(
-            sum(w * math.log(g) for w, g in zip(weight, GRID[j], strict=True)) / total
-        )
-        noise = sum(w * s for w, s in zip(weight, noises, strict=True)) / total
+        grid = np.array(GRID[j])
+        tried = np.tile(scales, (grid.size, 1))
+        tried[:, j] = grid
+        fit = rotated.evidence(tried)
+        rate = NOISE_COUNT * NOISE + np.maximum(ss - fit.explained, 1e-9) / 2
+        prior = -0.5 * (np.log(grid / CENTRES[j]) / LOG_SD) ** 2
+        log_weight = -shape * np.log(rate) - fit.log_det / 2 + prior
+        weight = np.exp(log_weight - log_weight.max())
+        weight /= weight.sum()
+        scales[j] = math.exp(float((weight * np.log(grid)).sum()))
+        noise = float((weight * rate).sum()) / shape
     return scales, noise
 
 
-class PooledRegression:
+class PooledRegression(Additive):
     """The posterior of the mixed-effects model, kept up by rank-1 updates.
 
     >>> learner = PooledRegression(arms=2, d=1)
@@ -117,18 +103,6 @@ class PooledRegression:
         self.updates = 0
         self.next_refresh = FIRST_REFRESH
         self._rebuild()
-
-    @property
-    def count(self) -> float:
-        return self.sums.total
-
-    def add_arms(self, count: int) -> None:
-        self.sums.add_arms(count)
-        self._rebuild()
-
-    def advance(self, epoch: int) -> None:
-        if self.sums.advance(epoch):
-            self._rebuild()
 
     def predict(self, x: Array, arms: Arms) -> tuple[Array, Array]:
         right = self.right[arms]
@@ -159,7 +133,8 @@ class PooledRegression:
         """Sherman-Morrison for one arm's covariance and for the shared one."""
         z = self.r_inv * g
         vz = self.v @ z
-        self.ai[arm] -= g[:, None] * (g * (w / den))
+        ai = self.ai[arm]
+        ai -= g[:, None] * (g * (w / den))
         self.v -= vz[:, None] * (vz * (w / (den + w * float(z @ vz))))
         self.hm += z * step
         self._pull()

@@ -18,7 +18,7 @@ from bench.peers import mab, pareto, riverucb, vw
 from bench.peers.common import Peer, Policy, contexts, encoded
 from bench.recorded import Array, Recorded
 
-__all__ = ["FAMILIES", "PEERS", "encoded", "enter", "family", "peer_times"]
+__all__ = ["FAMILIES", "PEERS", "contexts", "encoded", "enter", "family", "peer_times"]
 
 Make = Callable[[Array, int, Any, int], Policy]
 """(x of every task, number of arms, setting, seed) -> a policy that knows nothing yet."""

@@ -56,7 +56,8 @@ def library(module: str) -> Any:
     try:
         return import_module(module)
     except ModuleNotFoundError as error:
-        raise Skipped(f'{error.name} is not installed: pip install "routerd[bench]"') from None
+        package = str(error.name).partition(".")[0]
+        raise Skipped(f'{package} is not installed: pip install "routerd[bench]"') from None
 
 
 def contexts(data: Recorded, seed: int) -> Array:

@@ -6,6 +6,7 @@ import click
 
 from routerd.cli.bench_decide import decide
 from routerd.cli.bench_load import load
+from routerd.cli.bench_ope import ope
 from routerd.cli.bench_replay import replay
 
 
@@ -14,5 +15,5 @@ def bench() -> None:
     """Measure routerd, its policies and its peers (extra `bench`)."""
 
 
-for _command in (decide, load, replay):
+for _command in (decide, load, ope, replay):
     bench.add_command(_command)

@@ -28,6 +28,7 @@ def fingerprint() -> str:
             inverse,
             inverse.reshape(-1, d) @ x,
             np.linalg.slogdet(a)[1],
+            *np.linalg.eigh(a),
             np.exp(-a),
             np.log(np.abs(a) + 1.0),
             np.log1p(np.abs(a)),

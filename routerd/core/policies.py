@@ -15,6 +15,7 @@ from routerd.core import static
 from routerd.core.settings import (
     CheapestPolicy,
     GreedyPolicy,
+    PointPolicy,
     RandomPolicy,
     RotationPolicy,
     SquareCBPolicy,
@@ -77,10 +78,10 @@ def uniform(view: View, eligible: Eligible, kind: RandomPolicy) -> Choice:
 Named = Callable[[View, Eligible], tuple[int, str]]
 
 
-def named(rule: Named) -> Callable[[View, Eligible, Any], Choice]:
+def named(rule: Named) -> Callable[[View, Eligible, PointPolicy], Choice]:
     """The law of a rule that names one agent: all on that one, but for the policy's floor."""
 
-    def law(view: View, eligible: Eligible, kind: Any) -> Choice:
+    def law(view: View, eligible: Eligible, kind: PointPolicy) -> Choice:
         index, detail = rule(view, eligible)
         p = np.zeros(len(eligible))
         p[index] = 1.0

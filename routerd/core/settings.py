@@ -147,21 +147,51 @@ class SquareCBPolicy(Section, frozen=True, tag_field="kind", tag="squarecb"):
     gamma_exponent: Share = 0.5
 
 
-class UcbPolicy(Section, frozen=True, tag_field="kind", tag="ucb"):
-    """The highest mean + alpha sd; `floor` is the share that explores at random."""
+class PointPolicy(Section, frozen=True):
+    """Base of policies that name one agent; `floor` is the share that explores at random.
 
-    id: Name = "ucb"
+    They learn as well, so that they can be compared and replaced.
+    """
+
     learner: Learner = Learner()
-    alpha: NonNegative = 1.0
     floor: Floor = 0.0
 
 
-class GreedyPolicy(Section, frozen=True, tag_field="kind", tag="greedy"):
+class UcbPolicy(PointPolicy, frozen=True, tag_field="kind", tag="ucb"):
+    """The highest mean + alpha sd."""
+
+    id: Name = "ucb"
+    alpha: NonNegative = 1.0
+
+
+class GreedyPolicy(PointPolicy, frozen=True, tag_field="kind", tag="greedy"):
     """The best known agent; with a `floor` it is epsilon-greedy."""
 
     id: Name = "greedy"
-    learner: Learner = Learner()
-    floor: Floor = 0.0
+
+
+class StaticPolicy(PointPolicy, frozen=True, tag_field="kind", tag="static"):
+    """The table of static_routes."""
+
+    id: Name = "static"
+
+
+class RotationPolicy(PointPolicy, frozen=True, tag_field="kind", tag="rotation"):
+    """The agent that has waited longest."""
+
+    id: Name = "rotation"
+
+
+class CheapestPolicy(PointPolicy, frozen=True, tag_field="kind", tag="cheapest"):
+    """The agent of lowest predicted cost."""
+
+    id: Name = "cheapest"
+
+
+class WeightedScorePolicy(PointPolicy, frozen=True, tag_field="kind", tag="weighted_score"):
+    """Points for success rate (40), a warm context (30), specialisation (20) and idleness (10)."""
+
+    id: Name = "weighted_score"
 
 
 class RandomPolicy(Section, frozen=True, tag_field="kind", tag="random"):
@@ -169,38 +199,6 @@ class RandomPolicy(Section, frozen=True, tag_field="kind", tag="random"):
 
     id: Name = "random"
     learner: Learner = Learner()
-
-
-class StaticPolicy(Section, frozen=True, tag_field="kind", tag="static"):
-    """The table of static_routes; it still learns, so that it can be compared and replaced."""
-
-    id: Name = "static"
-    learner: Learner = Learner()
-    floor: Floor = 0.0
-
-
-class RotationPolicy(Section, frozen=True, tag_field="kind", tag="rotation"):
-    """The agent that has waited longest."""
-
-    id: Name = "rotation"
-    learner: Learner = Learner()
-    floor: Floor = 0.0
-
-
-class CheapestPolicy(Section, frozen=True, tag_field="kind", tag="cheapest"):
-    """The agent of lowest predicted cost."""
-
-    id: Name = "cheapest"
-    learner: Learner = Learner()
-    floor: Floor = 0.0
-
-
-class WeightedScorePolicy(Section, frozen=True, tag_field="kind", tag="weighted_score"):
-    """Points for success rate (40), a warm context (30), specialisation (20) and idleness (10)."""
-
-    id: Name = "weighted_score"
-    learner: Learner = Learner()
-    floor: Floor = 0.0
 
 
 Policy = (

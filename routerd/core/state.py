@@ -29,7 +29,7 @@ Register = tuple[int, int, str, float | str | None]
 _encoder = msgspec.msgpack.Encoder(order="deterministic")
 
 
-class Credit(msgspec.Struct, frozen=True):
+class Credit(msgspec.Struct, frozen=True, gc=False):
     """What the learners currently hold of one decision."""
 
     arm: int
@@ -38,7 +38,7 @@ class Credit(msgspec.Struct, frozen=True):
     latency_ms: float | None = None
 
 
-class OpenDecision(msgspec.Struct):
+class OpenDecision(msgspec.Struct, gc=False):
     """A decision that still accepts outcomes.
 
     generation: of the learners that its x was made for; later ones cannot learn from it.

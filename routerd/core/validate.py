@@ -42,7 +42,7 @@ class Check:
         most = self.limits.id_chars
         for name in names:
             text = getattr(value, name)
-            if text and (len(text) > most or "\0" in text):
+            if text and not is_plain(text, most):
                 self.text(prefix + name, text, most)
 
     def between(self, field: str, value: float | None, low: float, high: float) -> None:
@@ -57,6 +57,11 @@ class Check:
     def raise_if_any(self) -> None:
         if self.found:
             raise invalid(self.found)
+
+
+def is_plain(text: str, most: int) -> bool:
+    """Whether Check.text finds nothing wrong with it."""
+    return len(text) <= most and "\0" not in text
 
 
 def check_request(state: State, request: Request) -> None:
@@ -107,11 +112,14 @@ def check_labels(check: Check, labels: dict[str, str]) -> None:
     if len(labels) > most:
         check.add("task.labels", f"has {len(labels)} entries; limits.labels is {most}")
         return
+    chars = check.limits.id_chars
     for key, value in labels.items():
+        if key and is_plain(key, chars) and is_plain(value, chars):
+            continue  # the names of fields are made for what is wrong only
         if not key:
             check.add("task.labels", "has an empty key; name it")
-        check.text(f"task.labels[{key[:64]!r}]", key, check.limits.id_chars)
-        check.text(f"task.labels[{key[:64]!r}]", value, check.limits.id_chars)
+        check.text(f"task.labels[{key[:64]!r}]", key, chars)
+        check.text(f"task.labels[{key[:64]!r}]", value, chars)
 
 
 def check_features(check: Check, features: dict[str, float]) -> None:
@@ -119,10 +127,13 @@ def check_features(check: Check, features: dict[str, float]) -> None:
     if len(features) > most:
         check.add("task.features", f"has {len(features)} entries; limits.features is {most}")
         return
+    chars = check.limits.id_chars
     for key, value in features.items():
+        if key and is_plain(key, chars) and -MAX_AMOUNT <= value <= MAX_AMOUNT:
+            continue
         if not key:
             check.add("task.features", "has an empty key; name it")
-        check.text(f"task.features[{key[:64]!r}]", key, check.limits.id_chars)
+        check.text(f"task.features[{key[:64]!r}]", key, chars)
         check.between(f"task.features[{key[:64]!r}]", value, -MAX_AMOUNT, MAX_AMOUNT)
 
 

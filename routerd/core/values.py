@@ -36,8 +36,12 @@ class OutcomeKind(StrEnum):
     RETRACT = "RETRACT"
 
 
-class Value(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Base of all values: immutable, defaults left out of the encoding."""
+class Value(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """Base of all values: immutable, defaults left out of the encoding.
+
+    No value refers to itself, and hundreds of thousands stay in memory: the collector of cycles
+    need not look at them.
+    """
 
 
 class Preference(Value, frozen=True):
@@ -180,7 +184,7 @@ class DecisionsClosed(Event, frozen=True, tag=True):
 AnyEvent = ConfigApplied | Decision | OutcomeReported | DecisionsClosed
 
 
-class Record(msgspec.Struct, frozen=True):
+class Record(msgspec.Struct, frozen=True, gc=False):
     """An event with its place in the log: position from 1, hash chained over all before it."""
 
     position: int

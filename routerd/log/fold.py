@@ -10,7 +10,6 @@ from routerd.core.values import Record
 from routerd.log.base import Log, LogCorrupt
 from routerd.log.codec import decision_id, records
 
-
 UNFIT = (ArithmeticError, AssertionError, LookupError, ValueError, msgspec.MsgspecError)
 
 

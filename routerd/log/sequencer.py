@@ -155,14 +155,17 @@ class Sequencer:
         )
 
     def commit(self) -> int:
-        """Write what is queued in one commit; the last durable position. Raises LogUnavailable."""
+        """Write what is queued in one commit; the last durable position.
+
+        Raises LogUnavailable, Conflict.
+        """
         if self.read_only and self.state.position > self.durable:
             raise LogUnavailable("memory holds what the log does not, and the log cannot be read")
         if self._queue:
             batch, self._queue = self._queue, []
             try:
                 self.log.append(self.state.partition, batch, expect=self.durable)
-            except LogUnavailable:
+            except Exception:  # whatever it was, memory is ahead of the disk now
                 self.fail()
                 raise
             self.durable = batch[-1].position
@@ -254,7 +257,11 @@ class Sequencer:
         if self._logged(name) is None:
             return not_found(name)
         hours = self.state.config.outcomes.window_hours
-        text = f"decision {name} is closed: outcomes are accepted for {hours:g} h"
+        bound = self.state.config.limits.open_decisions
+        text = (
+            f"decision {name} is closed: outcomes are accepted for {hours:g} h, "
+            f"and for the latest {bound} decisions"
+        )
         return RouterError(ErrorReason.DECISION_EXPIRED, text, metadata={"decision_id": name})
 
 

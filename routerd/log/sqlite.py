@@ -34,7 +34,16 @@ import apsw
 
 from routerd.log.base import Conflict, Entry, LogCorrupt, LogUnavailable, check_positions
 from routerd.log.disk import sync_file, take_lock, write_scratch
-from routerd.log.tables import FORMAT_OF_FILE, INSERT, SCHEMA, SET_TAIL, TAIL, Tables, reading
+from routerd.log.tables import (
+    FORMAT_OF_FILE,
+    INSERT,
+    MOVE_TAIL,
+    NEW_TAIL,
+    SCHEMA,
+    TAIL,
+    Tables,
+    reading,
+)
 
 OLDEST_SQLITE = "3.51.3"
 BUSY_TIMEOUT_MS = 2_000
@@ -92,13 +101,10 @@ class SqliteLog(Tables):
             if self._wal_pages >= LIMIT_PAGES:
                 checkpoint(self._db)
             with self._db:
-                row = self._db.execute(TAIL, (partition,)).fetchone()
-                last = row[0] if row else 0
-                if last != expect:
-                    raise Conflict(partition, expect, last)
-                if entries:
-                    self._db.executemany(INSERT, [(partition, *entry) for entry in entries])
-                    self._db.execute(SET_TAIL, (partition, *entries[-1][:2]))
+                self._move_tail(partition, entries, expect)
+                insert = self._db.cursor().execute
+                for entry in entries:
+                    insert(INSERT, (partition, *entry))
 
     def sync(self) -> None:
         with self._syncing, self._writing("sync"):
@@ -124,6 +130,19 @@ class SqliteLog(Tables):
         finally:
             with self._syncing, self._appending:
                 self._let_go()
+
+    def _move_tail(self, partition: str, entries: Sequence[Entry], expect: int) -> None:
+        """Makes the tail name the end of the entries. Raises Conflict."""
+        if entries:
+            self._db.execute(MOVE_TAIL, (*entries[-1][:2], partition, expect))
+            if self._db.changes():
+                return
+        row = self._db.execute(TAIL, (partition,)).fetchone()
+        last = row[0] if row else 0
+        if last != expect:
+            raise Conflict(partition, expect, last)
+        if entries:
+            self._db.execute(NEW_TAIL, (partition, *entries[-1][:2]))
 
     def _connect(self) -> None:
         """Two connections, and a descriptor of the WAL, which lives as long as they do."""

@@ -29,10 +29,8 @@ INSERT INTO meta VALUES ('format', {FORMAT}), ('probes', 0);
 FORMAT_OF_FILE = "SELECT value FROM meta WHERE key = 'format'"
 INSERT = "INSERT INTO entry VALUES (?, ?, ?, ?)"
 TAIL = "SELECT position, hash FROM tail WHERE partition = ?"
-SET_TAIL = """
-INSERT INTO tail VALUES (?, ?, ?)
-ON CONFLICT (partition) DO UPDATE SET position = excluded.position, hash = excluded.hash
-"""
+NEW_TAIL = "INSERT INTO tail VALUES (?, ?, ?)"
+MOVE_TAIL = "UPDATE tail SET position = ?, hash = ? WHERE partition = ? AND position = ?"
 BEHIND = """
 SELECT position, hash, payload FROM entry WHERE partition = ? AND position > ?
 ORDER BY position LIMIT ?

@@ -14,7 +14,7 @@ from routerd.core.errors import RouterError
 from routerd.core.fingerprint import fingerprint
 from routerd.core.state import State
 from routerd.core.values import Decision
-from routerd.log.base import Log
+from routerd.log.base import Log, LogCorrupt
 from routerd.log.codec import records
 from routerd.log.fold import UNFIT, apply_stored
 
@@ -22,7 +22,7 @@ CLOSE = 1e-9
 
 
 class Mismatch(NamedTuple):
-    """One decision that could not be re-derived as it was logged."""
+    """A decision that could not be re-derived as it was logged, or an event that does not fit."""
 
     partition: str
     position: int
@@ -46,7 +46,7 @@ class Verified(NamedTuple):
 
 
 def verify(log: Log) -> Verified:
-    """Check every partition. Raises LogCorrupt where it is broken beyond that."""
+    """Check every partition. Raises LogCorrupt where the chain itself is broken."""
     counts = {"decisions": 0, "events": 0, "exact": 0, "close": 0, "skipped": 0}
     mismatches: list[Mismatch] = []
     hashes = {}
@@ -60,8 +60,13 @@ def verify(log: Log) -> Verified:
                 how, wrong = rederive(state, event)
                 counts[how] += how == "skipped" or not wrong
                 mismatches += [Mismatch(partition, record.position, what) for what in wrong]
-            apply_stored(state, record)
-        hashes[partition] = state.hash()
+            try:
+                apply_stored(state, record)
+            except LogCorrupt as error:  # the chain is whole: somebody wrote this
+                mismatches.append(Mismatch(partition, record.position, error.what))
+                break
+        else:
+            hashes[partition] = state.hash()
     return Verified(
         decisions=counts["decisions"],
         events=counts["events"],

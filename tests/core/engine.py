@@ -13,7 +13,6 @@ from routerd.core.errors import ErrorReason, RouterError
 from routerd.core.settings import EngineConfig
 from routerd.core.state import State
 from routerd.core.values import Event, Outcome
-from routerd.log.base import Log
 from routerd.log.codec import records
 from routerd.log.fold import fold
 from routerd.log.memory import MemoryLog
@@ -45,8 +44,10 @@ class Clock:
 class Engine:
     """One partition of an engine. config: as in a file; without agents it has three."""
 
-    def __init__(self, log: Log | None = None, wall: Clock | None = None, **config: Any) -> None:
-        self.log = MemoryLog() if log is None else log
+    def __init__(
+        self, log: MemoryLog | None = None, wall: Clock | None = None, **config: Any
+    ) -> None:
+        self.log = log or MemoryLog()
         self.wall = wall or Clock()
         self.open(**config)
 

@@ -145,6 +145,18 @@ def test_a_limit_spares_agents_of_which_nothing_is_known() -> None:
     assert excluded(decision) == {"priced": "OVER_MAX_COST"}
 
 
+@pytest.mark.parametrize("cost", [0.5, 100.0, 1e6, 1e12])
+def test_a_limit_holds_however_dear_an_agent_is(cost: float) -> None:
+    """An agent that always cost twice the limit or more is excluded, at any scale of costs."""
+    engine = Engine(agents=[{"id": "cheap"}, {"id": "dear"}])
+    for _ in range(20):
+        for agent in ("cheap", "dear"):
+            name = engine.route(agent_id=agent).decision_id
+            engine.report(name, cost_usd=cost if agent == "dear" else cost / 10)
+    decision = engine.route(max_cost_usd=cost / 2).decision
+    assert excluded(decision) == {"dear": "OVER_MAX_COST"}
+
+
 def test_limits_follow_the_work_type() -> None:
     """A cost that was reported for one kind of work moves the prediction for that kind most."""
     engine = Engine(agents=[{"id": "a"}, {"id": "b"}])

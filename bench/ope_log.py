@@ -1,0 +1,298 @@
+"""routerd's own log as rows for off-policy evaluation: the fold, under the policy that is judged.
+
+The log is folded once more, as if the judged configuration had been in force: for every decision
+its law is computed from the state before it, then the *logged* agent and the logged outcomes are
+learnt from, in the order in which they were logged. So the judged policy knows at each decision
+what the log knew, no more and no less; a configuration equal to the logged one gets the logged
+laws. Its value is that of following these laws on this traffic. It is not the value of a policy
+that explores by itself from nothing: what that one would have seen, no log can tell.
+
+The judged configuration also says what counts: utility weights (a request's preference goes
+first), ranks of sources, the rule for missing outcomes. Categories are encoded anew from the logged
+work type, domain and labels. Numbers, texts and embeddings were never logged but as columns of x:
+they can be used only as the log's own configuration encoded them.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
+
+from bench.ope_estimators import Sample
+from bench.ope_rules import rule_law
+from bench.recorded import DataError
+from learners.base import Array
+from routerd import __version__
+from routerd.core.apply import apply
+from routerd.core.decide import decide
+from routerd.core.encode import Encoder, width
+from routerd.core.errors import RouterError
+from routerd.core.fingerprint import fingerprint
+from routerd.core.settings import (
+    Agent,
+    CategoryFeature,
+    EngineConfig,
+    Feature,
+    RandomPolicy,
+    StaticPolicy,
+    engine_part,
+)
+from routerd.core.state import Credit, OpenDecision, State
+from routerd.core.values import ConfigApplied, Decision, Query, Record, Task
+from routerd.log.base import Log
+from routerd.log.codec import decision_id, records
+
+TELL_EVERY = 256
+
+
+class Traffic(NamedTuple):
+    """A log as a sample. independent: neither its laws nor the judged policy learnt from it.
+
+    agents name the actions. sample is None when no row is left. decision_ids (n,) name the rows.
+    """
+
+    sample: Sample | None
+    agents: tuple[str, ...]
+    decision_ids: tuple[str, ...]
+    left_out: Mapping[str, int]
+    independent: bool
+
+
+class Row(NamedTuple):
+    """A decision that can be judged. entry's credit is the current outcome once all is folded.
+
+    law: the judged one over all agents in id order; empty when a rule will give it.
+    """
+
+    name: str
+    decision: Decision
+    entry: OpenDecision
+    x: Array
+    law: Array
+
+
+def read_log(
+    log: Log,
+    partition: str,
+    policy: EngineConfig | str,
+    *,
+    burn_in: float = 0.0,
+    bounds: tuple[float, float] | None = None,
+    told: Callable[[int, int, str], None] | None = None,
+) -> Traffic:
+    """Judge a configuration, or a rule of bench.ope_rules, on one partition of a log.
+
+    burn_in: the share of decisions, from the start, that teach and are not scored. bounds of the
+    utility are known by themselves only where cost and latency weigh nothing. told(done, total,
+    what) hears how far the fold is. Raises DataError, LogCorrupt, LogUnavailable.
+    """
+    configs = list(configurations(log, partition))
+    if not configs:
+        known = ", ".join(log.partitions()) or "none"
+        raise DataError(f"the log has no partition {partition!r}; there are: {known}")
+    rule = policy if isinstance(policy, str) else None
+    config = configs[-1] if isinstance(policy, str) else engine_part(policy)
+    left_out: Counter[str] = Counter()
+    fold = Fold(partition, config, configs, decides=rule is None)
+    total, _ = log.last(partition)
+    rows = []
+    for row in fold.rows(log, left_out):
+        rows.append(row)
+        if told and len(rows) % TELL_EVERY == 0:
+            told(fold.state.position, total, "deciding anew")
+    early = int(burn_in * len(rows))
+    if early:
+        left_out["burn_in"] = early
+    scored = []
+    for row in rows[early:]:
+        why, reward = fold.reward(row)
+        if why:
+            left_out[why] += 1
+        else:
+            scored.append((row, reward))
+    fixed = not any(learns(c) for c in configs) and not fold.limited
+    fixed = fixed and (rule is not None or not learns(config))
+    agents = tuple(sorted(fold.state.arm_of))
+    sample = None
+    if scored:
+        found = bounds or fold.bounds([row for row, _ in scored])
+        sample = as_sample(scored, agents, rule, found)
+    names = tuple(row.name for row, _ in scored)
+    return Traffic(sample, agents, names, dict(left_out), fixed)
+
+
+def configurations(log: Log, partition: str) -> Iterator[EngineConfig]:
+    """Every configuration that was in force, in order."""
+    for record in records(log, partition):
+        if isinstance(record.event, ConfigApplied):
+            yield msgspec.json.decode(record.event.config, type=EngineConfig)
+
+
+def learns(config: EngineConfig) -> bool:
+    """Whether a configuration's laws depend on outcomes."""
+    policy = config.policy
+    if isinstance(policy, StaticPolicy):
+        return all(route.when for route in config.static_routes)
+    return not isinstance(policy, RandomPolicy)
+
+
+class Fold:
+    """The state that the judged configuration would be in, led along the log."""
+
+    def __init__(
+        self, partition: str, config: EngineConfig, logged: list[EngineConfig], *, decides: bool
+    ) -> None:
+        self.config = config
+        self.decides = decides
+        self.limited = False
+        self.state = State(partition)
+        self.logged_columns: dict[Feature, slice] = {}
+        # Arms of every agent that the log ever had come first: their outcomes teach, even where
+        # the judged configuration no longer has them.
+        every: dict[str, Agent] = {}
+        for earlier in (*logged, config):
+            every |= {agent.id: agent for agent in earlier.agents}
+        self.configs = (
+            msgspec.structs.replace(config, agents=tuple(every.values())),
+            config,
+        )
+
+    def rows(self, log: Log, left_out: Counter[str]) -> Iterator[Row]:
+        """Fold the whole log; every decision that can be judged, before its outcome is known."""
+        for record in records(log, self.state.partition):
+            event, name = record.event, decision_id(record.position, record.hash)
+            if isinstance(event, ConfigApplied):
+                self.configured(event)
+                continue
+            if isinstance(event, Decision):
+                query = self.encoded(event.query)
+                law = self.law(query, event, left_out)
+                event = msgspec.structs.replace(event, query=query)
+            apply(self.state, Record(record.position + 1, record.hash, event), name)
+            entry = self.state.decisions.get(name)
+            if isinstance(event, Decision) and law is not None and entry is not None:
+                yield Row(name, event, entry, np.frombuffer(event.query.x), law)
+
+    def configured(self, event: ConfigApplied) -> None:
+        """The log's own configuration says how x was encoded; the judged one stays in force."""
+        logged = msgspec.json.decode(event.config, type=EngineConfig)
+        self.logged_columns = {
+            feature: slice(start, start + width(feature))
+            for feature, start in Encoder(logged.features, logged.seed).columns
+        }
+        missing = [
+            f.name
+            for f in self.config.features
+            if not isinstance(f, CategoryFeature) and f not in self.logged_columns
+        ]
+        if missing:
+            raise DataError(
+                f"features: {missing[0]!r} cannot be judged on this log, which did not encode it "
+                "so: texts and numbers are not logged, only the columns made of them"
+            )
+        if self.state.position == 0:
+            for position, config in enumerate(self.configs, 1):
+                encoded = msgspec.json.encode(config, order="deterministic")
+                now = ConfigApplied(
+                    event.time_ms, self.state.partition, encoded, __version__, fingerprint()
+                )
+                apply(self.state, Record(position, bytes(16), now), "")
+
+    def encoded(self, query: Query) -> Query:
+        """The query with x, cell and slots as the judged configuration encodes them."""
+        state = self.state
+        task = Task(work_type=query.work_type, domain=query.domain, labels=query.labels)
+        x, cell, new_slots = state.encoder.encode(task, state.slots)
+        logged = np.frombuffer(query.x)
+        for feature, start in state.encoder.columns:
+            if not isinstance(feature, CategoryFeature):
+                x[start : start + width(feature)] = logged[self.logged_columns[feature]]
+        return msgspec.structs.replace(query, x=x.tobytes(), cell=cell, new_slots=new_slots)
+
+    def law(self, query: Query, event: Decision, left_out: Counter[str]) -> Array | None:
+        """The judged law over all agents in id order; None where the row cannot be judged."""
+        if query.agent_id:
+            left_out["explicit"] += 1
+            return None
+        if query.max_cost_usd is not None or query.max_latency_ms is not None:
+            self.limited = True
+        if not self.decides:
+            return np.empty(0)
+        try:
+            made, _ = decide(self.state, query, event.time_ms)
+        except RouterError:
+            left_out["policy_refuses"] += 1
+            return None
+        whole = np.zeros(len(self.state.arm_of))
+        # All agents became known at once, so arms are in id order.
+        whole[[self.state.arm_of[agent_id] for agent_id in made.agents]] = np.frombuffer(made.law)
+        return whole
+
+    def weights(self, query: Query) -> tuple[float, float, float]:
+        """What quality, USD and ms weigh in this request's utility."""
+        utility, asked = self.config.utility, query.preference
+        quality = utility.quality if asked.quality is None else asked.quality
+        cost = utility.cost if asked.cost is None else asked.cost
+        latency = utility.latency if asked.latency is None else asked.latency
+        return quality, cost / utility.cost_scale_usd, latency / utility.latency_scale_ms
+
+    def reward(self, row: Row) -> tuple[str, float]:
+        """Why the row cannot be scored, or "", and its utility by the outcome that is current."""
+        credit: Credit = row.entry.credit
+        if credit.arm != self.state.arm_of[row.decision.agent_id]:
+            return "other_agent_ran", 0.0
+        total = 0.0
+        held = (credit.quality, credit.cost_usd, credit.latency_ms)
+        signs = (1.0, -1.0, -1.0)
+        for metric, weight, sign in zip(held, self.weights(row.decision.query), signs, strict=True):
+            if weight:
+                if metric is None:
+                    return "without_outcome", 0.0
+                total += sign * weight * metric
+        return "", total
+
+    def bounds(self, rows: list[Row]) -> tuple[float, float] | None:
+        """Least and largest utility; None when cost or latency weigh, which have no bound."""
+        weights = [self.weights(row.decision.query) for row in rows]
+        if any(cost or latency for _, cost, latency in weights):
+            return None
+        most = max(quality for quality, _, _ in weights)
+        return (0.0, most) if most > 0 else None
+
+
+def as_sample(
+    scored: list[tuple[Row, float]],
+    agents: tuple[str, ...],
+    rule: str | None,
+    bounds: tuple[float, float] | None,
+) -> Sample:
+    """Rows and their utilities as arrays; actions are indices into `agents`."""
+    index = {agent_id: k for k, agent_id in enumerate(agents)}
+    shape = (len(scored), len(agents))
+    law, eligible = np.zeros(shape), np.zeros(shape, np.bool_)
+    action = np.array([index[row.decision.agent_id] for row, _ in scored], np.intp)
+    for i, (row, _) in enumerate(scored):
+        at = [index[agent_id] for agent_id in row.decision.agents]
+        law[i, at] = np.frombuffer(row.decision.law)
+        eligible[i, at] = True
+    if rule is None:
+        policy = np.stack([row.law for row, _ in scored])
+    else:
+        found = rule_law(rule, agents, eligible, law)
+        assert found is not None, "the laws of a log are known"
+        policy = found
+    here = np.arange(len(scored))
+    return Sample(
+        action=action,
+        reward=np.array([reward for _, reward in scored]),
+        propensity=np.array([row.decision.propensity for row, _ in scored]),
+        policy_propensity=policy[here, action],
+        policy=policy,
+        law=law,
+        x=np.stack([row.x for row, _ in scored]),
+        bounds=bounds,
+    )

@@ -1,0 +1,375 @@
+"""Would routing have paid on these tasks? Everything that the page of `routerd prove` tells.
+
+The shipped default, starting from nothing, serves the tasks in seeded orders; whatever it has to
+beat serves the same tasks. The work is bounded: what a large file would need beyond that is cut by
+fewer seeds and, past that, a seeded sample of its tasks, and the Scope says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+
+from bench import elbow, jobs
+from bench.contest import Conditions, stream
+from bench.evidence import (
+    Earned,
+    Estimate,
+    ceiling,
+    earned,
+    estimates,
+    held_out_single,
+    rivals,
+    so_far,
+    within,
+)
+from bench.findings import (
+    AgentRow,
+    Corner,
+    Curve,
+    Delayed,
+    Elbow,
+    Proof,
+    Scope,
+    Standing,
+    Taught,
+    Weighed,
+    WorkType,
+)
+from bench.recorded import Array, DataError, Recorded, Rows
+from bench.references import chosen, folds, held_out_choices, hull
+
+LEAST_TASKS = 10
+SEEDS, LEAST_SEEDS = 20, 5
+SIDE_SEEDS, LEAST_SIDE_SEEDS = 10, 3
+# The work of each part, in steps of a small engine: a core does 3,000 to 8,000 of them a second.
+MAIN_STEPS, SIDE_STEPS, ELBOW_STEPS = 200_000, 120_000, 80_000
+DELAYS = (10, 100, 1_000)
+WORTHS = (0.0, 0.02, 0.05, 0.15, 0.5)
+SHOWN_TYPES, SHOWN_AGENTS = 20, 24
+SMALL_TYPE = 20  # tasks; an interval from fewer says little
+
+Told = Callable[[int, int], None]
+"""Told how many jobs are done, of how many."""
+
+
+class Plan(NamedTuple):
+    """What is run on which tasks. The first cost weight and the first delay are the main ones."""
+
+    data: Recorded
+    sampled_from: int | None
+    weights: tuple[float, ...]
+    delays: tuple[int, ...]
+    seeds: tuple[int, ...]
+    side_seeds: tuple[int, ...]
+    splits: tuple[elbow.Split, ...]
+    sizes: tuple[int, ...]
+
+    def replayed(self, seed: int, weight: float, delay: int = 0) -> jobs.Replayed:
+        return jobs.Replayed(seed, Conditions(cost_weight=weight, delay=delay))
+
+    def jobs(self) -> list[jobs.Job]:
+        """Everything there is to run, each once."""
+        main = self.weights[0]
+        replays = [self.replayed(seed, main) for seed in self.seeds]
+        for seed in self.side_seeds:
+            replays += [self.replayed(seed, weight) for weight in self.weights[1:]]
+            replays += [self.replayed(seed, main, delay) for delay in self.delays[1:]]
+        studies = [jobs.Studied(main, split, self.sizes) for split in self.splits]
+        return [*dict.fromkeys(replays), *studies]
+
+
+def prove(
+    data: Recorded,
+    cost_weight: float = 0.0,
+    seeds: int | None = None,
+    processes: int = 1,
+    told: Told | None = None,
+) -> Proof:
+    """Find all of it. Without `seeds` as many as the work allows, 5 to 20. Raises DataError."""
+    plan = planned(data, cost_weight, seeds)
+    work = plan.jobs()
+    found: Results = {}
+    for job, result in zip(work, jobs.done(plan.data, work, processes), strict=True):
+        found[job] = result
+        if told is not None:
+            told(len(found), len(work))
+    return _Reading(plan, found).proof()
+
+
+Results = dict[jobs.Job, jobs.Result]
+
+
+def planned(data: Recorded, cost_weight: float, seeds: int | None) -> Plan:
+    """What to run. Raises DataError when the tasks cannot be used."""
+    if cost_weight and data.cost_usd is None:
+        raise DataError(f"{data.name}: a cost weight needs the column cost_usd")
+    # Texts and times are read by nothing here.
+    data = replace(data.complete(), text=("",) * len(data.complete()), time_ms=None)
+    if len(data) < LEAST_TASKS:
+        told = f"{len(data)} tasks have a row for every agent"
+        raise DataError(f"{data.name}: {told}; to tell anything takes {LEAST_TASKS} or more")
+    price = step_price(data)
+    tasks, most = len(data), int(MAIN_STEPS / (LEAST_SEEDS * price))
+    if tasks > most:
+        data = data.take(np.sort(np.random.default_rng(0).choice(tasks, most, replace=False)))
+    n = len(data)
+    count = seeds or int(np.clip(MAIN_STEPS / (n * price), LEAST_SEEDS, SEEDS))
+    others = [w for w in frontier_weights(data) if abs(w - cost_weight) > 0.1 * cost_weight]
+    weights = (cost_weight, *(w for w in others if w != cost_weight))
+    delays = (0, *(delay for delay in DELAYS if delay <= n // 4))
+    runs = len(weights) + len(delays) - 2
+    side = int(np.clip(SIDE_STEPS / (max(runs, 1) * n * price), LEAST_SIDE_SEEDS, SIDE_SEEDS))
+    splits, sizes = studies(data, price)
+    return Plan(
+        data=data,
+        sampled_from=tasks if n < tasks else None,
+        weights=weights,
+        delays=delays,
+        seeds=tuple(range(count)),
+        side_seeds=tuple(range(min(side, count))),
+        splits=splits,
+        sizes=sizes,
+    )
+
+
+def step_price(data: Recorded) -> float:
+    """About what a step of the engine takes, where 1 is that of a small one."""
+    columns = 1 + len(set(data.domain)) + len(data.number_names)
+    return 1.0 + len(data.agents) * columns / 500 + (columns / 25) ** 2
+
+
+def frontier_weights(data: Recorded) -> list[float]:
+    """Cost weights at which the strongest agent's mean cost is worth WORTHS of quality."""
+    if data.cost_usd is None or not data.cost_usd.any():
+        return []
+    return [worth / strongest_cost(data) for worth in WORTHS]
+
+
+def strongest_cost(data: Recorded) -> float:
+    """The strongest agent's mean cost in USD; the mean of all where it is free."""
+    assert data.cost_usd is not None
+    means = data.cost_usd.mean(axis=0)
+    return float(means[data.quality.mean(axis=0).argmax()] or means.mean())
+
+
+def studies(data: Recorded, price: float) -> tuple[tuple[elbow.Split, ...], tuple[int, ...]]:
+    """Splits and sizes of the elbow that the work allows: larger sizes go before more splits."""
+    grid = elbow.sizes(data)
+    for repeats in (4, 2, 1):
+        parts = repeats * elbow.FOLDS
+        sizes = [s for s in grid if parts * elbow.steps(data, s) * price <= ELBOW_STEPS]
+        if sizes == grid or repeats == 1:
+            break
+    splits = [elbow.Split(seed, part) for seed in range(repeats) for part in range(elbow.FOLDS)]
+    return tuple(splits), tuple(sizes or grid[:1])
+
+
+class _Reading:
+    """Turns results into findings."""
+
+    def __init__(self, plan: Plan, results: Results) -> None:
+        self.plan = plan
+        self.data = plan.data
+        self.results = results
+        self.weight = plan.weights[0]
+        self.u = self.data.utility(self.weight)
+        self.mine = self.earned(plan.seeds, self.weight)
+        self.rivals = rivals(self.data, plan.seeds, self.weight)
+        self.theirs = [earned(self.data, plan.seeds, self.weight, r.arms) for r in self.rivals]
+        self.place = np.array([self.placed(seed) for seed in plan.seeds])
+
+    def arms(self, seeds: Sequence[int], weight: float, delay: int = 0) -> Rows:
+        """Which agent each task got, (S, n)."""
+        return np.array([self.results[self.plan.replayed(s, weight, delay)] for s in seeds])
+
+    def earned(self, seeds: Sequence[int], weight: float, delay: int = 0) -> Earned:
+        return earned(self.data, seeds, weight, self.arms(seeds, weight, delay))
+
+    def placed(self, seed: int) -> Rows:
+        """When each task came, from 0."""
+        rows = stream(self.data, seed, Conditions()).scored
+        place = np.empty(len(rows), dtype=np.intp)
+        place[rows] = np.arange(len(rows))
+        return place
+
+    def proof(self) -> Proof:
+        single = self.theirs[0].utility
+        tables = [e for r, e in zip(self.rivals, self.theirs, strict=True) if r.key == "table"]
+        routerd, *others = self.standings()
+        return Proof(
+            scope=self.scope(),
+            routerd=routerd,
+            rivals=others,
+            table_over_single=estimates([tables[0].utility - single])[0] if tables else None,
+            ceiling=ceiling(self.data, self.weight),
+            curve=self.curve(),
+            work_types=self.work_types(),
+            agents=self.agents(),
+            agents_not_shown=max(0, len(self.data.agents) - SHOWN_AGENTS),
+            hull=[Corner(*mix) for mix in hull(self.data)] if self.plan.weights[1:] else [],
+            weighed=[self.weighed(w) for w in sorted(self.plan.weights) if self.plan.weights[1:]],
+            elbow=self.elbow(),
+            delays=self.delays(),
+        )
+
+    def scope(self) -> Scope:
+        data = self.data
+        return Scope(
+            dataset=data.name,
+            tasks=len(data),
+            agents=len(data.agents),
+            work_types=len(set(data.domain)),
+            left_out=data.left_out,
+            sampled_from=self.plan.sampled_from,
+            seeds=len(self.plan.seeds),
+            side_seeds=len(self.plan.side_seeds),
+            cost_weight=self.weight,
+            has_costs=bool(self.plan.weights[1:]),
+            has_replicates=bool(data.replicates),
+            outcomes_cost_usd=None if data.cost_usd is None else float(data.cost_usd.sum()),
+        )
+
+    def standings(self) -> list[Standing]:
+        """routerd, then its rivals."""
+        everyone = [self.mine, *self.theirs]
+        utility = estimates([e.utility for e in everyone])
+        quality = estimates([e.quality for e in everyone])
+        costs = [e.cost_usd for e in everyone if e.cost_usd is not None]
+        cost = [*estimates(costs)] if costs else [None] * len(everyone)
+        ahead = [self.mine.utility - e.utility for e in self.theirs]
+        on_all = estimates(ahead)
+        late = (self.place >= 0.8 * len(self.data)).astype(np.intp)
+        at_end = [within(values, late, 2)[1] for values in ahead]
+        told = [Standing(jobs.POLICY, "routerd", "", "", utility[0], quality[0], cost[0])]
+        for at, rival in enumerate(self.rivals, 1):
+            figures = utility[at], quality[at], cost[at], on_all[at - 1], at_end[at - 1]
+            told.append(Standing(*rival[:4], *figures))
+        return told
+
+    def curve(self) -> Curve:
+        n = len(self.data)
+        bins = int(np.clip(n // 25, 5, 40))
+        ends = np.arange(1, bins + 1) * n // bins
+        of_bin = np.searchsorted(ends, self.place, side="right")
+        arms = self.arms(self.plan.seeds, self.weight)
+        shares = {
+            agent: [float((arms[of_bin == b] == k).mean()) for b in range(bins)]
+            for k, agent in enumerate(self.data.agents)
+        }
+        gained = {
+            rival.key: so_far(self.mine.utility - theirs.utility, self.place, ends)
+            for rival, theirs in zip(self.rivals, self.theirs, strict=True)
+            if rival.key in ("single", "table")
+        }
+        return Curve(ends.tolist(), within(self.mine.utility, of_bin, bins), gained, shares)
+
+    def work_types(self) -> list[WorkType]:
+        """The work types by their tasks, the largest first, and last the small ones together."""
+        kinds, of_task, counts = np.unique(
+            np.array(self.data.domain), return_inverse=True, return_counts=True
+        )
+        order = np.argsort(-counts, kind="stable")
+        shown = [at for at in order[:SHOWN_TYPES].tolist() if counts[at] >= SMALL_TYPE]
+        group = np.full(len(kinds), len(shown))
+        group[shown] = np.arange(len(shown))
+        of_task = group[of_task]
+        groups = int(of_task.max()) + 1
+        utility = within(self.mine.utility, of_task, groups)
+        over = within(self.mine.utility - self.theirs[0].utility, of_task, groups)
+        told = []
+        for at in range(groups):
+            rows = of_task == at
+            means = self.u[rows].mean(axis=0)
+            best, name = int(means.argmax()), f"{len(kinds) - len(shown)} smaller work types"
+            hindsight: tuple[str, float] | tuple[None, None] = None, None
+            if at < len(shown):
+                hindsight, name = (self.data.agents[best], float(means[best])), str(kinds[shown[at]])
+            told.append(WorkType(name, int(rows.sum()), *hindsight, utility[at], over[at]))
+        return told
+
+    def agents(self) -> list[AgentRow]:
+        """The agents by their utility, the best first."""
+        data = self.data
+        shown = np.argsort(-self.u.mean(axis=0), kind="stable")[:SHOWN_AGENTS].tolist()
+        utility = estimates([self.u[None, :, k] for k in shown])
+        quality = estimates([data.quality[None, :, k] for k in shown])
+        cost: list[Estimate] | list[None] = [None] * len(shown)
+        if data.cost_usd is not None:
+            cost = estimates([data.cost_usd[None, :, k] for k in shown])
+        arms = self.arms(self.plan.seeds, self.weight)
+        share = [float((arms == k).mean()) for k in shown]
+        names = [data.agents[k] for k in shown]
+        return [AgentRow(*row) for row in zip(names, utility, quality, cost, share, strict=True)]
+
+    def weighed(self, weight: float) -> Weighed:
+        """routerd and the honest references under a cost weight."""
+        seeds = self.plan.seeds if weight == self.weight else self.plan.side_seeds
+        mine = self.earned(seeds, weight)
+        assert mine.cost_usd is not None
+        single, second = rivals(self.data, seeds, weight)[:2]
+        ahead = [mine.utility - earned(self.data, seeds, weight, r.arms).utility
+                 for r in (single, second)]
+        quality, cost, over_single, over_table = estimates([mine.quality, mine.cost_usd, *ahead])
+        return Weighed(
+            cost_weight=weight,
+            worth=weight * strongest_cost(self.data),
+            quality=quality,
+            cost_usd=cost,
+            single=single.agent,
+            over_single=over_single,
+            over_table=over_table if second.key == "table" else None,
+        )
+
+    def elbow(self) -> Elbow:
+        plan, n = self.plan, len(self.data)
+        repeats = sorted({split.seed for split in plan.splits})
+        profile, table = (np.empty((len(plan.sizes), len(repeats), n), np.intp) for _ in range(2))
+        for split in plan.splits:
+            named = self.results[jobs.Studied(self.weight, split, plan.sizes)]
+            assert isinstance(named, elbow.Choices)
+            profile[:, split.seed, named.rows] = named.profile
+            table[:, split.seed, named.rows] = named.table
+        of_fold = [folds(n, seed) for seed in repeats]
+        single = self.by_arms([held_out_single(self.u, fold) for fold in of_fold])
+        of_all = self.by_arms([held_out_choices(self.data.domain, self.u, f) for f in of_fold])
+        points = []
+        for size, learnt, plain in zip(plan.sizes, profile, table, strict=True):
+            mine = self.by_arms(learnt)
+            parts = [mine, self.by_arms(plain), mine - of_all, mine - single]
+            points.append(Taught(size, *estimates(parts)))
+        counts = np.unique(np.array(self.data.domain), return_counts=True)[1]
+        return Elbow(
+            splits=len(repeats),
+            typical_size=int(np.median(counts) * (elbow.FOLDS - 1) / elbow.FOLDS),
+            points=points,
+            table_of_all=estimates([of_all])[0],
+            single=estimates([single])[0],
+            beats_single_from=lasting([(p.size, p.over_single) for p in points]),
+            beats_table_from=lasting([(p.size, p.over_table_of_all) for p in points]),
+        )
+
+    def by_arms(self, arms: Sequence[Rows] | Rows) -> Array:
+        return np.array([chosen(self.u, of) for of in arms])
+
+    def delays(self) -> list[Delayed]:
+        seeds = self.plan.side_seeds
+        at_once = self.earned(seeds, self.weight).utility
+        told = []
+        for delay in self.plan.delays:
+            late = self.earned(seeds, self.weight, delay).utility
+            told.append(Delayed(delay, *estimates([late, late - at_once])))
+        return told
+
+
+def lasting(above: Sequence[tuple[int, Estimate]]) -> int | None:
+    """The size from which on every interval lies above 0."""
+    found = None
+    for size, estimate in reversed(above):
+        if estimate.sign <= 0:
+            break
+        found = size
+    return found

@@ -1,0 +1,88 @@
+"""How numbers are written for people."""
+
+from __future__ import annotations
+
+import math
+
+from bench.evidence import Estimate
+
+MINUS = "−"
+
+
+def figure(value: float, places: int = 3) -> str:
+    """A number with a real minus sign.
+
+    >>> figure(-0.12345), figure(-0.0001)
+    ('−0.123', '0.000')
+    """
+    told = f"{abs(value):,.{places}f}"
+    return f"{MINUS}{told}" if value < 0 and float(told.replace(",", "")) else told
+
+
+def signed(value: float, places: int = 3) -> str:
+    """A difference, with its sign whatever it is.
+
+    >>> signed(0.5), signed(-0.5), signed(0.0)
+    ('+0.500', '−0.500', '0.000')
+    """
+    told = figure(value, places)
+    return told if told.startswith(MINUS) or not float(told.replace(",", "")) else f"+{told}"
+
+
+def places(estimate: Estimate) -> int:
+    """Decimals that an estimate of 0 to 1 is worth."""
+    return 3 if estimate.high - estimate.low >= 0.004 else 4
+
+
+def difference(estimate: Estimate, sign: bool = True) -> str:
+    """A difference and its interval, in a sentence."""
+    digits, shown = places(estimate), signed if sign else figure
+    mean, low, high = (shown(v, digits) for v in (estimate.mean, estimate.low, estimate.high))
+    return f"{mean} (95% interval {low} to {high})"
+
+
+def between(estimate: Estimate, sign: bool = False) -> str:
+    """The interval alone, for a table or a picture.
+
+    >>> between(Estimate(0.5, 0.4, 0.6)), between(Estimate(0.0, -0.1, 0.1), sign=True)
+    ('[0.400, 0.600]', '[−0.100, +0.100]')
+    """
+    shown = signed if sign else figure
+    digits = places(estimate)
+    return f"[{shown(estimate.low, digits)}, {shown(estimate.high, digits)}]"
+
+
+def whole(number: float) -> str:
+    """A count with separators."""
+    return f"{number:,.0f}"
+
+
+def count(number: int, what: str) -> str:
+    """A count and what it counts, in the plural where it is one.
+
+    >>> count(1, "task"), count(1200, "agent")
+    ('1 task', '1,200 agents')
+    """
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
+def usd(amount: float) -> str:
+    """An amount of money at three digits, whole dollars at least.
+
+    >>> usd(0.0123456), usd(3.14159), usd(51.5), usd(1234.5), usd(0.0)
+    ('$0.0123', '$3.14', '$51.5', '$1,234', '$0')
+    """
+    if amount == 0.0:
+        return "$0"
+    return f"${amount:,.{max(0, 2 - math.floor(math.log10(abs(amount))))}f}"
+
+
+def rough(number: float) -> str:
+    """A number at one digit, or two where the first is 1: no more is known of it.
+
+    >>> rough(1234), rough(47_812)
+    ('1,200', '50,000')
+    """
+    power = 10.0 ** math.floor(math.log10(number))
+    step = power / 10 if number / power < 2 else power
+    return whole(round(number / step) * step)

@@ -1,0 +1,252 @@
+"""`routerd bench ope`: what another policy would have earned, from what was logged."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from routerd.cli.output import Failed, console, json_option, say_json, table
+
+if TYPE_CHECKING:
+    from bench.ope import Result
+    from bench.ope_estimators import Sample
+
+
+def mapping(text: str | None) -> dict[str, str]:
+    """`a=x,b=y` as a mapping."""
+    pairs = [part.partition("=") for part in (text or "").split(",") if part]
+    wrong = [name for name, equals, value in pairs if not (name and equals and value)]
+    if wrong:
+        raise Failed(f"--columns: {wrong[0]!r} must be ROLE=COLUMN", exit_code=2)
+    return {name.strip(): value.strip() for name, _, value in pairs}
+
+
+def equalities(texts: Sequence[str]) -> list[tuple[str, str]]:
+    """Each `column=value` as a pair."""
+    pairs = [text.partition("=") for text in texts]
+    wrong = [text for text, (name, equals, _) in zip(texts, pairs, strict=True) if not equals]
+    if wrong:
+        raise Failed(f"--where: {wrong[0]!r} must be COLUMN=VALUE", exit_code=2)
+    return [(name, value) for name, _, value in pairs]
+
+
+def two_numbers(text: str | None) -> tuple[float, float] | None:
+    """`LOW,HIGH` as numbers."""
+    if text is None:
+        return None
+    try:
+        low, high = (float(part) for part in text.split(","))
+    except ValueError:
+        low = high = 0.0
+    if not low < high:
+        raise Failed(f"--bounds: {text!r} must be LOW,HIGH, two numbers, LOW < HIGH", exit_code=2)
+    return low, high
+
+
+@click.command()
+@click.argument("log", type=click.Path(path_type=Path))
+@click.option(
+    "--policy",
+    required=True,
+    metavar="POLICY",
+    help="What is judged: a configuration (YAML; data directories only), uniform, logged, "
+    "always:ACTION, or column:NAME, the column of a table that holds the judged policy's "
+    "probability of what was done.",
+)
+@click.option("--columns", metavar="ROLE=COLUMN,...", help="Columns of a table; see below.")
+@click.option(
+    "--where", metavar="COLUMN=VALUE", multiple=True, help="Only these rows of a table. Repeatable."
+)
+@click.option(
+    "--fixed-law",
+    is_flag=True,
+    help="The policy that made this table did not learn meanwhile: allows narrower intervals.",
+)
+@click.option("--partition", default="default", show_default=True, help="Of a data directory.")
+@click.option(
+    "--burn-in",
+    metavar="FRACTION",
+    type=click.FloatRange(0, 1, max_open=True),
+    default=0.0,
+    show_default=True,
+    help="Share of a data directory's decisions, from the start, that teach and are not scored.",
+)
+@click.option(
+    "--bounds",
+    metavar="LOW,HIGH",
+    help="Least and largest possible reward. Default: known where cost and latency weigh "
+    "nothing, or where all rewards are 0 or 1.",
+)
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write the JSON here.")
+@json_option
+def ope(
+    log: Path,
+    policy: str,
+    columns: str | None,
+    where: tuple[str, ...],
+    fixed_law: bool,
+    partition: str,
+    burn_in: float,
+    bounds: str | None,
+    seed: int,
+    out: Path | None,
+    as_json: bool,
+) -> None:
+    """Estimate what a policy would have earned per decision on logged traffic.
+
+    LOG is a data directory of routerd, or a table (Parquet or CSV) with a row per decision.
+
+    In a data directory a configuration is led along the log: at each decision its law is what it
+    would be after learning from the outcomes logged until then. Its utility weights, source ranks
+    and rule for missing outcomes say what a decision earned. Decisions that named their agent, that
+    another agent ran, or that have no outcome are left out and counted.
+
+    Roles of a table's columns: action (agent_id), reward (quality), propensity, law (JSON of
+    {action: probability}), context (work_type; several joined by +), executed (executed_agent_id),
+    reason. For example, for the Open Bandit Dataset:
+    --columns action=item_id,reward=click,propensity=propensity_score,context=position
+
+    Where the log cannot tell, the answer is the reason why.
+    """
+    from bench.recorded import DataError
+    from routerd.log.base import LogCorrupt, LogUnavailable
+
+    limits = two_numbers(bounds)
+    try:
+        if log.is_dir():
+            told = of_directory(log, policy, partition, burn_in, limits, seed)
+        else:
+            rows = equalities(where)
+            told = of_table(log, policy, mapping(columns), rows, fixed_law, limits, seed)
+        if out is not None:
+            import msgspec
+
+            out.write_bytes(msgspec.json.format(msgspec.json.encode(told)) + b"\n")
+    except (DataError, LogUnavailable) as error:
+        raise Failed(str(error), exit_code=2) from None
+    except LogCorrupt as error:
+        raise Failed(str(error)) from None
+    except OSError as error:
+        raise Failed(f"cannot write {out}: {error.strerror or error}", exit_code=2) from None
+    if as_json:
+        import msgspec
+
+        say_json(msgspec.to_builtins(told))
+    else:
+        show(policy, told)
+
+
+def of_directory(
+    directory: Path,
+    policy: str,
+    partition: str,
+    burn_in: float,
+    bounds: tuple[float, float] | None,
+    seed: int,
+) -> list[Result]:
+    """The results of a data directory."""
+    from bench.ope_log import read_log
+    from bench.ope_rules import COLUMN, is_rule
+    from bench.recorded import DataError
+    from routerd.cli.bench_replay import progress
+    from routerd.cli.check_config import load_or_fail
+    from routerd.log.sqlite import SqliteLog
+
+    if policy.startswith(COLUMN):
+        raise DataError(f"--policy {policy}: {directory} is a data directory, not a table")
+    judged = policy if is_rule(policy) else load_or_fail(Path(policy))
+    log = SqliteLog.open(directory, read_only=True)
+    try:
+        with progress() as bar:
+            found = read_log(log, partition, judged, burn_in=burn_in, bounds=bounds, told=bar)
+    finally:
+        log.close()
+    return judge(found.sample, found.independent, found.left_out, None, seed)
+
+
+def of_table(
+    path: Path,
+    policy: str,
+    columns: dict[str, str],
+    where: list[tuple[str, str]],
+    fixed_law: bool,
+    bounds: tuple[float, float] | None,
+    seed: int,
+) -> list[Result]:
+    """The results of a table."""
+    from bench.ope_rules import FORMS, is_rule
+    from bench.ope_table import read_table
+    from bench.recorded import DataError
+
+    if not is_rule(policy):
+        told = f"on a table it must be one of {FORMS} or column:NAME"
+        raise DataError(f"--policy {policy}: {told}; a configuration needs a data directory")
+    found = read_table(path, columns, policy, where=where, bounds=bounds)
+    return judge(found.sample, fixed_law, found.left_out, found.unfit, seed)
+
+
+def judge(
+    sample: Sample | None,
+    independent: bool,
+    left_out: Mapping[str, int],
+    unfit: str | None,
+    seed: int,
+) -> list[Result]:
+    """Every estimator's word, or the refusal of all."""
+    from bench.ope import refused_all, results
+    from bench.ope_refusal import NO_ROWS
+
+    if sample is None:
+        reason = unfit or f"{NO_ROWS}: no decision is left that can be judged"
+        return refused_all(reason, left_out=left_out)
+    return results(sample, independent=independent, left_out=left_out, seed=seed)
+
+
+def show(policy: str, told: Sequence[Result]) -> None:
+    """The results for people."""
+    first = told[0]
+    out = ", ".join(f"{count:,} {why.replace('_', ' ')}" for why, count in first.left_out.items())
+    click.echo(f"{policy} on {first.n:,} decisions" + (f"; left out: {out}" if out else ""))
+    if first.overlap is not None:
+        over = first.overlap
+        click.echo(
+            f"as logged they earned {first.logged_value:.4g}; weights: mean "
+            f"{over.mean_weight:.3g}, largest {over.max_weight:.3g}"
+        )
+    kinds = {
+        "bootstrap": "intervals are bootstraps: the rows are independent",
+        "anytime": "intervals are confidence sequences: a law learnt from the rows; they hold "
+        "however often you look, and are wide",
+    }
+    click.echo(next((kinds[row.interval] for row in told if row.interval), ""))
+    reasons = list(dict.fromkeys(row.refused for row in told if row.refused))
+    console().print(
+        table(
+            ["estimator", "value", "95% interval", "above the log", "effective rows", "refused"],
+            [in_cells(row, reasons) for row in told],
+        )
+    )
+    for row in told:
+        if row.exact95 is not None:
+            low, high = row.exact95
+            click.echo(
+                f"{row.estimator} without any large-sample argument: [{low:.4g}, {high:.4g}]"
+            )
+    for number, reason in enumerate(reasons, 1):
+        click.echo(f"refused {number}: {reason}")
+
+
+def in_cells(row: Result, reasons: list[str]) -> list[str]:
+    none = "none: rests on a model" if row.refused is None else ""
+    return [
+        row.estimator,
+        "" if row.value is None else f"{row.value:.4g}",
+        none if row.ci95 is None else f"[{row.ci95[0]:.4g}, {row.ci95[1]:.4g}]",
+        "" if row.lift95 is None else f"[{row.lift95[0]:+.4g}, {row.lift95[1]:+.4g}]",
+        "" if row.ess is None else f"{row.ess:,.0f}",
+        str(reasons.index(row.refused) + 1) if row.refused else "",
+    ]

@@ -1,0 +1,102 @@
+"""`routerd prove`: would routing have paid on these tasks? One page, or why it cannot be told."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from routerd import __version__
+from routerd.cli.output import Failed, console, json_option, say_json
+
+if TYPE_CHECKING:
+    from bench.findings import Proof
+
+PAGE = "prove.html"
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--agents", help="Only these of the recorded agents, with commas between.")
+@click.option(
+    "--cost-weight",
+    type=click.FloatRange(0.0),
+    default=0.0,
+    show_default=True,
+    help="What a dollar is worth in quality: utility = quality - L x cost_usd.",
+    metavar="L",
+)
+@click.option(
+    "--seeds",
+    type=click.IntRange(1),
+    help="Orders in which the tasks come.  [default: 20, fewer for much data]",
+    metavar="N",
+)
+@click.option("--jobs", type=click.IntRange(1), help="Processes.  [default: one a core]", metavar="N")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help=f"The page.  [default: {PAGE}; none with --json]",
+    metavar="PAGE.html",
+)
+@json_option
+def prove(
+    file: Path,
+    agents: str | None,
+    cost_weight: float,
+    seeds: int | None,
+    jobs: int | None,
+    out: Path | None,
+    as_json: bool,
+) -> None:
+    """Tell whether routing would have paid on the tasks in FILE.
+
+    FILE is CSV or Parquet with a row per task and agent: task_id, agent_id, quality from 0 to 1;
+    if you have them, domain (the work type) and cost_usd. Needs no daemon and no configuration.
+    """
+    import msgspec
+
+    from bench.proof_page import proof_page
+    from bench.verdict import verdict
+
+    out = out or (None if as_json else Path(PAGE))
+    if out is not None and not out.absolute().parent.is_dir():
+        raise Failed(f"there is no directory {out.parent} to write {out.name} to", exit_code=2)
+    proof = proved(file, agents, cost_weight, seeds, jobs or len(os.sched_getaffinity(0)))
+    if out is not None:
+        try:
+            out.write_text(proof_page(proof, __version__), encoding="utf-8")
+        except OSError as error:
+            raise Failed(f"cannot write {out}: {error.strerror}") from None
+    found = verdict(proof)
+    if as_json:
+        say_json({"verdict": found._asdict(), **msgspec.to_builtins(proof)})
+        return
+    for line in (f"{found.answer}.", *found.sentences):
+        click.echo(line)
+    click.echo(f"The page: {out}")
+
+
+def proved(
+    file: Path, agents: str | None, cost_weight: float, seeds: int | None, jobs: int
+) -> Proof:
+    """The findings, with a progress bar on a terminal; exit code 2 where the file is wrong."""
+    from rich.progress import Progress
+
+    from bench.datasets import DataError, load
+    from bench.prove import prove as find
+
+    screen = console(stderr=True)
+    with Progress(console=screen, disable=not screen.is_terminal, transient=True) as progress:
+        bar = progress.add_task("reading", total=None)
+
+        def told(done: int, of: int) -> None:
+            progress.update(bar, description="replaying", completed=done, total=of)
+
+        try:
+            data = load(file, agents.split(",") if agents else None)
+            return find(data, cost_weight, seeds, jobs, told)
+        except DataError as error:
+            raise Failed(str(error), exit_code=2) from None

@@ -1,0 +1,215 @@
+"""Promise 2: a failing disk is never acknowledged; the daemon says so, reads on, and comes back."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+from grpc_health.v1 import health_pb2
+
+from routerd.clock import wall_clock
+from routerd.config import parse
+from routerd.log.fold import fold
+from routerd.log.sqlite import SqliteLog
+from routerd.server.app import Server
+from routerd.v1 import router_pb2_grpc
+from tests.e2e.daemon import PATIENCE_S, Daemon, verified
+from tests.e2e.test_kill import CONFIG, Ledger, hold_to_the_ledgers, send_again, work
+from tests.log.disk import watched_disk
+from tests.server.harness import Client, Refusal, refused
+
+SERVING = health_pb2.HealthCheckResponse.SERVING
+NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+TASK = {"work_type": "code"}
+
+
+async def health(client: Client, wanted: int) -> None:
+    """Wait until every service has this health."""
+    for service in ("", "routerd.v1.RouterService", "routerd.v1.AuditService"):
+        request = health_pb2.HealthCheckRequest(service=service)
+        async with asyncio.timeout(PATIENCE_S):
+            while (await client.health.Check(request)).status != wanted:
+                await asyncio.sleep(0.02)
+
+
+async def until_read_only(ledger: Ledger, channel: grpc.aio.Channel) -> Refusal:
+    """Work until a call is refused; every refusal must be for the disk's sake."""
+    return await refused(work(ledger, router_pb2_grpc.RouterServiceStub(channel)))
+
+
+async def read_on(client: Client, ledgers: list[Ledger]) -> None:
+    """What was acknowledged is answered for; what is new is refused and changes nothing."""
+    for ledger in ledgers:
+        known = {key: routed for key, routed in ledger.routes.items() if routed}
+        request_id, routed = next(iter(known.items()))
+        record = await client.decision(routed.decision_id)
+        assert (record.agent_id, record.request_id) == (routed.agent_id, request_id)
+        shown = await client.preview(request_id=f"{request_id}-x", task=TASK)
+        assert shown.agent_id
+        refusal = await refused(client.route(request_id=f"{request_id}-x", task=TASK))
+        assert_read_only(refusal)
+        assert_read_only(await refused(client.report(decision_id=routed.decision_id, quality=0.1)))
+
+
+def assert_read_only(refusal: Refusal) -> None:
+    assert (refusal.code, refusal.reason) == (grpc.StatusCode.UNAVAILABLE, "READ_ONLY")
+
+
+async def test_a_full_disk_under_load_loses_nothing_and_is_left_behind(tmp_path: Path) -> None:
+    """The daemon's files may not grow: READ_ONLY and NOT_SERVING until they may, twice."""
+    ledgers = [Ledger(f"c{i}") for i in range(6)]
+    with Daemon(tmp_path, CONFIG) as daemon:
+        async with grpc.aio.insecure_channel(daemon.address) as channel:
+            client = Client(channel)
+            for _ in range(2):
+                await health(client, SERVING)
+                working = [asyncio.create_task(until_read_only(le, channel)) for le in ledgers]
+                await asyncio.sleep(0.4)
+                daemon.limit_file_bytes(4_096)
+                for refusal in await asyncio.gather(*working):
+                    assert_read_only(refusal)
+                await health(client, NOT_SERVING)
+                await read_on(client, ledgers)
+                daemon.limit_file_bytes(-1)
+                await health(client, SERVING)
+            stub = router_pb2_grpc.RouterServiceStub(channel)
+            await asyncio.gather(*(send_again(ledger, stub) for ledger in ledgers))
+        assert daemon.end() == 0
+        assert "Traceback" not in daemon.complaints()
+    hold_to_the_ledgers(daemon.data, ledgers)
+    assert verified(daemon.data).mismatches == ()
+
+
+async def test_a_daemon_that_ends_on_a_full_disk_has_kept_its_word(tmp_path: Path) -> None:
+    """SIGTERM while read-only ends it cleanly; a new start has all that was acknowledged."""
+    ledger = Ledger("c")
+    with Daemon(tmp_path, CONFIG) as daemon:
+        async with grpc.aio.insecure_channel(daemon.address) as channel:
+            working = asyncio.create_task(until_read_only(ledger, channel))
+            await asyncio.sleep(0.2)
+            daemon.limit_file_bytes(4_096)
+            assert_read_only(await working)
+        assert await asyncio.to_thread(daemon.end) == 0
+        daemon.start()
+        async with grpc.aio.insecure_channel(daemon.address) as channel:
+            await send_again(ledger, router_pb2_grpc.RouterServiceStub(channel))
+        assert daemon.end() == 0
+    hold_to_the_ledgers(daemon.data, [ledger])
+    assert verified(daemon.data).mismatches == ()
+
+
+class Running:
+    """A server in this process on a log in a directory."""
+
+    def __init__(self, app: Server, log: SqliteLog, client: Client) -> None:
+        self.app, self.log, self.client = app, log, client
+
+    def hold_to_the_log(self) -> None:
+        """The live state is the one that a fold of the log gives."""
+        assert self.app.sequencer.state.hash() == fold(self.log, "default").hash()
+
+
+@asynccontextmanager
+async def running(folder: Path, **config: Any) -> AsyncIterator[Running]:
+    log = SqliteLog.open(folder)
+    app = Server(parse({**CONFIG, "listen": "127.0.0.1:0", **config}), log, wall_clock())
+    await app.start()
+    try:
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{app.port}") as channel:
+            yield Running(app, log, Client(channel))
+    finally:
+        await app.stop()
+        log.close()
+
+
+def break_descriptors(*broken: int) -> None:
+    """Lead descriptors of a file into a pipe, which the kernel can neither fsync nor read at."""
+    pipe = os.pipe()
+    for fd in broken:
+        os.dup2(pipe[0], fd, inheritable=False)
+    for end in pipe:
+        os.close(end)
+
+
+def descriptors_of(path: Path) -> list[int]:
+    found = []
+    for fd in map(int, os.listdir("/proc/self/fd")):
+        with contextlib.suppress(FileNotFoundError):
+            if os.readlink(f"/proc/self/fd/{fd}") == str(path):
+                found.append(fd)
+    return found
+
+
+async def test_a_disk_that_refuses_writes_is_told_and_recovered_from(tmp_path: Path) -> None:
+    """SQLite is refused every write and sync until the disk works: state equals a refold then."""
+    with watched_disk() as disk:
+        async with running(tmp_path) as s:
+            kept = await s.client.route(request_id="kept", task=TASK)
+            await s.client.report(decision_id=kept.decision_id, outcome_id="o", quality=1.0)
+            before = s.app.sequencer.state.hash()
+            disk.failing = range(1, 2**31)
+            calls = [refused(s.client.route(request_id=f"r{i}", task=TASK)) for i in range(5)]
+            for refusal in await asyncio.gather(*calls):
+                assert_read_only(refusal)
+            await health(s.client, NOT_SERVING)
+            assert s.app.sequencer.state.hash() == before
+            assert await s.client.route(request_id="kept", task=TASK) == kept
+            again = await s.client.report(decision_id=kept.decision_id, outcome_id="o", quality=1.0)
+            assert again.duplicate
+            assert (await s.client.decision(kept.decision_id)).outcome.quality == 1.0
+            disk.failing = range(0)
+            await health(s.client, SERVING)
+            s.hold_to_the_log()
+            routed = await s.client.route(request_id="r0", task=TASK)
+            assert routed.position == kept.position + 2
+            s.hold_to_the_log()
+    assert verified(tmp_path).mismatches == ()
+
+
+@pytest.mark.parametrize("durability", ["process", "power"])
+async def test_an_fsync_that_fails_is_no_acknowledgement(tmp_path: Path, durability: str) -> None:
+    """Who waits for the platter gets READ_ONLY; after recovery the same call is acknowledged."""
+    async with running(tmp_path, durability=durability) as s:
+        kept = await s.client.route(request_id="kept", task=TASK)
+        await s.client.report(decision_id=kept.decision_id, outcome_id="o1", quality=1.0)
+        assert s.log._wal_fd is not None
+        break_descriptors(s.log._wal_fd)
+        if durability == "power":
+            assert_read_only(await refused(s.client.route(request_id="lost", task=TASK)))
+        told = {"decision_id": kept.decision_id, "outcome_id": "o2", "quality": 0.5}
+        assert_read_only(await refused(s.client.report(**told)))
+        await health(s.client, NOT_SERVING)
+        assert_read_only(await refused(s.client.route(request_id="later", task=TASK)))
+        assert (await s.client.decision(kept.decision_id)).outcome.quality >= 0.5
+        await health(s.client, SERVING)
+        s.hold_to_the_log()
+        await s.client.report(**told)
+        assert (await s.client.decision(kept.decision_id)).outcome.quality == 0.5
+        assert (await s.client.decision(kept.decision_id)).outcome.reports == 2
+        await s.client.route(request_id="later", task=TASK)
+        s.hold_to_the_log()
+    assert verified(tmp_path).mismatches == ()
+
+
+async def test_a_disk_that_can_not_even_be_read_is_recovered_from(tmp_path: Path) -> None:
+    """While the WAL can be neither written nor read nothing is answered; then all that it held."""
+    async with running(tmp_path) as s:
+        kept = await s.client.route(request_id="kept", task=TASK)
+        break_descriptors(*descriptors_of(tmp_path / "log.db-wal"))
+        for _ in range(3):
+            assert_read_only(await refused(s.client.route(request_id="lost", task=TASK)))
+        assert_read_only(await refused(s.client.decision(kept.decision_id)))
+        await health(s.client, NOT_SERVING)
+        await health(s.client, SERVING)
+        s.hold_to_the_log()
+        assert await s.client.route(request_id="kept", task=TASK) == kept
+        lost = await s.client.route(request_id="lost", task=TASK)
+        assert lost.position == kept.position + 1
+    assert verified(tmp_path).mismatches == ()

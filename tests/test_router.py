@@ -1,0 +1,179 @@
+"""The in-process router: the daemon's engine, its log and its refusals, without a server."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from routerd import Router
+from routerd.config import ConfigErrors, parse
+from routerd.core.errors import ErrorReason, RouterError
+from routerd.core.values import Outcome, Request, Task
+from routerd.log.base import LogUnavailable
+from routerd.log.fold import fold
+from routerd.log.sqlite import SqliteLog
+from routerd.log.verify import verify
+from tests.log.disk import watched_disk
+from tests.log.faulty import FaultyLog
+
+CONFIG: dict[str, Any] = {
+    "agents": [{"id": "small"}, {"id": "large", "capabilities": ["code"]}],
+    "clock": "logical",
+    "seed": 4,
+}
+
+
+def failing(**config: Any) -> tuple[Router, FaultyLog]:
+    """A router over a disk that can fail."""
+    log = FaultyLog()
+    return Router(log, parse({**CONFIG, **config})), log
+
+
+def refused(reason: ErrorReason, router: Router, call: str, **fields: Any) -> RouterError:
+    """The refusal of a call that must be refused for this reason."""
+    with pytest.raises(RouterError) as caught:
+        getattr(router, call)(**fields)
+    assert caught.value.reason is reason
+    return caught.value
+
+
+def test_values_and_fields_are_the_same_call() -> None:
+    """A call takes a whole Request or Outcome, or their fields, those of the task among them."""
+    with Router.open(CONFIG) as router:
+        whole = router.route(Request(request_id="r", task=Task(work_type="code"), pool="default"))
+        parts = router.route(request_id="r", work_type="code", pool="default")
+        assert parts.decision == whole.decision
+        ack = router.report(Outcome(outcome_id="o", decision_id=whole.decision_id, success=True))
+        again = router.report(outcome_id="o", decision_id=whole.decision_id, success=True)
+        assert again == ack._replace(duplicate=True)
+
+
+def test_an_unknown_field_is_an_error_of_the_program() -> None:
+    """A misspelt field raises TypeError, and nothing is decided."""
+    with Router.open(CONFIG) as router:
+        before = router.state_hash()
+        with pytest.raises(TypeError, match="work_typ"):
+            router.route(work_typ="code")
+        assert router.state_hash() == before
+
+
+def test_a_wrong_configuration_is_refused_whole() -> None:
+    """Every error comes at once, from plain data as from a file."""
+    with pytest.raises(ConfigErrors) as caught:
+        Router.open({"agents": [{"id": "a"}, {"id": "a"}], "sed": 1})
+    assert [path for path, _ in caught.value.errors] == ["sed", "agents[1].id"]
+
+
+def test_the_log_outlives_the_router(tmp_path: Path) -> None:
+    """A second router on the same directory goes on where the first ended."""
+    with Router.open(CONFIG, tmp_path) as router:
+        answer = router.route(request_id="r", work_type="code")
+        router.report(decision_id=answer.decision_id, quality=0.5, cost_usd=0.1)
+        before = router.state_hash()
+    with Router.open(CONFIG, tmp_path) as router:
+        assert router.state_hash() == before
+        assert router.route(request_id="r", work_type="code").decision_id == answer.decision_id
+        found = router.find(answer.decision_id)
+        assert (found.quality, found.cost_usd, found.reports, found.open) == (0.5, 0.1, 1, True)
+
+
+def test_a_directory_has_one_router(tmp_path: Path) -> None:
+    """A second one on the same directory is refused while the first is open."""
+    with (
+        Router.open(CONFIG, tmp_path),
+        pytest.raises(LogUnavailable, match=r"in use by the process with pid \d+"),
+    ):
+        Router.open(CONFIG, tmp_path)
+
+
+def test_threads_share_a_router(tmp_path: Path) -> None:
+    """Calls from several threads are decided one after the other; verify finds no mismatch."""
+    with Router.open(CONFIG, tmp_path) as router:
+
+        def calls(number: int) -> None:
+            for i in range(25):
+                answer = router.route(request_id=f"{number}-{i}", work_type=f"w{number}")
+                router.report(decision_id=answer.decision_id, quality=i / 25)
+
+        threads = [threading.Thread(target=calls, args=(n,)) for n in range(6)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        final = router.state_hash()
+    log = SqliteLog.open(tmp_path, read_only=True)
+    found = verify(log)
+    log.close()
+    assert (found.decisions, found.events, found.mismatches) == (150, 301, ())
+    assert found.state_hashes == {"default": final}
+
+
+def test_refusals_are_those_of_the_contract() -> None:
+    """The same reasons, metadata and field paths as over gRPC."""
+    with Router.open(CONFIG) as router:
+        why = refused(
+            ErrorReason.FIELD_VIOLATIONS, router, "route", complexity=2.0, max_cost_usd=-1.0
+        )
+        assert [v.field for v in why.violations] == ["max_cost_usd", "task.complexity"]
+        refused(ErrorReason.EMPTY_POOL, router, "preview", pool="nowhere")
+        refused(ErrorReason.DECISION_NOT_FOUND, router, "find", decision_id="nobody")
+        refused(ErrorReason.DECISION_NOT_FOUND, router, "report", decision_id="x", success=True)
+
+
+def test_a_full_disk_is_read_only_until_it_is_not() -> None:
+    """A call that could not be written is READ_ONLY and forgotten; the next tries again."""
+    router, log = failing()
+    kept = router.route(request_id="kept")
+    before = router.state_hash()
+    log.full = True
+    refused(ErrorReason.READ_ONLY, router, "route", request_id="lost")
+    refused(ErrorReason.READ_ONLY, router, "report", decision_id=kept.decision_id, quality=1.0)
+    assert router.state_hash() == before == fold(log, "default").hash()
+    assert router.route(request_id="kept").decision_id == kept.decision_id
+    assert router.find(kept.decision_id).open
+    log.heal()
+    router.route(request_id="lost")
+    assert router.state_hash() == fold(log, "default").hash()
+
+
+def test_a_failed_fsync_is_no_acknowledgement() -> None:
+    """An outcome that did not reach the platter is refused; sent again, it is learnt once."""
+    router, log = failing()
+    name = router.route().decision_id
+    log.unsyncable = True
+    told: dict[str, Any] = {"decision_id": name, "outcome_id": "o", "quality": 1.0}
+    refused(ErrorReason.READ_ONLY, router, "report", **told)
+    log.heal()
+    router.report(**told)
+    assert log.synced["default"] == log.last("default")[0]
+    assert router.find(name).reports == 1
+    assert router.state_hash() == fold(log, "default").hash()
+
+
+def test_with_durability_power_a_decision_reaches_the_platter_too() -> None:
+    """A route is answered after its fsync, and refused when that fails."""
+    router, log = failing(durability="power")
+    router.route()
+    assert log.synced["default"] == log.last("default")[0]
+    log.unsyncable = True
+    refused(ErrorReason.READ_ONLY, router, "route")
+
+
+def test_a_real_disk_that_refuses_writes_is_recovered_from(tmp_path: Path) -> None:
+    """SQLite refused by its disk: READ_ONLY, then the same call succeeds on the same router."""
+    with watched_disk() as disk, Router.open(CONFIG, tmp_path) as router:
+        router.route(request_id="kept")
+        before = router.state_hash()
+        disk.failing = range(1, 2**31)
+        refused(ErrorReason.READ_ONLY, router, "route", request_id="lost")
+        refused(ErrorReason.READ_ONLY, router, "route", request_id="lost")
+        assert router.state_hash() == before
+        disk.failing = range(0)
+        assert router.route(request_id="lost").position == 3
+        final = router.state_hash()
+    log = SqliteLog.open(tmp_path, read_only=True)
+    assert verify(log).state_hashes == {"default": final}
+    log.close()
