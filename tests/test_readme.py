@@ -81,6 +81,8 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The README's daemon, with its configuration, on its port, in an empty directory."""
     home = tmp_path_factory.mktemp("readme")
     (home / "routerd.yaml").write_text(examples("yaml")[0])
+    rows = [f"t{i:03d},{a},{(i * (3 + a)) % 7 / 7:.3f},0.0{1 + a}" for i in range(30) for a in (0, 1)]
+    (home / "tasks.csv").write_text("\n".join(["task_id,agent_id,quality,cost_usd", *rows]))
     process = subprocess.Popen(
         [sys.executable, "-m", "routerd", "serve", "--config", "routerd.yaml"],
         cwd=home,
@@ -131,7 +133,7 @@ def test_the_shell_examples_run(daemon: Path) -> None:
             told = re.search(r"\b([0-9a-v]{16})\b", out)
             assert told, out
             decision_id = told[1]
-    assert ran == ["check-config", "serve", "route", "outcome", "decision", "verify"]
+    assert ran == ["check-config", "serve", "route", "outcome", "decision", "verify", "prove"]
 
 
 @pytest.mark.parametrize("example", examples("python"), ids=["grpc", "in-process"])
