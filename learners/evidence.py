@@ -73,14 +73,18 @@ class Rotated:
     ) -> Array:
         """V^-1, (g, d, d)."""
         sets, arms, slopes = diagonal.shape
-        wide = self.basis.transpose(1, 0, 2).reshape(slopes, arms * slopes)
         arrow = np.matmul(self.basis, tilt[..., None])[..., 0]  # (g, k, slopes), turned back
         weighted = corner[:, :, None] * arrow
         ai = np.empty((sets, slopes + 1, slopes + 1))  # sum_k A_k^-1
         ai[:, 0, 0] = corner.sum(axis=1)
         ai[:, 0, 1:] = ai[:, 1:, 0] = -weighted.sum(axis=1)
-        ai[:, 1:, 1:] = np.matmul(wide / diagonal.reshape(sets, 1, -1), wide.T)
-        ai[:, 1:, 1:] += np.matmul(arrow.transpose(0, 2, 1), weighted)
+        for g in range(sets):
+            # One product an arm: BLAS shares larger ones among threads, whose number moves bits.
+            right = np.concatenate([self.basis, arrow[g, :, :, None]], axis=2)
+            left = np.concatenate(
+                [self.basis / diagonal[g, :, None, :], weighted[g, :, :, None]], axis=2
+            )
+            ai[g, 1:, 1:] = np.matmul(left, right.transpose(0, 2, 1)).sum(axis=0)
         r_inverse = np.repeat(inverse[:, :2], (1, slopes), axis=1)
         p_inverse = np.repeat(inverse[:, 2:], slopes + 1, axis=1)
         p_inverse[:, 0] = self.p_0**-2.0

@@ -23,7 +23,7 @@ from scipy.special import ndtr
 from learners.base import Array
 
 # An arm lies within this many sds of its mean but for a probability below 1e-9.
-_REACH = np.array(6.0)
+_REACH = 6.0
 
 # Knots of one arm, in its own sds. They minimise the mean eighth power of the error over random
 # cases of 3 to 20 arms whose sds span 500x. The first is the reach: all mass that matters is above.
@@ -74,17 +74,40 @@ def win_probabilities(mean: Array, sd: Array) -> Array:
         return np.ones(1)
     if len(means) == 2:
         return _duel(means, sds)
-    reach = sd * _REACH
-    low = max((mean - reach).tolist())
-    top = mean + reach
-    if min(top.tolist()) < low:
-        law = np.zeros(len(means))
-        contends = (top >= low).nonzero()[0]
-        law[contends] = win_probabilities(mean[contends], sd[contends])
-        return law
-    # A contender lies within its own reach of `low`, so no precision is lost by measuring from
-    # there, however far the means lie from zero and however much the scales differ.
-    return _integrate((mean - low)[:, None], (sd + _POINT_SD)[:, None])
+    low, contends = _contenders(means, sds)
+    if len(contends) == len(means):
+        return _integrate((mean - low)[:, None], (sd + _POINT_SD)[:, None])
+    law = np.zeros(len(means))
+    means, sds = [means[k] for k in contends], [sds[k] for k in contends]
+    if len(contends) == 1:
+        law[contends[0]] = 1.0
+    elif len(contends) == 2:
+        law[contends] = _duel(means, sds)
+    else:
+        # A contender lies within its own reach of `low`, so no precision is lost by measuring
+        # from there, however far the means lie from zero and however much the scales differ.
+        law[contends] = _integrate(
+            (np.array(means) - low)[:, None], (np.array(sds) + _POINT_SD)[:, None]
+        )
+    return law
+
+
+def _contenders(mean: list[float], sd: list[float]) -> tuple[float, list[int]]:
+    """Where the surest arm's reach ends below, and the arms that beat that arm at all.
+
+    An arm that is the largest beats the surest, so P(X_k > X_surest) bounds its probability; the
+    difference of the two is normal.
+    """
+    lows = [m - _REACH * s for m, s in zip(mean, sd, strict=True)]
+    low = max(lows)
+    surest = lows.index(low)
+    top, wide = mean[surest], sd[surest] * sd[surest]
+    beats = [
+        k
+        for k, (m, s) in enumerate(zip(mean, sd, strict=True))
+        if m >= top or (top - m) * (top - m) <= _REACH * _REACH * (s * s + wide)
+    ]
+    return low, beats
 
 
 def _duel(mean: list[float], sd: list[float]) -> Array:

@@ -42,20 +42,19 @@ def value_of_information(
     gap = mean[best] - mean
     if mean.size > 1:
         gap[best] = np.inf
-        gap[best] = gap.min()
+        gap[best] = np.minimum.reduce(gap)
     per_look = PER_LOOK[: max(1, math.ceil(math.log2(horizon)))]
-    column = variance[:, None]
-    reach = column / np.sqrt(column + per_look * noise)  # sd sqrt(n var / (n var + noise))
-    a = gap[:, None] / -reach
+    root = np.sqrt(variance[:, None] + per_look * noise)  # S(n) = variance / root
+    a = (gap / -variance)[:, None] * root
     worth = a * a
     worth *= MINUS_HALF
     np.exp(worth, worth)
     worth *= INV_SQRT_2PI
     a *= ndtr(a)
     worth += a
-    worth *= reach
+    worth /= root
     worth *= per_look * horizon - 1.0
-    bonus = np.maximum.reduce(worth, 1)
+    bonus = variance * np.maximum.reduce(worth, 1)
     return mean + bonus, spread * np.sqrt(variance)
 
 

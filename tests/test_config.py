@@ -63,8 +63,8 @@ REFUSED = {
         "outcomes.missing_quality: must be at most 1, not 1.5",
     ),
     "at an open end": (
-        AGENTS + "utility: {cost_scale_usd: 0}",
-        "utility.cost_scale_usd: must be above 0, not 0",
+        AGENTS + "outcomes: {window_hours: 0}",
+        "outcomes.window_hours: must be above 0, not 0",
     ),
     "empty text": (AGENTS + "listen: ''", "listen: must not be empty"),
     "too long": (

@@ -81,7 +81,8 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The README's daemon, with its configuration, on its port, in an empty directory."""
     home = tmp_path_factory.mktemp("readme")
     (home / "routerd.yaml").write_text(examples("yaml")[0])
-    rows = [f"t{i:03d},{a},{(i * (3 + a)) % 7 / 7:.3f},0.0{1 + a}" for i in range(30) for a in (0, 1)]
+    cells = [(i, a) for i in range(30) for a in (0, 1)]
+    rows = [f"t{i:03d},{a},{(i * (3 + a)) % 7 / 7:.3f},0.0{1 + a}" for i, a in cells]
     (home / "tasks.csv").write_text("\n".join(["task_id,agent_id,quality,cost_usd", *rows]))
     process = subprocess.Popen(
         [sys.executable, "-m", "routerd", "serve", "--config", "routerd.yaml"],

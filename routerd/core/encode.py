@@ -40,6 +40,7 @@ class Encoder:
 
     An absent or unknown value leaves its columns zero. Categories without declared values get
     slots in order of first sight; the slots are state, so encode only says which would be new.
+    embedding_dimension: the length that task.embedding must have; 0 when the schema has none.
     """
 
     def __init__(self, schema: tuple[Feature, ...], seed: int) -> None:
@@ -47,21 +48,18 @@ class Encoder:
         self.columns: list[tuple[Feature, int]] = []
         self.matrices: dict[str, Array] = {}
         self.declared: dict[str, dict[str, int]] = {}
+        self.embedding_dimension = 0
         self.width = 1
         for feature in schema:
             self.columns.append((feature, self.width))
             if isinstance(feature, CategoryFeature) and feature.values:
                 self.declared[feature.name] = {v: i for i, v in enumerate(feature.values)}
             if isinstance(feature, EmbeddingFeature):
+                self.embedding_dimension = feature.dimension
                 self.matrices[feature.name] = features.projection(
                     feature.dimension, feature.size, seed
                 )
             self.width += width(feature)
-
-    @property
-    def embedding_dimension(self) -> int:
-        """Length that task.embedding must have; 0 when the schema has none."""
-        return next((f.dimension for f, _ in self.columns if isinstance(f, EmbeddingFeature)), 0)
 
     def encode(self, task: Task, slots: Slots) -> tuple[Array, int, tuple[tuple[str, str], ...]]:
         """x (width,), the cell of the task's work type, and the slots (space, value) it adds."""

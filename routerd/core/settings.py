@@ -13,8 +13,9 @@ from msgspec import Meta
 
 Id = Annotated[str, Meta(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/@+-]*$")]
 Name = Annotated[str, Meta(min_length=1, max_length=128)]
-Positive = Annotated[float, Meta(gt=0)]
-NonNegative = Annotated[float, Meta(ge=0)]
+Positive = Annotated[float, Meta(gt=0, le=1e9)]
+Scale = Annotated[float, Meta(ge=1e-9, le=1e9)]
+NonNegative = Annotated[float, Meta(ge=0, le=1e9)]
 Share = Annotated[float, Meta(ge=0, le=1)]
 Floor = Annotated[float, Meta(ge=0, le=0.5)]
 Count = Annotated[int, Meta(ge=1)]
@@ -59,7 +60,7 @@ class NumberFeature(Section, frozen=True, tag_field="kind", tag="number"):
 
     name: Name
     centre: float = 0.0
-    scale: Positive = 1.0
+    scale: Scale = 1.0
 
 
 class CategoryFeature(Section, frozen=True, tag_field="kind", tag="category"):
@@ -97,8 +98,8 @@ class Utility(Section, frozen=True):
     quality: NonNegative = 1.0
     cost: NonNegative = 0.0
     latency: NonNegative = 0.0
-    cost_scale_usd: Positive = 0.01
-    latency_scale_ms: Positive = 10_000.0
+    cost_scale_usd: Scale = 0.01
+    latency_scale_ms: Scale = 10_000.0
 
 
 class Learner(Section, frozen=True):
@@ -110,7 +111,7 @@ class Learner(Section, frozen=True):
 
     kind: Literal["pooled", "linear"] = "pooled"
     half_life_days: Positive | None = 90.0
-    epoch_hours: Positive = 24.0
+    epoch_hours: Annotated[float, Meta(ge=0.01, le=1e6)] = 24.0
 
 
 class ValuePolicy(Section, frozen=True, tag_field="kind", tag="value"):

@@ -95,7 +95,7 @@ def policy(law: Law, view: View) -> Law:
     kind = view.state.config.policy
     p, reason, detail = LAWS[type(kind)](view, law.eligible, kind)
     stages = (*law.stages, "policy")
-    return law._replace(p=p, policy_id=kind.id, reason=reason, detail=detail, stages=stages)
+    return Law(law.eligible, p, kind.id, reason, detail, stages, law.excluded)
 
 
 def explicit(law: Law, view: View) -> Law:

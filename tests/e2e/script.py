@@ -2,6 +2,7 @@
 
 python -m tests.e2e.script DIR [STOP]    plays it on a router with its log in DIR, stopping and
                                          starting anew before the step STOP
+python -m tests.e2e.script DIR wide      plays its beginning with as many columns as there may be
 """
 
 from __future__ import annotations
@@ -44,6 +45,14 @@ CONFIG: dict[str, Any] = {
     "policy": {"kind": "value", "learner": {"half_life_days": 2e-5, "epoch_hours": 1e-4}},
     "outcomes": {"window_hours": 4e-4, "sources": ["reviewer", "ci"], "missing_quality": 0.3},
     "limits": {"open_decisions": 500},
+}
+
+# The most columns that there may be, and agents enough for matrices that BLAS shares among threads.
+WIDE: dict[str, Any] = {
+    **CONFIG,
+    "agents": [*CONFIG["agents"], *({"id": f"more-{i}"} for i in range(28))],
+    "features": [{"kind": "category", "name": "work_type"}, {"kind": "text", "size": 47}],
+    "policy": {"kind": "thompson", "floor": 0.5, "floor_min": 0.5},  # which tries them all
 }
 
 WORK_TYPES = ("code", "review", "translate", "plan", "search", "")
@@ -94,7 +103,7 @@ def request(rng: random.Random, number: int) -> dict[str, Any]:
     task: dict[str, Any] = {
         "work_type": work_type,
         "labels": {"tier": rng.choice(("free", "paid", "gold"))},
-        "description": " ".join(rng.choices(("fix", "the", "login", "bug", "page"), k=4)),
+        "description": f"{rng.choice(('fix', 'find'))} bug {rng.randrange(99)} of page {number}",
     }
     if work_type == "translate":
         task["labels"]["lang"] = rng.choice(("de-fr", "fr-de"))
@@ -165,10 +174,11 @@ def in_process(router: Router) -> Target:
 
 
 def main(directory: str, stop: str = "0") -> None:
-    script = steps()
+    wide = stop == "wide"
+    script, config = (steps(200), WIDE) if wide else (steps(), CONFIG)
     answers: list[str] = []
-    for end in (int(stop), len(script)):
-        with Router.open(CONFIG, Path(directory)) as router:
+    for end in (0 if wide else int(stop), len(script)):
+        with Router.open(config, Path(directory)) as router:
             for _ in play(in_process(router), script[:end], answers):
                 pass
     print(*answers, sep="\n")

@@ -111,6 +111,16 @@ def test_a_restart_changes_no_byte(first: tuple[Path, list[str]], tmp_path: Path
     assert rows(tmp_path) == rows(folder)
 
 
+def test_the_number_of_threads_changes_no_byte(tmp_path: Path) -> None:
+    """However many cores BLAS uses, a wide model learns and decides the same, bit for bit."""
+    logs = [tmp_path / threads for threads in ("1", "2", "7")]
+    for folder in logs:
+        played(folder, "wide", OPENBLAS_NUM_THREADS=folder.name)
+    first, *others = (rows(folder) for folder in logs)
+    assert all(other == first for other in others)
+    assert verified(logs[-1]).mismatches == ()
+
+
 def test_a_log_of_other_kernels_is_verified_here(tmp_path: Path) -> None:
     """Laws that another machine's BLAS made are derived again, bit for bit or within 1e-9."""
     played(tmp_path, OPENBLAS_CORETYPE="Prescott", NPY_DISABLE_CPU_FEATURES="AVX2")
