@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from html import escape
+from itertools import pairwise
 from typing import NamedTuple
 
 WIDTH = 400.0
@@ -65,7 +66,7 @@ def linear(
     finite = [value for value in values if math.isfinite(value)]
     low, high = min(finite), max(finite)
     room = 0.06 * (high - low) or 0.05 * abs(high) or 1.0
-    low, high = low - room, high + room
+    low, high = low - room if low < 0 or low > room else 0.0, high + room
     ticks = tuple((tick, shown(tick)) for tick in round_ticks(low, high, count))
     return Axis(title, low, high, start, end, ticks)
 
@@ -158,7 +159,7 @@ def width_of(words: str, bold: bool = False) -> float:
 def text(
     x: float, y: float, words: str, anchor: str = "start", fill: str = TEXT, bold: bool = False
 ) -> str:
-    """A line of text whose middle stands at y, with a white rim that keeps it off what it crosses."""
+    """A line of text whose middle stands at y; a white rim keeps it off what it crosses."""
     weight = ' font-weight="600"' if bold else ""
     at = f'x="{x:.1f}" y="{y + 0.35 * SIZE:.1f}" text-anchor="{anchor}"'
     rim = 'stroke="#fff" stroke-width="4" stroke-linejoin="round" paint-order="stroke"'
@@ -193,16 +194,14 @@ def frame(x: Axis, y: Axis, box: Box) -> list[str]:
     return parts
 
 
-def uncrowded(x: Axis) -> list[tuple[float, str]]:
-    """The ticks of x whose names have room."""
-    shown: list[tuple[float, str]] = []
-    free = -math.inf
-    for value, name in x.ticks:
-        half = width_of(name) / 2 + 3
-        if x.at(value) - half >= free:
-            shown.append((value, name))
-            free = x.at(value) + half
-    return shown
+def uncrowded(x: Axis) -> Sequence[tuple[float, str]]:
+    """Every tick of x, or every second or third and so on, as their names have room."""
+    for step in range(1, len(x.ticks) + 1):
+        shown = x.ticks[::-1][::step][::-1]
+        ends = [(x.at(value), width_of(name) / 2 + 2) for value, name in shown]
+        if all(a + half <= b - other for (a, half), (b, other) in pairwise(ends)):
+            return shown
+    return ()
 
 
 def picture(height: float, alt: str, parts: Sequence[str]) -> str:

@@ -142,8 +142,10 @@ def schema(data: Recorded) -> tuple[Feature, ...]:
     return tuple(made)
 
 
-def weights(cost_weight: float) -> Utility:
+def weights(data: Recorded, cost_weight: float) -> Utility:
     """utility = quality - cost_weight * cost_usd, on the shipped reference scale."""
+    if data.cost_usd is None:
+        return Utility()
     return Utility(cost=cost_weight * Utility().cost_scale_usd)
 
 
@@ -161,7 +163,7 @@ def configured(data: Recorded, cost_weight: float, seed: int, policy: Policy) ->
         seed=seed,
         clock=clock(data),
         features=schema(data),
-        utility=weights(cost_weight),
+        utility=weights(data, cost_weight),
         policy=policy,
     )
 
@@ -247,5 +249,5 @@ def own(path: str, data: Recorded, cost_weight: float, seed: int) -> Routed:
     if "features" not in told:
         config = replace(config, features=schema(data))
     if "utility" not in told:
-        config = replace(config, utility=weights(cost_weight))
+        config = replace(config, utility=weights(data, cost_weight))
     return Routed(path, config, data)

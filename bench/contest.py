@@ -100,21 +100,21 @@ def play(contestant: Contestant, on: Stream, conditions: Conditions) -> Played:
         for arm in range(outcome.arms):
             contestant.learn(i, arm, *outcome.of(i, arm))
     left_usd = math.inf if conditions.budget_usd is None else conditions.budget_usd
-    waiting: deque[tuple[int, int]] = deque()
+    waiting: deque[tuple[int, int, float, float | None, float | None]] = deque()
     arms: list[int] = []
     started = time.perf_counter()
     for i in on.scored.tolist():
         arm = int(contestant.choose(i))
         if not 0 <= arm < outcome.arms:
             raise ValueError(f"{contestant.name} chose arm {arm} of {outcome.arms}")
-        left_usd -= outcome.of(i, arm)[1] or 0.0
+        told = outcome.of(i, arm)
+        left_usd -= told[1] or 0.0
         if left_usd < 0.0:
             break
         arms.append(arm)
-        waiting.append((i, arm))
+        waiting.append((i, arm, *told))
         if len(waiting) > conditions.delay:
-            told, by = waiting.popleft()
-            contestant.learn(told, by, *outcome.of(told, by))
+            contestant.learn(*waiting.popleft())
     seconds = time.perf_counter() - started
     return Played(np.array(arms, dtype=np.intp), seconds, getattr(contestant, "given_up", None))
 

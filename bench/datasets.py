@@ -80,7 +80,7 @@ def paretobandit(split: str) -> Recorded:
 
 
 def digits() -> Recorded:
-    """Handwritten digits: 1,797 tasks of 64 pixels, 10 classes."""
+    """Handwritten digits: 1,797 tasks of 64 pixels in [0, 1], 10 classes."""
     try:
         from sklearn.datasets import load_digits
     except ModuleNotFoundError:
@@ -88,11 +88,11 @@ def digits() -> Recorded:
     found = load_digits()
     labels = [str(label) for label in found.target]
     names = tuple(f"pixel_{i:02d}" for i in range(found.data.shape[1]))
-    return multiclass("digits", np.asarray(found.data, dtype=np.float64), names, labels)
+    return multiclass("digits", np.asarray(found.data, dtype=np.float64) / 16.0, names, labels)
 
 
 def segment() -> Recorded:
-    """Image segments: 2,310 tasks of 18 measures, 7 classes."""
+    """Image segments: 2,310 tasks of 18 measures, each in its own unit: standardised; 7 classes."""
     try:
         from river.datasets import ImageSegments
     except ModuleNotFoundError:
@@ -100,6 +100,8 @@ def segment() -> Recorded:
     rows, labels = zip(*ImageSegments(), strict=True)
     names = tuple(sorted(rows[0]))
     values = np.array([[float(row[name]) for name in names] for row in rows])
+    spread = values.std(axis=0)
+    values = (values - values.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
     return multiclass("segment", values, names, [str(label) for label in labels])
 
 
@@ -108,12 +110,10 @@ def multiclass(
 ) -> Recorded:
     """A classification set as tasks: to choose an agent is to guess a class.
 
-    numbers (n, p) are standardised over the set, for every contestant alike; constant columns go.
+    numbers (n, p) are scaled to about one already; columns that never vary are left out.
     """
     agents = tuple(sorted(set(labels)))
-    spread = numbers.std(axis=0)
-    varies = np.flatnonzero(spread > 0)
-    standard = (numbers - numbers.mean(axis=0))[:, varies] / spread[varies]
+    varies = np.flatnonzero(np.ptp(numbers, axis=0) > 0)
     return Recorded(
         name=name,
         task_ids=tuple(f"{name}-{number:05d}" for number in range(1, len(labels) + 1)),
@@ -121,7 +121,7 @@ def multiclass(
         domain=("",) * len(labels),
         text=("",) * len(labels),
         quality=(np.array(labels)[:, None] == np.array(agents)).astype(np.float64),
-        numbers=standard,
+        numbers=numbers[:, varies],
         number_names=tuple(number_names[column] for column in varies),
     )
 

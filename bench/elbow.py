@@ -46,7 +46,7 @@ class Choices(NamedTuple):
 def sizes(data: Recorded) -> list[int]:
     """1, 2, 4 and so on, up to the largest work type's tasks in four parts out of five."""
     kinds = np.unique(np.array(data.domain), return_counts=True)[1]
-    most = min(MOST, int(kinds.max()) * (FOLDS - 1) // FOLDS)
+    most = max(1, min(MOST, int(kinds.max()) * (FOLDS - 1) // FOLDS))
     return [2**power for power in range(most.bit_length())]
 
 

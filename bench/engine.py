@@ -9,6 +9,7 @@ from __future__ import annotations
 import msgspec
 import numpy as np
 
+from learners.base import Array
 from routerd import __version__
 from routerd.core.apply import apply
 from routerd.core.decide import decide, encode_request
@@ -30,15 +31,11 @@ from routerd.core.view import View
 
 
 class Engine:
-    """One partition of routerd. Agents are told by their index in id order.
-
-    `given_up` is the utility that the laws gave up so far by the engine's own estimates: the sum
-    over decisions of (best mean - law . mean). Explicit decisions give up nothing.
-    """
+    """One partition of routerd. Agents are told by their index in id order."""
 
     def __init__(self, config: EngineConfig) -> None:
         self.state = State("default")
-        self.given_up = 0.0
+        self._drawn: list[tuple[Array, bytes]] = []  # mean utilities and law of each decision
         wanted = msgspec.json.encode(engine_part(config), order="deterministic")
         self._apply(ConfigApplied(1, "default", wanted, __version__, fingerprint()))
 
@@ -54,7 +51,7 @@ class Engine:
         query = encode_request(state, Request(request_id, task, agent_id), request_id)
         decision, view = decide(state, query, self._time(time_ms))
         if not agent_id:
-            self.given_up += given_up(decision, view)
+            self._drawn.append((means(decision, view), decision.law))
         decision_id = self._apply(decision)
         self._react()
         return state.roster.index[decision.agent_id], decision.propensity, decision_id
@@ -84,6 +81,14 @@ class Engine:
         self._react()
         return True
 
+    @property
+    def given_up(self) -> float:
+        """Utility that the laws drawn from gave up so far, by the engine's own estimates.
+
+        The sum over decisions of (best mean - law . mean). Explicit ones give up nothing.
+        """
+        return sum(float(mean.max() - np.frombuffer(law) @ mean) for mean, law in self._drawn)
+
     def _time(self, asked_ms: int) -> int:
         """Event time as the sequencer gives it. There is no wall here: its time is the caller's."""
         if self.state.config.clock == "logical":
@@ -102,10 +107,9 @@ class Engine:
                 self._apply(event)
 
 
-def given_up(decision: Decision, view: View) -> float:
-    """Utility that one law gives up against its best mean, by the engine's own estimates."""
-    law = np.frombuffer(decision.law)
+def means(decision: Decision, view: View) -> Array:
+    """Mean utility of each agent that the law is over."""
     mean, _ = view.utility
-    if law.size < mean.size:
+    if decision.excluded:
         mean = mean[[view.state.roster.index[agent_id] for agent_id in decision.agents]]
-    return float(np.maximum.reduce(mean) - law @ mean)
+    return mean

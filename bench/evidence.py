@@ -50,8 +50,8 @@ class Rival(NamedTuple):
     """A way to choose without learning on the job. arms (S, n); None is a uniform draw.
 
     key: single, table, random, or the roles that a fixed agent has, joined by +.
-    label: `honest` if it could have been had without the outcomes it is judged by, else `hindsight`.
-    agent: the one that it always chooses, or most often; empty where there is no such agent.
+    label: `honest` if it could have been had without the outcomes it is judged by, `hindsight` if
+    not. agent: the one that it always chooses, or most often; empty where there is no such agent.
     """
 
     key: str
@@ -115,7 +115,9 @@ def earned(data: Recorded, seeds: Sequence[int], cost_weight: float, arms: Rows 
         ):
             if values is not None:
                 column.append(values.mean(axis=1) if arms is None else chosen(values, arms[at]))
-    return Earned(np.array(columns[0]), np.array(columns[1]), np.array(columns[2]) if columns[2] else None)
+    return Earned(
+        np.array(columns[0]), np.array(columns[1]), np.array(columns[2]) if columns[2] else None
+    )
 
 
 def rivals(data: Recorded, seeds: Sequence[int], cost_weight: float) -> list[Rival]:

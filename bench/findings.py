@@ -34,9 +34,9 @@ class Scope(msgspec.Struct, frozen=True):
 class Standing(msgspec.Struct, frozen=True):
     """One way to choose.
 
-    label: `honest`, or `hindsight` if it took the outcomes it is judged by. ahead: routerd's utility
-    above it on all tasks, and on the last fifth of each stream; null for routerd itself.
-    agent: the one that it always chooses, or most often.
+    label: `honest`, or `hindsight` if it took the outcomes it is judged by. agent: the one that it
+    always chooses, or most often. ahead: routerd's utility above it on all tasks, and on the last
+    fifth of each stream; null for routerd itself.
     """
 
     key: str
@@ -96,12 +96,17 @@ class Corner(msgspec.Struct, frozen=True):
 
 
 class Weighed(msgspec.Struct, frozen=True):
-    """routerd under another cost weight. worth: what the strongest agent's mean cost then counts."""
+    """routerd under a cost weight.
+
+    worth: what that takes off the strongest agent's mean quality. mixture: the quality of the best
+    static mixture at routerd's cost, in hindsight; null where even the cheapest agent costs more.
+    """
 
     cost_weight: float
     worth: float
     quality: Estimate
     cost_usd: Estimate
+    mixture: float | None
     single: str
     over_single: Estimate
     over_table: Estimate | None

@@ -16,12 +16,13 @@ exact sequence (empirical Bernstein) besides, which asks for no large sample and
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
 
-from bench.ope_estimators import ESTIMATORS, Sample, Terms
+from bench.ope_estimators import ESTIMATORS, Sample, Terms, replay
 from bench.ope_refusal import (
     Reasons,
     computable,
@@ -89,7 +90,7 @@ def evaluate(
     """Every estimator on samples with axes (L, n, ...). `seed` drives replay and bootstrap."""
     why = sample_refusals(sample)
     found = {}
-    for name, estimator in ESTIMATORS.items():
+    for name, estimator in (ESTIMATORS | {"replay": partial(replay, seed=seed)}).items():
         if not computable(name, sample):
             nan = np.full(len(sample.reward), np.nan)
             refused = first_of(why, estimator_refusals(name, sample, None))

@@ -118,7 +118,7 @@ def wrong_law(sample: Sample) -> Reasons:
 
 
 def wrong_weights(sample: Sample) -> Reasons:
-    """The weights average more than one: propensities are smaller than what was drawn with."""
+    """The weights average more than one: a law is not what it is said to be, on either side."""
     mean = sample.weight.mean(-1)
     least = bernstein_lower(sample.weight, FALSE_ALARM)
     smallest = sample.propensity.min(-1)
@@ -128,8 +128,8 @@ def wrong_weights(sample: Sample) -> Reasons:
             found[i] = f"{WRONG_LAW}: an action was taken that has a propensity of 0"
         elif least[i] > 1.0:
             found[i] = (
-                f"{WRONG_LAW}: the weights average {mean[i]:.3g} where they should average 1: "
-                "propensities are too small"
+                f"{WRONG_LAW}: the weights average {mean[i]:.3g} where they should average 1: the "
+                "propensities are too small, or the policy's probabilities too large"
             )
     return found
 

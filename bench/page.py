@@ -81,8 +81,12 @@ def table(
     """
     heads = [Html(f'<th scope="col">{html(name)}</th>') for name in head]
     body = [
-        element("tr", _name(row[0]), *(element("td", cell) for cell in row[1:]),
-                kind="marked" if number in marked else "")
+        element(
+            "tr",
+            _name(row[0]),
+            *(element("td", cell) for cell in row[1:]),
+            kind="marked" if number in marked else "",
+        )
         for number, row in enumerate(rows)
     ]
     inner = element(

@@ -1,4 +1,4 @@
-"""Pictures of results as SVG: lines with bands, intervals, shares, and a plane of cost and quality.
+"""Pictures of results as SVG: lines with bands, intervals, shares of a whole.
 
 Each takes numbers and names and gives the text of an <svg>; nothing here computes a result.
 """
@@ -12,11 +12,12 @@ from bench.axes import (
     BLACK,
     BLUE,
     GREY,
+    GRID,
     LETTER,
     LINE,
     PALETTE,
+    RED,
     SILVER,
-    TEXT,
     WIDTH,
     Axis,
     Box,
@@ -70,48 +71,31 @@ class Bar(NamedTuple):
     note: str = ""
 
 
-class Spot(NamedTuple):
-    """A point on the plane, with the intervals of both its coordinates where it has them."""
-
-    name: str
-    x: float
-    y: float
-    x_range: tuple[float, float] | None = None
-    y_range: tuple[float, float] | None = None
-
-
-class Trail(NamedTuple):
-    """Points on the plane that belong together. joined: by a line. mark: circle, square, cross or none."""
-
-    name: str
-    spots: Sequence[Spot]
-    colour: str = BLUE
-    mark: str = "circle"
-    joined: bool = False
-    dash: str = ""
-
-
 class Scale(NamedTuple):
-    """How an axis is made: its title, the names of its ticks, by ratios or not, or by names."""
+    """How an axis is made: its title, how a tick is written, by ratios or not, with 0 or not.
+
+    names: of the values 0, 1, 2 and so on, at equal distances.
+    """
 
     title: str
     shown: Format
     log: bool = False
     names: Sequence[str] = ()
+    zero: bool = False
 
     def axis(self, values: Sequence[float], start: float, end: float) -> Axis:
         if self.names:
             return evenly(self.title, self.names, start, end)
         if self.log:
             return by_ratio(self.title, values, start, end, self.shown)
+        values = [*values, 0.0] if self.zero else values
         return linear(self.title, values, start, end, self.shown)
 
 
-def lines(
-    alt: str, x: Scale, y: Scale, drawn: Sequence[Line], levels: Sequence[Level] = ()
-) -> str:
+def lines(alt: str, x: Scale, y: Scale, drawn: Sequence[Line], levels: Sequence[Level] = ()) -> str:
     """Lines with bands, and levels to hold them against, each named at its right end."""
-    names = [shortened(mark.name, 18) for mark in (*drawn, *levels)]
+    marks: list[Line | Level] = [*drawn, *levels]
+    names = [shortened(mark.name, 18) for mark in marks]
     values = [v for mark in drawn for v in (*mark.y, *mark.low, *mark.high)]
     values += [level.y for level in levels]
     vertical = y.axis(values, HEIGHT - FOOT, TOP)
@@ -129,7 +113,7 @@ def lines(
         parts += curve(mark, across, vertical)
     ends = [vertical.at(mark.y[-1]) for mark in drawn] + [vertical.at(v.y) for v in levels]
     starts = [across.at(mark.x[-1]) for mark in drawn] + [box.right] * len(levels)
-    colours = [mark.colour for mark in (*drawn, *levels)]
+    colours = [mark.colour for mark in marks]
     parts += named(names, starts, ends, colours, box, bold)
     return picture(HEIGHT, alt, parts)
 
@@ -150,7 +134,9 @@ def curve(mark: Line, x: Axis, y: Axis) -> list[str]:
         parts.append(f'<path d="{path(up + down[::-1])}Z" fill="{mark.colour}" opacity=".18"/>')
     parts.append(stroke(points, mark.colour, mark.dash, 2.4))
     if mark.dots:
-        parts += [f'<circle cx="{a:.1f}" cy="{b:.1f}" r="4" fill="{mark.colour}"/>' for a, b in points]
+        parts += [
+            f'<circle cx="{a:.1f}" cy="{b:.1f}" r="4" fill="{mark.colour}"/>' for a, b in points
+        ]
     return parts
 
 
@@ -181,37 +167,42 @@ def named(
     return parts
 
 
-def intervals(alt: str, title: str, bars: Sequence[Bar], shown: Format, zero: str = "") -> str:
-    """Estimates with their intervals below each other. zero: what a value of 0 means."""
+def intervals(
+    alt: str, title: str, bars: Sequence[Bar], shown: Format, mark: tuple[float, str] | None = None
+) -> str:
+    """Estimates with their intervals below each other, held against a marked value."""
     top, row = 50.0, 48.0
     values = [v for bar in bars for v in (bar.mean, bar.low, bar.high)]
     box = Box(8, top, WIDTH - 8, top + row * len(bars))
-    x = linear(title, [*values, 0.0] if zero else values, box.left, box.right, shown)
+    x = linear(title, [*values, mark[0]] if mark else values, box.left, box.right, shown)
     parts = [text(2, 10, title, fill=GREY)]
-    parts += [line(x.at(v), top - 8, x.at(v), box.bottom, "#ececec") for v, _ in x.ticks]
+    parts += [line(x.at(v), top - 8, x.at(v), box.bottom, GRID) for v, _ in x.ticks]
     parts += [text(x.at(v), box.bottom + 12, name, "middle", GREY) for v, name in inside(x)]
-    if zero:
-        at = x.at(0.0)
+    if mark:
+        at, half = x.at(mark[0]), width_of(mark[1]) / 2
         parts.append(line(at, top - 8, at, box.bottom, BLACK, 1.6))
-        anchor = "start" if at < 0.25 * WIDTH else "end" if at > 0.75 * WIDTH else "middle"
-        parts.append(text(at, top - 18, zero, anchor))
+        parts.append(text(min(max(at, half), WIDTH - half), top - 19, mark[1], "middle"))
     for number, bar in enumerate(bars):
-        parts += interval(bar, x, top + row * number, shown, bool(zero))
+        parts += interval(bar, x, top + row * number, shown, mark)
     return picture(box.bottom + 26, alt, parts)
 
 
 def inside(x: Axis) -> list[tuple[float, str]]:
     """The ticks whose names do not reach over the picture's edge."""
     return [
-        (v, name) for v, name in x.ticks if width_of(name) / 2 < x.at(v) < WIDTH - width_of(name) / 2
+        (v, name)
+        for v, name in x.ticks
+        if width_of(name) / 2 < x.at(v) < WIDTH - width_of(name) / 2
     ]
 
 
-def interval(bar: Bar, x: Axis, y: float, shown: Format, signed: bool) -> list[str]:
+def interval(
+    bar: Bar, x: Axis, y: float, shown: Format, mark: tuple[float, str] | None
+) -> list[str]:
     """One row: its name and its numbers above, its mark below."""
     colour = BLUE
-    if signed:
-        colour = BLUE if bar.low > 0 else "#D55E00" if bar.high < 0 else GREY
+    if mark:
+        colour = BLUE if bar.low > mark[0] else RED if bar.high < mark[0] else GREY
     told = bar.note or f"{shown(bar.mean)} [{shown(bar.low)}, {shown(bar.high)}]"
     letters = int((WIDTH - 16 - width_of(told)) / LETTER / 1.1)
     middle = y + 31
@@ -226,7 +217,10 @@ def interval(bar: Bar, x: Axis, y: float, shown: Format, signed: bool) -> list[s
 
 
 def shares(
-    alt: str, x: Scale, steps: Sequence[float], parts_of: Sequence[tuple[str, Sequence[float]]],
+    alt: str,
+    x: Scale,
+    steps: Sequence[float],
+    parts_of: Sequence[tuple[str, Sequence[float]]],
     rest: tuple[str, Sequence[float]] | None = None,
 ) -> str:
     """Shares of a whole over steps as stacked areas, the first at the bottom, named on the right.
@@ -236,7 +230,7 @@ def shares(
     """
     y = Axis("share of the tasks", 0.0, 1.0, HEIGHT - FOOT, TOP, _percents())
     whole = [*parts_of[: len(PALETTE)], *([rest] if rest else [])]
-    names = [f"{shortened(name, 14)} {_percent(share[-1])}" for name, share in whole]
+    names = [f"{shortened(name, 16)} {_percent(share[-1])}" for name, share in whole]
     box = plot(y, 24 + max(map(width_of, names)))
     across = x.axis(list(steps), box.left, box.right)._replace(low=min(steps), high=max(steps))
     floor = [0.0] * (len(steps) - 1)
@@ -266,72 +260,3 @@ def _percents() -> tuple[tuple[float, str], ...]:
 
 def _percent(share: float) -> str:
     return f"{share:.0%}"
-
-
-def plane(alt: str, x: Scale, y: Scale, trails: Sequence[Trail]) -> str:
-    """Trails of points on a plane, the last on top. Points are named where there is room."""
-    height = 380.0
-    spots = [spot for trail in trails for spot in trail.spots]
-    vertical = y.axis([v for s in spots for v in (s.y, *(s.y_range or ()))], height - FOOT, TOP)
-    ticks = max((width_of(name) for _, name in vertical.ticks), default=0.0)
-    box = Box(ticks + GAP, TOP, WIDTH - 8, height - FOOT)
-    across = x.axis([v for s in spots for v in (s.x, *(s.x_range or ()))], box.left, box.right)
-    parts = frame(across, vertical, box)
-    taken: list[Box] = []
-    for trail in trails:
-        points = [(across.at(s.x), vertical.at(s.y)) for s in trail.spots]
-        if trail.joined and len(points) > 1:
-            parts.append(stroke(points, trail.colour, trail.dash, 1.8))
-        for spot, (a, b) in zip(trail.spots, points, strict=True):
-            parts += whiskers(spot, a, b, across, vertical, trail.colour)
-            if trail.mark:
-                parts.append(marked(trail.mark, a, b, trail.colour))
-            taken.append(Box(a - 5, b - 5, a + 5, b + 5))
-    for trail in reversed(trails):
-        for spot in trail.spots:
-            if spot.name:
-                parts += beside(spot, across.at(spot.x), vertical.at(spot.y), box, taken)
-    return picture(height + 8, alt, parts)
-
-
-def whiskers(spot: Spot, a: float, b: float, x: Axis, y: Axis, colour: str) -> list[str]:
-    """The intervals of a point."""
-    parts = []
-    if spot.x_range:
-        parts.append(line(x.at(spot.x_range[0]), b, x.at(spot.x_range[1]), b, colour, 1.4))
-    if spot.y_range:
-        parts.append(line(a, y.at(spot.y_range[0]), a, y.at(spot.y_range[1]), colour, 1.4))
-    return parts
-
-
-def marked(mark: str, a: float, b: float, colour: str) -> str:
-    """A mark of its own shape, so that the colour is not needed."""
-    if mark == "square":
-        return f'<rect x="{a - 4.5:.1f}" y="{b - 4.5:.1f}" width="9" height="9" fill="{colour}"/>'
-    if mark == "cross":
-        d = f"M{a - 4.5:.1f},{b - 4.5:.1f}l9,9m0,-9l-9,9"
-        return f'<path d="{d}" stroke="{colour}" stroke-width="2.4" fill="none"/>'
-    return f'<circle cx="{a:.1f}" cy="{b:.1f}" r="5" fill="{colour}"/>'
-
-
-def beside(spot: Spot, a: float, b: float, box: Box, taken: list[Box]) -> list[str]:
-    """The name of a point at the first place around it that is free; none where all are taken."""
-    name = shortened(spot.name, 22)
-    wide = width_of(name)
-    for dx, dy in ((9, 0), (-9 - wide, 0), (-wide / 2, -15), (-wide / 2, 15), (7, -13), (7, 13)):
-        place = Box(a + dx, b + dy - 7, a + dx + wide, b + dy + 7)
-        free = all(apart_from(place, other) for other in taken)
-        if free and place.left > box.left and place.right < WIDTH and place.bottom < box.bottom:
-            taken.append(place)
-            return [text(place.left, b + dy, name, fill=TEXT)]
-    return []
-
-
-def apart_from(one: Box, other: Box) -> bool:
-    """Whether two boxes do not touch."""
-    return (
-        one.right <= other.left
-        or other.right <= one.left
-        or one.bottom <= other.top
-        or other.bottom <= one.top
-    )

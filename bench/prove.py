@@ -1,15 +1,12 @@
 """Would routing have paid on these tasks? Everything that the page of `routerd prove` tells.
 
 The shipped default, starting from nothing, serves the tasks in seeded orders; whatever it has to
-beat serves the same tasks. The work is bounded: what a large file would need beyond that is cut by
-fewer seeds and, past that, a seeded sample of its tasks, and the Scope says so.
+beat serves the same tasks.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
-from typing import NamedTuple
 
 import numpy as np
 
@@ -39,47 +36,15 @@ from bench.findings import (
     Weighed,
     WorkType,
 )
-from bench.recorded import Array, DataError, Recorded, Rows
-from bench.references import chosen, folds, held_out_choices, hull
+from bench.plan import Plan, planned, strongest_cost
+from bench.recorded import Array, Recorded, Rows
+from bench.references import FOLDS, chosen, folds, held_out_choices, hull, hull_quality
 
-LEAST_TASKS = 10
-SEEDS, LEAST_SEEDS = 20, 5
-SIDE_SEEDS, LEAST_SIDE_SEEDS = 10, 3
-# The work of each part, in steps of a small engine: a core does 3,000 to 8,000 of them a second.
-MAIN_STEPS, SIDE_STEPS, ELBOW_STEPS = 200_000, 120_000, 80_000
-DELAYS = (10, 100, 1_000)
-WORTHS = (0.0, 0.02, 0.05, 0.15, 0.5)
 SHOWN_TYPES, SHOWN_AGENTS = 20, 24
 SMALL_TYPE = 20  # tasks; an interval from fewer says little
 
 Told = Callable[[int, int], None]
 """Told how many jobs are done, of how many."""
-
-
-class Plan(NamedTuple):
-    """What is run on which tasks. The first cost weight and the first delay are the main ones."""
-
-    data: Recorded
-    sampled_from: int | None
-    weights: tuple[float, ...]
-    delays: tuple[int, ...]
-    seeds: tuple[int, ...]
-    side_seeds: tuple[int, ...]
-    splits: tuple[elbow.Split, ...]
-    sizes: tuple[int, ...]
-
-    def replayed(self, seed: int, weight: float, delay: int = 0) -> jobs.Replayed:
-        return jobs.Replayed(seed, Conditions(cost_weight=weight, delay=delay))
-
-    def jobs(self) -> list[jobs.Job]:
-        """Everything there is to run, each once."""
-        main = self.weights[0]
-        replays = [self.replayed(seed, main) for seed in self.seeds]
-        for seed in self.side_seeds:
-            replays += [self.replayed(seed, weight) for weight in self.weights[1:]]
-            replays += [self.replayed(seed, main, delay) for delay in self.delays[1:]]
-        studies = [jobs.Studied(main, split, self.sizes) for split in self.splits]
-        return [*dict.fromkeys(replays), *studies]
 
 
 def prove(
@@ -101,71 +66,6 @@ def prove(
 
 
 Results = dict[jobs.Job, jobs.Result]
-
-
-def planned(data: Recorded, cost_weight: float, seeds: int | None) -> Plan:
-    """What to run. Raises DataError when the tasks cannot be used."""
-    if cost_weight and data.cost_usd is None:
-        raise DataError(f"{data.name}: a cost weight needs the column cost_usd")
-    # Texts and times are read by nothing here.
-    data = replace(data.complete(), text=("",) * len(data.complete()), time_ms=None)
-    if len(data) < LEAST_TASKS:
-        told = f"{len(data)} tasks have a row for every agent"
-        raise DataError(f"{data.name}: {told}; to tell anything takes {LEAST_TASKS} or more")
-    price = step_price(data)
-    tasks, most = len(data), int(MAIN_STEPS / (LEAST_SEEDS * price))
-    if tasks > most:
-        data = data.take(np.sort(np.random.default_rng(0).choice(tasks, most, replace=False)))
-    n = len(data)
-    count = seeds or int(np.clip(MAIN_STEPS / (n * price), LEAST_SEEDS, SEEDS))
-    others = [w for w in frontier_weights(data) if abs(w - cost_weight) > 0.1 * cost_weight]
-    weights = (cost_weight, *(w for w in others if w != cost_weight))
-    delays = (0, *(delay for delay in DELAYS if delay <= n // 4))
-    runs = len(weights) + len(delays) - 2
-    side = int(np.clip(SIDE_STEPS / (max(runs, 1) * n * price), LEAST_SIDE_SEEDS, SIDE_SEEDS))
-    splits, sizes = studies(data, price)
-    return Plan(
-        data=data,
-        sampled_from=tasks if n < tasks else None,
-        weights=weights,
-        delays=delays,
-        seeds=tuple(range(count)),
-        side_seeds=tuple(range(min(side, count))),
-        splits=splits,
-        sizes=sizes,
-    )
-
-
-def step_price(data: Recorded) -> float:
-    """About what a step of the engine takes, where 1 is that of a small one."""
-    columns = 1 + len(set(data.domain)) + len(data.number_names)
-    return 1.0 + len(data.agents) * columns / 500 + (columns / 25) ** 2
-
-
-def frontier_weights(data: Recorded) -> list[float]:
-    """Cost weights at which the strongest agent's mean cost is worth WORTHS of quality."""
-    if data.cost_usd is None or not data.cost_usd.any():
-        return []
-    return [worth / strongest_cost(data) for worth in WORTHS]
-
-
-def strongest_cost(data: Recorded) -> float:
-    """The strongest agent's mean cost in USD; the mean of all where it is free."""
-    assert data.cost_usd is not None
-    means = data.cost_usd.mean(axis=0)
-    return float(means[data.quality.mean(axis=0).argmax()] or means.mean())
-
-
-def studies(data: Recorded, price: float) -> tuple[tuple[elbow.Split, ...], tuple[int, ...]]:
-    """Splits and sizes of the elbow that the work allows: larger sizes go before more splits."""
-    grid = elbow.sizes(data)
-    for repeats in (4, 2, 1):
-        parts = repeats * elbow.FOLDS
-        sizes = [s for s in grid if parts * elbow.steps(data, s) * price <= ELBOW_STEPS]
-        if sizes == grid or repeats == 1:
-            break
-    splits = [elbow.Split(seed, part) for seed in range(repeats) for part in range(elbow.FOLDS)]
-    return tuple(splits), tuple(sizes or grid[:1])
 
 
 class _Reading:
@@ -285,10 +185,12 @@ class _Reading:
             rows = of_task == at
             means = self.u[rows].mean(axis=0)
             best, name = int(means.argmax()), f"{len(kinds) - len(shown)} smaller work types"
-            hindsight: tuple[str, float] | tuple[None, None] = None, None
+            named = (
+                (self.data.agents[best], float(means[best])) if at < len(shown) else (None, None)
+            )
             if at < len(shown):
-                hindsight, name = (self.data.agents[best], float(means[best])), str(kinds[shown[at]])
-            told.append(WorkType(name, int(rows.sum()), *hindsight, utility[at], over[at]))
+                name = str(kinds[shown[at]])
+            told.append(WorkType(name, int(rows.sum()), named[0], named[1], utility[at], over[at]))
         return told
 
     def agents(self) -> list[AgentRow]:
@@ -311,14 +213,18 @@ class _Reading:
         mine = self.earned(seeds, weight)
         assert mine.cost_usd is not None
         single, second = rivals(self.data, seeds, weight)[:2]
-        ahead = [mine.utility - earned(self.data, seeds, weight, r.arms).utility
-                 for r in (single, second)]
+        ahead = [
+            mine.utility - earned(self.data, seeds, weight, r.arms).utility
+            for r in (single, second)
+        ]
         quality, cost, over_single, over_table = estimates([mine.quality, mine.cost_usd, *ahead])
+        mixture = hull_quality(hull(self.data), cost.mean)
         return Weighed(
             cost_weight=weight,
             worth=weight * strongest_cost(self.data),
             quality=quality,
             cost_usd=cost,
+            mixture=None if np.isnan(mixture) else mixture,
             single=single.agent,
             over_single=over_single,
             over_table=over_table if second.key == "table" else None,
@@ -344,7 +250,7 @@ class _Reading:
         counts = np.unique(np.array(self.data.domain), return_counts=True)[1]
         return Elbow(
             splits=len(repeats),
-            typical_size=int(np.median(counts) * (elbow.FOLDS - 1) / elbow.FOLDS),
+            typical_size=int(np.median(counts) * (FOLDS - 1) / FOLDS),
             points=points,
             table_of_all=estimates([of_all])[0],
             single=estimates([single])[0],

@@ -36,8 +36,8 @@ class Recorded:
     task_ids and agents are sorted as strings. quality in [0, 1], cost_usd and latency_ms are
     (n, K), means over a cell's replicates, NaN where an agent never ran a task. replicates holds
     the cells (task, agent) that were run more than once. numbers (n, p) are the features of tasks
-    that have any, standardised. file_rank is each task's place in the file; left_out counts the
-    tasks that complete() took away.
+    that have any, scaled to about one. file_rank is each task's place in the file; left_out counts
+    the tasks that complete() took away.
     """
 
     name: str

@@ -117,27 +117,24 @@ def replay(
     names = expanded(default_names() if names is None else names)
     datasets = [datasets] if isinstance(datasets, Recorded) else datasets
     datasets = [data.complete() for data in datasets]
+    if len({data.name for data in datasets}) < len(datasets):
+        raise DataError("two data sets have one name: rename a file, or replay them one by one")
     entered, skipped = admitted(datasets, names, seeds[0], conditions)
     runs = [Run(data, name, seed) for data, name in entered for seed in seeds]
     played = all_played(runs, conditions, jobs)
     found: list[dict[str, Any]] = []
     with curves.writer(curves_file) if curves_file else nullcontext() as file:
-        for data, name in entered:
+        for start in range(0, len(runs), len(seeds)):
+            of_policy = runs[start : start + len(seeds)]
             scores = []
-            for seed in seeds:
-                run = Run(data, name, seed)
+            for run in of_policy:
                 scores.append(score(run, next(played), conditions))
                 if told is not None:
-                    told(len(found) * len(seeds) + len(scores), len(runs), f"{data.name} {name}")
-            found.append(summary(data, name, seeds, scores))
+                    told(start + len(scores), len(runs), f"{run.data.name} {run.policy}")
+            found.append(summary(of_policy, scores))
             found[-1]["curve"] = curves_file and curves_file.name
             if file is not None:
-                file.add(
-                    [
-                        curve_of(Run(data, name, seed), s)
-                        for seed, s in zip(seeds, scores, strict=True)
-                    ]
-                )
+                file.add([curve_of(*pair) for pair in zip(of_policy, scores, strict=True)])
     return {
         "schema": SCHEMA,
         "runs": found,
@@ -218,10 +215,9 @@ def curve_of(run: Run, scored: Score) -> curves.Curve:
     return curves.curve(run.data.name, run.policy, run.seed, scored.steps, scored.arms, agents)
 
 
-def summary(
-    data: Recorded, name: str, seeds: Sequence[int], scores: Sequence[Score]
-) -> dict[str, Any]:
-    """One row of results.json's runs: means over seeds, and what varies between them."""
+def summary(runs: Sequence[Run], scores: Sequence[Score]) -> dict[str, Any]:
+    """One row of results.json's runs: a policy's means over seeds, and what varies between them."""
+    data, name, seeds = runs[0].data, runs[0].policy, [run.seed for run in runs]
 
     def mean(column: str) -> float:
         return float(np.mean([scored.steps[column].mean() for scored in scores]))
@@ -236,7 +232,7 @@ def summary(
         "policy": name,
         "n_tasks": len(scores[0].steps["utility"]),
         "n_agents": len(data.agents),
-        "seeds": list(seeds),
+        "seeds": seeds,
         "n_seeds": len(seeds),
         "utility_mean": float(np.mean(per_seed)),
         "ci95": list(bootstrap_ci(np.array(per_seed))),

@@ -6,7 +6,7 @@ not to be told from these tasks, and why.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from bench.evidence import Estimate
@@ -16,6 +16,7 @@ from bench.wording import count, difference, figure, rough, usd, whole
 
 FEW_TASKS = 50  # below, a bootstrap over tasks is too narrow
 NO_HEADROOM = 0.005
+FEW_PER_TYPE = 8
 
 
 class Verdict(NamedTuple):
@@ -30,7 +31,9 @@ class Verdict(NamedTuple):
 def verdict(proof: Proof) -> Verdict:
     """Would routing have paid on these tasks?"""
     answer, tone = answered(proof)
-    return Verdict(answer, tone, [against_single(proof), against_others(proof)], list(behind(proof)))
+    return Verdict(
+        answer, tone, [against_single(proof), against_others(proof)], list(behind(proof))
+    )
 
 
 def answered(proof: Proof) -> tuple[str, str]:
@@ -43,6 +46,8 @@ def answered(proof: Proof) -> tuple[str, str]:
         return "Yes, but a table that was fitted beforehand would have paid more", "yes"
     if learnt > 0:
         return "Yes, routing would have paid", "yes"
+    if learnt == 0 and proof.scope.work_types == 1:
+        return "It cannot be told: the tasks name no work types", "unclear"
     if learnt == 0 and proof.ceiling < NO_HEADROOM:
         return "It cannot be told: there was next to nothing to gain", "unclear"
     if table > 0:
@@ -64,8 +69,8 @@ def against_single(proof: Proof) -> str:
     mine, theirs = figure(proof.routerd.utility.mean), figure(proof.rivals[0].utility.mean)
     return (
         f"On {count(proof.scope.tasks, 'task')} routerd, which began with nothing, would have "
-        f"earned {mine} of {unit(proof)} per task, and the best single agent, chosen on other tasks, "
-        f"{theirs}: {told(ahead)}."
+        f"earned {mine} of {unit(proof)} per task, and the best single agent, chosen on other "
+        f"tasks, {theirs}: {told(ahead)}."
     )
 
 
@@ -121,11 +126,15 @@ def headroom(proof: Proof) -> str:
             "The tasks have no work types (a column `domain`), so all that there was to learn is "
             "which agent is best overall: no router that sees no more can beat that agent."
         )
-    size = " That is next to nothing." if proof.ceiling < NO_HEADROOM else ""
+    size = ""
+    if proof.ceiling < NO_HEADROOM:
+        size = " That is next to nothing."
+    elif proof.elbow.typical_size < FEW_PER_TYPE:
+        size = " But work types with so few tasks owe much of that to luck."
     return (
-        f"What there was to gain: the best agent of each of the {proof.scope.work_types} work types, "
-        f"picked afterwards, is {figure(proof.ceiling)} ahead of the best single agent, picked "
-        f"afterwards. A choice by work type could hardly have gained more.{size}"
+        f"What there was to gain: the best agent of each of the {proof.scope.work_types} work "
+        f"types, picked afterwards, is {figure(proof.ceiling)} ahead of the best single agent, "
+        f"picked afterwards. A choice by work type could hardly have gained more.{size}"
     )
 
 
@@ -140,7 +149,7 @@ def learning(proof: Proof) -> str:
         0: "by then no clear difference was left",
     }
     return (
-        f"Learning costs: routerd tries agents before it knows them. On the last fifth of the tasks "
+        "Learning costs: routerd tries agents before it knows them. On the last fifth of the tasks "
         f"the difference to the best single agent is {difference(late)}: {seen[late.sign]}."
     )
 
@@ -155,7 +164,7 @@ def needed(proof: Proof) -> Iterator[str]:
     if tasks > 1e6:
         yield "To tell a difference as small as this would take more than a million tasks."
     else:
-        yield f"If the difference is what it seems, to tell it would take about {rough(tasks)} tasks."
+        yield f"If the difference is what it seems, to tell it takes about {rough(tasks)} tasks."
 
 
 def known_beforehand(proof: Proof) -> str:
@@ -187,3 +196,37 @@ def money(proof: Proof) -> Iterator[str]:
             "Costs count for nothing in this answer. What a dollar is worth to you changes it: see "
             "below, and give --cost-weight."
         )
+
+
+def sample_size_told(proof: Proof) -> str:
+    """From how many outcomes on the learnt profile beats the references."""
+    found, last = proof.elbow, proof.elbow.points[-1]
+    per = "agent and work type" if proof.scope.work_types > 1 else "agent"
+
+    def told(whom: str, size: int | None, over: Sequence[Estimate]) -> str:
+        if size is not None:
+            at = over[[p.size for p in found.points].index(size)]
+            return (
+                f"From {count(size, 'outcome')} per {per} on, the learnt profile beats {whom}: "
+                f"{difference(at)} there."
+            )
+        if over[-1].low == over[-1].high == 0.0:
+            return f"With {count(last.size, 'outcome')} per {per} it chooses as {whom} does."
+        how = "is still behind" if over[-1].sign < 0 else "does not clearly beat"
+        return (
+            f"With {count(last.size, 'outcome')} per {per} the learnt profile {how} {whom}: "
+            f"{difference(over[-1])}."
+        )
+
+    sentences = [
+        told(
+            "the best single agent", found.beats_single_from, [p.over_single for p in found.points]
+        )
+    ]
+    if proof.scope.work_types > 1:
+        typical = count(found.typical_size, "outcome")
+        whole_table = f"the table fitted on all of them (typically {typical} each)"
+        sentences.append(
+            told(whole_table, found.beats_table_from, [p.over_table_of_all for p in found.points])
+        )
+    return " ".join(sentences)

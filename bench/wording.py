@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 
 from bench.evidence import Estimate
 
@@ -52,6 +53,11 @@ def between(estimate: Estimate, sign: bool = False) -> str:
     return f"[{shown(estimate.low, digits)}, {shown(estimate.high, digits)}]"
 
 
+def noted(estimate: Estimate) -> str:
+    """A difference and its interval, as short as can be."""
+    return f"{signed(estimate.mean, places(estimate))} {between(estimate, sign=True)}"
+
+
 def whole(number: float) -> str:
     """A count with separators."""
     return f"{number:,.0f}"
@@ -86,3 +92,28 @@ def rough(number: float) -> str:
     power = 10.0 ** math.floor(math.log10(number))
     step = power / 10 if number / power < 2 else power
     return whole(round(number / step) * step)
+
+
+def figures(value: float) -> str:
+    """A tick's name: as few decimals as it needs.
+
+    >>> figures(0.25), figures(3.0), figures(-1200.0)
+    ('0.25', '3', '−1,200')
+    """
+    return figure(value).rstrip("0").rstrip(".")
+
+
+def plain_usd(amount: float) -> str:
+    """A tick's name on an axis of money."""
+    return f"{amount:,.0f}" if amount >= 10 or amount == int(amount) else f"{amount:.3g}"
+
+
+def shown_as(agents: Sequence[str]) -> Callable[[str], str]:
+    """Agents' names for pictures: without what stands before the last slash, if they stay apart.
+
+    >>> shown_as(["a/x", "b/y"])("a/x"), shown_as(["a/x", "b/x"])("a/x")
+    ('x', 'a/x')
+    """
+    short = {agent: agent.rpartition("/")[2] for agent in agents}
+    apart = len(set(short.values())) == len(short) and all(short.values())
+    return (lambda agent: short[agent]) if apart else str

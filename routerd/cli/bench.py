@@ -8,6 +8,7 @@ from routerd.cli.bench_decide import decide
 from routerd.cli.bench_load import load
 from routerd.cli.bench_ope import ope
 from routerd.cli.bench_replay import replay
+from routerd.cli.bench_report import report
 
 
 @click.group()
@@ -15,5 +16,5 @@ def bench() -> None:
     """Measure routerd, its policies and its peers (extra `bench`)."""
 
 
-for _command in (decide, load, ope, replay):
+for _command in (decide, load, ope, replay, report):
     bench.add_command(_command)

@@ -222,7 +222,8 @@ def show(policy: str, told: Sequence[Result]) -> None:
         "anytime": "intervals are confidence sequences: a law learnt from the rows; they hold "
         "however often you look, and are wide",
     }
-    click.echo(next((kinds[row.interval] for row in told if row.interval), ""))
+    for kind in dict.fromkeys(row.interval for row in told if row.interval):
+        click.echo(kinds[kind])
     reasons = list(dict.fromkeys(row.refused for row in told if row.refused))
     console().print(
         table(

@@ -166,11 +166,14 @@ def show(results: dict[str, Any]) -> None:
 
 
 def heading(run: dict[str, Any], conditions: dict[str, Any]) -> str:
-    left_out = run["n_left_out"]
+    left_out, weight = run["n_left_out"], conditions["cost_weight"]
+    if run["cost_mean_usd"] is None:
+        weight = 0.0
     return (
         f"{run['dataset']}: {run['n_tasks']:,} tasks, {run['n_agents']} agents, "
         f"{run['n_seeds']} seeds, order {conditions['order']}, "
-        f"utility = quality - {conditions['cost_weight']:g} x USD"
+        "utility = quality"
+        + (f" - {weight:g} x USD" if weight else "")
         + (f"; {left_out:,} tasks left out that some agent never ran" if left_out else "")
     )
 
@@ -195,7 +198,7 @@ def policies_table(runs: Sequence[dict[str, Any]]) -> Any:
             "" if cost is None else f"{1000 * cost:.3f}",
             f"{run['regret_vs_best_fixed']:.1f}",
             "" if spent is None else f"{spent:.4f}",
-            f"{run['share'][most]:.0%} {most[-24:]}",
+            f"{run['share'][most]:.0%} {most if len(most) <= 24 else f'…{most[-23:]}'}",
             f"{run['decisions_per_s']:,.0f}",
         ]
         rows.append([*row, f"{run['n_served']:,.0f}"] if limited else row)

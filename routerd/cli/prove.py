@@ -34,7 +34,9 @@ PAGE = "prove.html"
     help="Orders in which the tasks come.  [default: 20, fewer for much data]",
     metavar="N",
 )
-@click.option("--jobs", type=click.IntRange(1), help="Processes.  [default: one a core]", metavar="N")
+@click.option(
+    "--jobs", type=click.IntRange(1), help="Processes.  [default: one a core]", metavar="N"
+)
 @click.option(
     "--out",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -64,7 +66,7 @@ def prove(
     out = out or (None if as_json else Path(PAGE))
     if out is not None and not out.absolute().parent.is_dir():
         raise Failed(f"there is no directory {out.parent} to write {out.name} to", exit_code=2)
-    proof = proved(file, agents, cost_weight, seeds, jobs or len(os.sched_getaffinity(0)))
+    proof = proved(file, agents, cost_weight, seeds, jobs or cores())
     if out is not None:
         try:
             out.write_text(proof_page(proof, __version__), encoding="utf-8")
@@ -77,6 +79,13 @@ def prove(
     for line in (f"{found.answer}.", *found.sentences):
         click.echo(line)
     click.echo(f"The page: {out}")
+
+
+def cores() -> int:
+    """The cores that this process may use, where the system says so."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def proved(

@@ -3,9 +3,8 @@
 A commit survives kill -9; what must survive power loss waits for the fsync after it as well. Each
 waiter has its own future, so a cancelled call neither stops the fsync nor wakes the others.
 
-A commit takes all that is queued, and waits for no company: gRPC hands over one call in a turn of
-the loop, nine times out of ten, and another turn costs more than the company saves. Who queues
-many events before waiting shares one commit.
+A call that comes alone is worked off and committed at once; a crowd of them (see
+routerd.log.crowd) is gathered, worked off in order of arrival, and shares one commit.
 """
 
 from __future__ import annotations
@@ -14,9 +13,11 @@ import asyncio
 import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Protocol, TypeVar
 
 from routerd.core.errors import ErrorReason, RouterError
 from routerd.log.base import LogCorrupt
+from routerd.log.crowd import PATIENCE_S, Crowd
 from routerd.log.sequencer import Sequencer
 
 RETRY_S = 1.0
@@ -25,6 +26,16 @@ SYNC_EVERY = 4096
 logger = logging.getLogger(__name__)
 
 Waiter = tuple[int, asyncio.Future[None]]
+
+
+class Placed(Protocol):
+    """What has a place in the log."""
+
+    @property
+    def position(self) -> int: ...
+
+
+P = TypeVar("P", bound=Placed)
 
 
 class Committer:
@@ -36,9 +47,27 @@ class Committer:
         self.synced = sequencer.durable
         self._loop = asyncio.get_running_loop()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="routerd-fsync")
+        self._crowd = Crowd()
+        self._gathered: list[tuple[Callable[[], Any], asyncio.Future[Any]]] = []
+        self._patience: asyncio.TimerHandle | None = None
         self._sync_waiters: list[Waiter] = []
         self._sync_task: asyncio.Task[None] | None = None
         self._recovery: asyncio.Task[None] | None = None
+
+    async def settle(self, work: Callable[[], P], *, platter: bool) -> P:
+        """Do work on the sequencer, alone or with others, and return when what it did is durable.
+
+        The work is done in one piece, in order of arrival; not at all when the call is cancelled
+        before. Raises what the work raises, and READ_ONLY.
+        """
+        if self._crowd.aim > 1 or self._gathered:
+            done: P = await self._among_others(work)
+        else:
+            done = work()
+            self._commit()
+            self._crowd.served(1)
+        await self.durable(done.position, platter=platter)
+        return done
 
     async def durable(self, position: int, *, platter: bool) -> None:
         """Return once `position` is committed, with `platter` fsynced. Raises READ_ONLY."""
@@ -55,7 +84,7 @@ class Committer:
     async def close(self) -> None:
         """Commit and fsync what is left. Raises LogUnavailable."""
         await self._sync_ended()
-        self._commit()
+        self._work_off()
         try:
             if not self.sequencer.read_only:
                 await self._loop.run_in_executor(self._thread, self.sequencer.log.sync)
@@ -63,6 +92,34 @@ class Committer:
             if self._recovery is not None:
                 self._recovery.cancel()
             self._thread.shutdown()
+
+    def _among_others(self, work: Callable[[], P]) -> asyncio.Future[P]:
+        future = self._loop.create_future()
+        self._gathered.append((work, future))
+        if len(self._gathered) >= self._crowd.aim:
+            self._work_off()
+        elif self._patience is None:
+            self._patience = self._loop.call_later(PATIENCE_S, self._work_off)
+        return future
+
+    def _work_off(self) -> None:
+        """Do the work of all who have gathered, and commit it."""
+        if self._patience is not None:
+            self._patience.cancel()
+            self._patience = None
+        gathered, self._gathered = self._gathered, []
+        settled = []
+        for work, future in gathered:
+            if future.done():  # its call was cancelled
+                continue
+            try:
+                settled.append((future, work()))
+            except Exception as error:
+                future.set_exception(error)
+        self._commit()
+        for future, done in settled:
+            future.set_result(done)
+        self._crowd.served(len(gathered))
 
     def _commit(self) -> None:
         """Commit all that is queued, unless the disk fails."""

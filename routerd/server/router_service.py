@@ -22,9 +22,12 @@ class RouterService:
     async def Route(
         self, wire: router_pb2.RouteRequest, partition: Partition
     ) -> router_pb2.RouteResponse:
-        answer = partition.sequencer.route(convert.request_of(wire), explain=wire.explain)
-        await partition.committer.durable(answer.position, platter=self._power)
-        return convert.route_response(answer, explain=wire.explain)
+        def route() -> router_pb2.RouteResponse:
+            request, explain = convert.request_of(wire), wire.explain
+            answer = partition.sequencer.route(request, explain=explain)
+            return convert.route_response(answer, explain=explain)
+
+        return await partition.committer.settle(route, platter=self._power)
 
     async def Preview(
         self, wire: router_pb2.PreviewRequest, partition: Partition
@@ -43,9 +46,10 @@ class RouterService:
     async def ReportOutcome(
         self, wire: router_pb2.ReportOutcomeRequest, partition: Partition
     ) -> router_pb2.ReportOutcomeResponse:
-        ack = partition.sequencer.report(convert.outcome_of(wire))
-        await partition.committer.durable(ack.position, platter=True)
-        return convert.outcome_response(ack)
+        def report() -> router_pb2.ReportOutcomeResponse:
+            return convert.outcome_response(partition.sequencer.report(convert.outcome_of(wire)))
+
+        return await partition.committer.settle(report, platter=True)
 
 
 def inside(field: str, error: RouterError) -> RouterError:

@@ -62,6 +62,22 @@ def test_a_file_of_ones_own_takes_part_by_its_name(tmp_path: Path) -> None:
         replay(made(), [str(other)], 1)
 
 
+def test_a_cost_weight_is_nothing_where_no_costs_were_recorded() -> None:
+    """L counts as 0 without costs: for what is earned, and for what the engine is told to weigh."""
+    results = [
+        replay(made(40, costs=False), ["default"], 2, Conditions(cost_weight=weight))["runs"][0]
+        for weight in (0.0, 5.0)
+    ]
+    assert results[0]["per_seed"] == results[1]["per_seed"]
+    assert results[0]["cost_mean_usd"] is None
+
+
+def test_two_data_sets_of_one_name_are_refused() -> None:
+    """Rows of results are told apart by data set and policy."""
+    with pytest.raises(DataError, match="two data sets have one name"):
+        replay([made(), made(seed=2)], ["random"], 1)
+
+
 def test_agents_whose_names_are_no_ids_are_routed_to_as_well() -> None:
     """Names with spaces change no choice: agents are told apart by their order."""
     plain = made(40)

@@ -190,6 +190,26 @@ def test_a_wrong_file_gets_one_sentence_that_names_the_row_or_the_column(
     assert "tasks.csv" in str(caught.value)
 
 
+def test_parquet_may_hold_other_types_than_texts_and_floats(tmp_path: Path) -> None:
+    """Ids may be numbers, qualities booleans or integers, costs decimals, texts categories."""
+    pyarrow = pytest.importorskip("pyarrow")
+    from decimal import Decimal
+
+    from pyarrow import parquet
+
+    columns = {
+        "task_id": [10, 10, 9, 9],
+        "agent_id": pyarrow.array(["b", "a", "a", "b"]).dictionary_encode(),
+        "quality": [True, False, True, True],
+        "cost_usd": [Decimal("0.10"), Decimal("0.20"), Decimal("0.30"), Decimal("0.40")],
+    }
+    parquet.write_table(pyarrow.table(columns), tmp_path / "tasks.parquet")
+    found = load(tmp_path / "tasks.parquet")
+    assert found.task_ids == ("10", "9")
+    np.testing.assert_array_equal(found.quality, [[0.0, 1.0], [1.0, 1.0]])
+    np.testing.assert_array_equal(found.cost_usd, [[0.2, 0.1], [0.3, 0.4]])
+
+
 @pytest.mark.parametrize("wrong", [float("nan"), None, 1.5])
 def test_a_wrong_parquet_file_is_told_alike(wrong: float | None, tmp_path: Path) -> None:
     """NaN, null and a quality outside [0, 1] are found in Parquet as well, by their row."""
@@ -248,7 +268,7 @@ def test_paretobandit_prompts_have_the_published_hull() -> None:
 def test_classification_sets_become_tasks_of_which_one_agent_is_right(
     package: str, make: Any, n: int, agents: int
 ) -> None:
-    """Multiclass protocol: exactly one class earns 1; numbers are standardised, none constant."""
+    """Multiclass protocol: exactly one class earns 1; numbers are about one, none is constant."""
     if find_spec(package) is None:
         pytest.skip(f"{package} is not installed")
     data: Recorded = make()
@@ -256,8 +276,8 @@ def test_classification_sets_become_tasks_of_which_one_agent_is_right(
     assert (data.quality.sum(axis=1) == 1.0).all()
     assert data.numbers is not None
     assert data.numbers.shape == (n, len(data.number_names))
-    np.testing.assert_allclose(data.numbers.mean(axis=0), 0.0, atol=1e-9)
-    np.testing.assert_allclose(data.numbers.std(axis=0), 1.0)
+    assert 0.05 < data.numbers.std() <= 1.0
+    assert (data.numbers.std(axis=0) > 0).all()
 
 
 BASE_RATES = [

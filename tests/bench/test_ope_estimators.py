@@ -8,6 +8,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
+from bench.ope import evaluate
 from bench.ope_estimators import (
     ESTIMATORS,
     Sample,
@@ -232,3 +233,20 @@ def test_peeking_biases_dr_and_is_noticed() -> None:
     assert standard_errors(dr_with(look_back, sample)) < 4.5
     assert standard_errors(dr_with(peek, sample)) > 4.5
     assert np.allclose(dr_with(look_back, sample), doubly_robust(sample).value)
+
+
+def test_the_seed_drives_replay_and_bootstrap() -> None:
+    """The same seed gives the same values and intervals; another keeps and draws other rows."""
+    sample, _ = fixed(logs=1, rows=400, seed=2)
+    found = [evaluate(sample, independent=True, resamples=100, seed=s)["replay"] for s in (1, 1, 2)]
+    values = [float(estimates.value[0]) for estimates in found]
+    assert values[0] == values[1] != values[2]
+    assert found[0].quoted == found[1].quoted
+    assert found[0].quoted != found[2].quoted
+
+
+def test_replay_throws_its_own_dice() -> None:
+    """Rows made with the very seed that replay gets are not kept for how they came about."""
+    sample, truth = fixed(logs=400, rows=300, seed=0)
+    errors = replay(sample, seed=0).value - truth
+    assert abs(errors.mean()) < 4.5 * errors.std() / np.sqrt(len(errors))

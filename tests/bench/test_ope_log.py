@@ -42,9 +42,15 @@ def judged(made: Engine, policy: EngineConfig | str, **asked: Any) -> tuple[Traf
     return found, found.sample
 
 
-def test_the_logged_configuration_gets_the_logged_laws() -> None:
-    """Judged on its own log a configuration has weights of one, bit for bit, and its own value."""
-    found, sample = judged(engine(60), configured())
+@pytest.mark.parametrize("kind", ["value", "thompson", "squarecb", "rotation", "weighted_score"])
+def test_the_logged_configuration_gets_the_logged_laws(kind: str) -> None:
+    """Judged on its own log a configuration has weights of one, bit for bit, and its own value.
+
+    Rotation and the weighted score follow decisions, not outcomes: they tell a fold that decides
+    after the decision was applied.
+    """
+    policy = {"kind": kind}
+    found, sample = judged(engine(60, policy=policy), configured(policy=policy))
     assert np.array_equal(known(sample.policy), known(sample.law))
     assert float(ips(sample).value) == sample.reward.mean()
     assert found.left_out == {}

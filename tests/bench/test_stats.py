@@ -148,6 +148,18 @@ def test_bernstein_notices_terms_that_are_too_large() -> None:
     assert (bernstein_lower(terms, 1e-6) > 1.0).mean() > 0.99
 
 
+def test_bernstein_guesses_before_it_sees() -> None:
+    """The lower end is a plain loop whose guess for a row is the mean of the rows before it."""
+    terms = [0.0, 3.0, 0.5, 0.0, 1.0]
+    total, squares = 0.0, 0.0
+    for row, term in enumerate(terms):
+        guess = min(1.0, (0.5 + total) / (row + 1))
+        squares += (term - guess) ** 2
+        total += term
+    expected = (total - float(excess(np.array(squares), 0.05))) / len(terms)
+    assert float(bernstein_lower(np.array(terms), 0.05)) == pytest.approx(expected)
+
+
 def test_excess_solves_the_equation_of_the_average_bet() -> None:
     """At the sum it returns, the plain average of all bets' wealth is 1 / alpha."""
     squares = np.array([0.0, 3.0, 500.0, 2e5])

@@ -1,0 +1,88 @@
+"""The page of `routerd bench report`: results of replay, load, decide and ope, for people."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+
+from bench import report_rest as rest
+from bench.page import Html, bullets, element, gallery, page, section
+from bench.recorded import DataError
+from bench.report_replay import in_short, replay_section, sweeps
+from bench.results_file import Replay, Results, replays
+
+SCHEMA = 1
+
+
+class Part(NamedTuple):
+    """One results file: its sentences for the top of the page, and its sections."""
+
+    in_short: list[str]
+    sections: list[Html]
+    replays: list[Replay]
+
+
+def report(paths: Sequence[Path], version: str) -> str:
+    """The page of all results. Raises DataError with a sentence that names the file."""
+    parts = [read(path) for path in paths]
+    across = sweeps([replay for part in parts for replay in part.replays])
+    told = [sentence for part in parts for sentence in part.in_short]
+    return page(
+        "routerd, measured",
+        element("h1", "routerd, measured"),
+        element(
+            "p", f"routerd {version}. From {', '.join(path.name for path in paths)}.", kind="lead"
+        ),
+        section("In short", bullets(told)),
+        *([section("Across replays", gallery(*across))] if across else []),
+        *(block for part in parts for block in part.sections),
+    )
+
+
+def read(path: Path) -> Part:
+    """What a results file says; its kind shows in what it holds."""
+    found = parsed(path)
+    try:
+        if isinstance(found, dict) and "schema" in found:
+            return of_replay(path, found)
+        keys = (
+            set(found[0])
+            if isinstance(found, list) and found and isinstance(found[0], dict)
+            else ()
+        )
+        if "target" in keys:
+            load, name = msgspec.convert(found, list[rest.Load]), path.name
+            return Part([rest.load_in_short(load)], [rest.load_section(load, name)], [])
+        if "system" in keys:
+            decide, name = msgspec.convert(found, list[rest.Decide]), path.name
+            return Part([rest.decide_in_short(decide)], [rest.decide_section(decide, name)], [])
+        if "estimator" in keys:
+            ope, name = msgspec.convert(found, list[rest.Ope]), path.name
+            return Part([rest.ope_in_short(ope)], [rest.ope_section(ope, name)], [])
+    except msgspec.ValidationError as error:
+        raise DataError(f"{path} is not as `routerd bench` writes it: {error}") from None
+    raise DataError(f"{path} holds no results of `routerd bench` replay, load, decide or ope")
+
+
+def parsed(path: Path) -> Any:
+    try:
+        return json.loads(path.read_bytes())
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {error.strerror or error}") from None
+    except ValueError as error:
+        raise DataError(f"{path} is not JSON: {error}") from None
+
+
+def of_replay(path: Path, found: dict[str, Any]) -> Part:
+    if found["schema"] != SCHEMA:
+        told = f"this version reads schema {SCHEMA}"
+        raise DataError(f"{path} has results of schema {found['schema']!r}; {told}")
+    results = msgspec.convert(found, Results)
+    if not results.runs:
+        raise DataError(f"{path} holds no runs")
+    made = list(replays(results, path))
+    return Part([in_short(one) for one in made], [replay_section(one) for one in made], made)
