@@ -143,7 +143,7 @@ def shortened(name: str, letters: int = 20) -> str:
     """A name of at most so many letters, cut in its middle: the ends tell versions apart.
 
     >>> shortened("llama-3.3-nemotron-super-49b-v1")
-    'llama-3.3-…r-49b-v1'
+    'llama-3.3-…er-49b-v1'
     """
     if len(name) <= letters:
         return name

@@ -55,9 +55,7 @@ class Tape:
         return Round(latency_us, self._failed, elapsed_s, self._answers)
 
 
-async def closed(
-    call: Call, payloads: Sequence[bytes], concurrency: int, seconds: float
-) -> Round:
+async def closed(call: Call, payloads: Sequence[bytes], concurrency: int, seconds: float) -> Round:
     """As many callers as told, each waiting for its answer before it calls again."""
     tape = Tape(call, payloads)
     started_s = time.perf_counter()

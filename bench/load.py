@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import grpc
 import msgspec
@@ -25,7 +25,6 @@ from routerd.v1 import router_pb2, types_pb2
 
 CONCURRENCY = (1, 2, 4, 8, 16, 32, 64)
 RATES_PER_S = (100.0, 300.0, 600.0)
-ROUNDS, SECONDS = 7, 1.0
 PAYLOADS = 512
 WARM_UP = 1_000
 OUTCOMES_A_ROUND = 100
@@ -45,6 +44,22 @@ class Point(NamedTuple):
     loop: str
     concurrency: int | None = None
     rate: float | None = None
+
+
+POINTS = (
+    *(Point("unary", "closed", concurrency=callers) for callers in CONCURRENCY),
+    *(Point("unary", "open", rate=rate) for rate in RATES_PER_S),
+)
+
+
+class Figures(NamedTuple):
+    """What one round at one target comes to."""
+
+    per_s: float
+    p50_us: float
+    p99_us: float
+    calls: int
+    failed: int
 
 
 class Row(msgspec.Struct):
@@ -67,29 +82,18 @@ class Row(msgspec.Struct):
 
 
 class Ratio(NamedTuple):
-    """routerd over the echo at one point: medians over rounds of neighbours, least and largest."""
+    """routerd over the echo, of rounds side by side: the median, the least and the largest."""
 
-    point: Point
-    per_s: float
-    per_s_range: Range
-    p50: float
-    p50_range: Range
-    p99: float
-
-
-class Figures(NamedTuple):
-    """What one round of one target comes to."""
-
-    per_s: float
-    p50_us: float
-    p99_us: float
-    calls: int
-    failed: int
+    median: float
+    least: float
+    largest: float
 
 
 class Measured(NamedTuple):
+    """ratios: for each point those of per_s, p50_us and p99_us. skipped: what was, and why."""
+
     rows: list[Row]
-    ratios: list[Ratio]
+    ratios: dict[Point, dict[str, Ratio]]
     skipped: list[str]
 
 
@@ -99,7 +103,8 @@ class Target:
     def __init__(self, name: str, channel: grpc.aio.Channel, payloads: Sequence[bytes]) -> None:
         self.name = name
         self.payloads = payloads
-        route, report = channel.unary_unary(ROUTE), channel.unary_unary(REPORT)
+        route: Any = channel.unary_unary(ROUTE)
+        report: Any = channel.unary_unary(REPORT)
         self.route: Call = lambda data: route(data, timeout=TIMEOUT_S)
         self.report: Call = lambda data: report(data, timeout=TIMEOUT_S)
 
@@ -111,38 +116,42 @@ class Target:
 
 
 def run(directory: Path, rounds: int, seconds: float, done: Callable[[], None]) -> Measured:
-    """Measure. directory: where the log goes, on the disk in question. done: told of each round."""
+    """Measure. directory: where the log goes, on the disk in question. done: told of each round.
+
+    Raises targets.NotServing.
+    """
     with (
         TemporaryDirectory(dir=directory, prefix="load-") as scratch,
         targets.routerd(Path(scratch)) as ours,
     ):
         answer = asyncio.run(first_answer(ours))
         with targets.echo(answer) as floor:
-            return asyncio.run(measure({"echo": floor, "routerd": ours}, rounds, seconds, done))
+            return asyncio.run(measure(floor, ours, rounds, seconds, done))
 
 
 async def first_answer(address: str) -> router_pb2.RouteResponse:
     """An answer of the daemon, for the echo to repeat."""
     async with grpc.aio.insecure_channel(address) as channel:
-        answer = await channel.unary_unary(ROUTE)(next(requests(1)), timeout=TIMEOUT_S)
+        (request,) = requests(1)
+        answer = await Target("routerd", channel, [request]).route(request)
     return router_pb2.RouteResponse.FromString(answer)
 
 
 async def measure(
-    addresses: dict[str, str], rounds: int, seconds: float, done: Callable[[], None]
+    echo_address: str, address: str, rounds: int, seconds: float, done: Callable[[], None]
 ) -> Measured:
     """Every point, round by round, the targets in turn."""
     payloads = list(requests(PAYLOADS))
     async with (
-        grpc.aio.insecure_channel(addresses["echo"]) as to_echo,
-        grpc.aio.insecure_channel(addresses["routerd"]) as to_routerd,
+        grpc.aio.insecure_channel(echo_address) as to_echo,
+        grpc.aio.insecure_channel(address) as to_routerd,
     ):
         floor, ours = Target("echo", to_echo, payloads), Target("routerd", to_routerd, payloads)
         await warm_up(floor, ours)
         gc.freeze()
         figures: dict[tuple[Point, str], list[Figures]] = {}
         for number in range(rounds):
-            for point in points():
+            for point in POINTS:
                 for target in (floor, ours) if number % 2 == 0 else (ours, floor):
                     gc.collect()
                     shown = await target.run(point, seconds, seed=number)
@@ -150,17 +159,12 @@ async def measure(
                     if target is ours:
                         await teach(ours, shown.answers[-OUTCOMES_A_ROUND:], seed=number)
                     done()
-    rows = [row(*key, told) for key, told in figures.items()]
-    ratios = [ratio(p, figures[p, "echo"], figures[p, "routerd"]) for p in points()]
+    rows = [row(point, name, figures[point, name]) for point in POINTS for name in NAMES]
+    ratios = {p: compared(figures[p, "echo"], figures[p, "routerd"]) for p in POINTS}
     return Measured(rows, ratios, skipped())
 
 
-def points() -> list[Point]:
-    """Every way of calling that the daemon's contract has."""
-    return [
-        *(Point("unary", "closed", concurrency=count) for count in CONCURRENCY),
-        *(Point("unary", "open", rate=rate) for rate in RATES_PER_S),
-    ]
+NAMES = ("echo", "routerd")
 
 
 def skipped() -> list[str]:
@@ -204,7 +208,7 @@ async def teach(ours: Target, answers: Sequence[bytes], seed: int) -> None:
 
 
 def summary(shown: Round) -> Figures:
-    """Calls a second and percentiles of one round."""
+    """Calls a second and percentiles of one round; without any call they are not a number."""
     calls = shown.latency_us.size
     p50, p99 = np.percentile(shown.latency_us, (50, 99)) if calls else (np.nan, np.nan)
     return Figures(calls / shown.elapsed_s, float(p50), float(p99), calls, shown.failed)
@@ -212,28 +216,32 @@ def summary(shown: Round) -> Figures:
 
 def row(point: Point, target: str, told: Sequence[Figures]) -> Row:
     """The figures of all rounds as one row of the results."""
-    columns = {name: [getattr(f, name) for f in told] for name in Figures._fields}
-    fields = {}
+    ranges = {}
     for name in ("per_s", "p50_us", "p99_us"):
-        values = columns[name]
-        fields[name] = round(median(values), 1)
-        fields[f"{name}_range"] = (round(min(values), 1), round(max(values), 1))
-    totals = {name: sum(columns[name]) for name in ("calls", "failed")}
-    return Row(target=target, **point._asdict(), rounds=len(told), **fields, **totals)
-
-
-def ratio(point: Point, floor: Sequence[Figures], ours: Sequence[Figures]) -> Ratio:
-    """How routerd's rounds compare with the echo's beside them."""
-
-    def of(name: str) -> list[float]:
-        return [getattr(b, name) / getattr(a, name) for a, b in zip(floor, ours, strict=True)]
-
-    per_s, p50, p99 = of("per_s"), of("p50_us"), of("p99_us")
-    return Ratio(
-        point,
-        median(per_s),
-        (min(per_s), max(per_s)),
-        median(p50),
-        (min(p50), max(p50)),
-        median(p99),
+        values = [getattr(figures, name) for figures in told]
+        ranges[name] = (round(median(values), 1), round(min(values), 1), round(max(values), 1))
+    return Row(
+        target=target,
+        mode=point.mode,
+        loop=point.loop,
+        concurrency=point.concurrency,
+        rate=point.rate,
+        per_s=ranges["per_s"][0],
+        p50_us=ranges["p50_us"][0],
+        p99_us=ranges["p99_us"][0],
+        rounds=len(told),
+        calls=sum(figures.calls for figures in told),
+        failed=sum(figures.failed for figures in told),
+        per_s_range=ranges["per_s"][1:],
+        p50_us_range=ranges["p50_us"][1:],
+        p99_us_range=ranges["p99_us"][1:],
     )
+
+
+def compared(floor: Sequence[Figures], ours: Sequence[Figures]) -> dict[str, Ratio]:
+    """How routerd's rounds compare with the echo's beside them."""
+    ratios = {}
+    for name in ("per_s", "p50_us", "p99_us"):
+        values = [getattr(b, name) / getattr(a, name) for a, b in zip(floor, ours, strict=True)]
+        ratios[name] = Ratio(median(values), min(values), max(values))
+    return ratios

@@ -7,6 +7,7 @@ from bench.evidence import Estimate
 from bench.findings import Proof, Standing, Weighed, WorkType
 from bench.page import Html, bullets, element, gallery, page, section, table, two_lines
 from bench.page import verdict as verdict_box
+from bench.plan import SEEDS
 from bench.references import FOLDS
 from bench.verdict import FEW_TASKS, sample_size_told, verdict
 from bench.wording import between, count, figures, places, signed, usd, whole
@@ -211,6 +212,7 @@ def agents(proof: Proof) -> Html:
 def method(proof: Proof, version: str) -> Html:
     """How it was done, and what it cannot tell."""
     scope = proof.scope
+    fewer = " (that few to bound the work; --seeds asks for more)" if scope.seeds < SEEDS else ""
     pairs = [
         (
             "routerd",
@@ -234,7 +236,7 @@ def method(proof: Proof, version: str) -> Html:
         (
             "Seeds",
             f"Orders in which the tasks came: numpy's default_rng(seed) over the sorted task ids, "
-            f"seeds 0 to {scope.seeds - 1}; everyone gets the same orders and splits. Frontier and "
+            f"seeds 0 to {scope.seeds - 1}{fewer}; everyone gets the same orders and splits. Frontier and "
             f"delays use seeds 0 to {scope.side_seeds - 1}.",
         ),
         (

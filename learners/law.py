@@ -101,11 +101,11 @@ def _contenders(mean: list[float], sd: list[float]) -> tuple[float, list[int]]:
     lows = [m - _REACH * s for m, s in zip(mean, sd, strict=True)]
     low = max(lows)
     surest = lows.index(low)
-    top, wide = mean[surest], sd[surest] * sd[surest]
+    top, wide, far = mean[surest], sd[surest] * sd[surest], _REACH * _REACH
     beats = [
         k
         for k, (m, s) in enumerate(zip(mean, sd, strict=True))
-        if m >= top or (top - m) * (top - m) <= _REACH * _REACH * (s * s + wide)
+        if m >= top or (top - m) * (top - m) <= far * (s * s + wide)
     ]
     return low, beats
 

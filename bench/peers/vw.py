@@ -6,7 +6,8 @@ predict(text), learn(text) does, at about twice the speed. The arm is drawn from
 
 Features: x crossed with the arm's id, and the id itself, so that each arm has its own intercept and
 slopes. Costs are 1 - utility, in the library's default range [0, 1]: an arm without data looks
-perfect. Costs of -utility in [-1, 0] scored less on five of six sets of recorded tasks.
+perfect. Costs of -utility in [-1, 0] scored less in 33 of 42 comparisons (7 settings on 6 sets of
+recorded tasks, 3 orders each); on classification sets they often scored more.
 """
 
 from __future__ import annotations

@@ -10,10 +10,7 @@ import click
 from routerd.cli.output import Failed, console, table
 
 if TYPE_CHECKING:
-    from bench.load import Ratio
-
-# At these points the daemon is held to a bar: (loop, concurrency) -> what is compared with what.
-BAR_P50, BAR_PER_S = 1.5, 0.6
+    from bench.load import Measured, Point, Ratio
 
 
 @click.command()
@@ -21,60 +18,56 @@ BAR_P50, BAR_PER_S = 1.5, 0.6
     "--out",
     type=click.Path(path_type=Path, dir_okay=False),
     required=True,
-    help="Write the rows as JSON. The log is kept beside it while the measurement runs.",
+    help="Write the rows as JSON. The daemon's log stands beside it for the while.",
 )
 @click.option("--rounds", type=click.IntRange(1), default=7, show_default=True)
 @click.option(
-    "--seconds", type=click.FloatRange(0.01), default=1.0, show_default=True, help="Of a round."
+    "--seconds",
+    type=click.FloatRange(0, min_open=True),
+    default=1.0,
+    show_default=True,
+    help="Of one round, at one point, of one server.",
 )
 def load(out: Path, rounds: int, seconds: float) -> None:
     """Measure the daemon over gRPC beside a bare echo, at several concurrencies and rates."""
     import msgspec
     from rich.progress import Progress
 
-    from bench.load import points, run
+    from bench.load import POINTS, run
     from bench.targets import NotServing
 
+    directory = out.absolute().parent
+    if not directory.is_dir():
+        raise Failed(f"{directory} is no directory; make it, or name another --out", exit_code=2)
     screen = console(stderr=True)
     with Progress(console=screen, disable=not screen.is_terminal) as progress:
-        bar = progress.add_task("measuring", total=2 * rounds * len(points()))
+        bar = progress.add_task("measuring", total=2 * rounds * len(POINTS))
         try:
-            measured = run(out.absolute().parent, rounds, seconds, lambda: progress.advance(bar))
+            measured = run(directory, rounds, seconds, lambda: progress.advance(bar))
         except NotServing as error:
             raise Failed(str(error)) from None
     out.write_bytes(msgspec.json.format(msgspec.json.encode(measured.rows)))
+    show(measured)
+
+
+def show(measured: Measured) -> None:
+    """Both servers at every point, then routerd over the echo: median and range over rounds."""
     told = console()
-    columns = ("loop", "callers", "rate/s", "target", "calls/s", "p50 us", "p99 us", "failed")
-    told.print(
-        table(
-            columns,
-            [
-                [
-                    r.loop,
-                    str(r.concurrency or ""),
-                    f"{r.rate or ''}",
-                    r.target,
-                    f"{r.per_s:.0f}",
-                    f"{r.p50_us:.0f}",
-                    f"{r.p99_us:.0f}",
-                    str(r.failed),
-                ]
-                for r in measured.rows
-            ],
-        )
-    )
-    told.print(table(("loop", "at", "calls/s", "least-most", "p50", "least-most", "p99"), [of(r) for r in measured.ratios]))
+    rows = []
+    for r in measured.rows:
+        numbers = (r.per_s, r.p50_us, r.p99_us, r.failed)
+        where = f"{r.concurrency} callers" if r.concurrency else f"{r.rate:g} calls/s"
+        rows.append([r.loop, where, r.target, *(f"{n:.0f}" for n in numbers)])
+    head = ["loop", "at", "target", "calls/s", "p50 us", "p99 us", "failed"]
+    told.print(table(head, rows, left=3))
+    head = ["routerd / echo", "at", "calls/s", "range", "p50", "range", "p99", "range"]
+    told.print(table(head, [ratio_row(*item) for item in measured.ratios.items()], left=2))
     for why in measured.skipped:
         told.print(f"skipped {why}")
 
 
-def of(ratio: Ratio) -> list[str]:
-    return [
-        ratio.point.loop,
-        str(ratio.point.concurrency or ratio.point.rate),
-        f"{ratio.per_s:.2f}",
-        "{:.2f}-{:.2f}".format(*ratio.per_s_range),
-        f"{ratio.p50:.2f}",
-        "{:.2f}-{:.2f}".format(*ratio.p50_range),
-        f"{ratio.p99:.2f}",
-    ]
+def ratio_row(point: Point, ratios: dict[str, Ratio]) -> list[str]:
+    cells = [point.loop, f"{point.concurrency or point.rate:g}"]
+    for ratio in ratios.values():
+        cells += [f"{ratio.median:.2f}", f"{ratio.least:.2f}-{ratio.largest:.2f}"]
+    return cells

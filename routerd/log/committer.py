@@ -26,6 +26,7 @@ SYNC_EVERY = 4096
 logger = logging.getLogger(__name__)
 
 Waiter = tuple[int, asyncio.Future[None]]
+Gathered = tuple[Callable[[], Any], float, asyncio.Future[Any]]
 
 
 class Placed(Protocol):
@@ -48,20 +49,21 @@ class Committer:
         self._loop = asyncio.get_running_loop()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="routerd-fsync")
         self._crowd = Crowd()
-        self._gathered: list[tuple[Callable[[], Any], asyncio.Future[Any]]] = []
+        self._gathered: list[Gathered] = []
         self._patience: asyncio.TimerHandle | None = None
         self._sync_waiters: list[Waiter] = []
         self._sync_task: asyncio.Task[None] | None = None
         self._recovery: asyncio.Task[None] | None = None
 
-    async def settle(self, work: Callable[[], P], *, platter: bool) -> P:
+    async def settle(self, work: Callable[[], P], deadline_s: float, *, platter: bool) -> P:
         """Do work on the sequencer, alone or with others, and return when what it did is durable.
 
         The work is done in one piece, in order of arrival; not at all when the call is cancelled
-        before. Raises what the work raises, and READ_ONLY.
+        or its deadline, in the time of the loop, passes before. Raises what the work raises,
+        DEADLINE_PASSED and READ_ONLY.
         """
         if self._crowd.aim > 1 or self._gathered:
-            done: P = await self._among_others(work)
+            done: P = await self._among_others(work, deadline_s)
         else:
             done = work()
             self._commit()
@@ -93,9 +95,9 @@ class Committer:
                 self._recovery.cancel()
             self._thread.shutdown()
 
-    def _among_others(self, work: Callable[[], P]) -> asyncio.Future[P]:
-        future = self._loop.create_future()
-        self._gathered.append((work, future))
+    def _among_others(self, work: Callable[[], P], deadline_s: float) -> asyncio.Future[P]:
+        future: asyncio.Future[P] = self._loop.create_future()
+        self._gathered.append((work, deadline_s, future))
         if len(self._gathered) >= self._crowd.aim:
             self._work_off()
         elif self._patience is None:
@@ -109,10 +111,12 @@ class Committer:
             self._patience = None
         gathered, self._gathered = self._gathered, []
         settled = []
-        for work, future in gathered:
+        for work, deadline_s, future in gathered:
             if future.done():  # its call was cancelled
                 continue
             try:
+                if deadline_s <= self._loop.time():
+                    raise too_late()
                 settled.append((future, work()))
             except Exception as error:
                 future.set_exception(error)
@@ -191,3 +195,8 @@ class Committer:
 def lost() -> RouterError:
     text = "the log could not be written; the call may be repeated with the same id"
     return RouterError(ErrorReason.READ_ONLY, text)
+
+
+def too_late() -> RouterError:
+    text = "the deadline passed before the call was looked at: nothing has changed"
+    return RouterError(ErrorReason.DEADLINE_PASSED, text)

@@ -13,7 +13,7 @@ class AuditService:
     """Answers questions about decisions that were made, from what is durable."""
 
     async def GetDecision(
-        self, wire: audit_pb2.GetDecisionRequest, partition: Partition
+        self, wire: audit_pb2.GetDecisionRequest, partition: Partition, deadline_s: float
     ) -> audit_pb2.GetDecisionResponse:
         found = partition.sequencer.find(convert.decision_id_of(wire))
         await partition.committer.durable(partition.sequencer.position, platter=False)

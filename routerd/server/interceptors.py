@@ -1,7 +1,8 @@
 """What stands before and behind every method: limits, identity, deadline, and how errors leave.
 
 A method is wrapped once, when it is registered: a call then pays for one more frame and no
-interceptor chain. A method takes a parsed request and a Partition, and returns a response.
+interceptor chain. A method takes a parsed request, a Partition and the call's deadline, in the time
+of the event loop, and returns a response.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from grpc.aio import ServicerContext
 
 from routerd.core.errors import ErrorReason, RouterError, Violation, invalid
 from routerd.core.settings import Server
-from routerd.log.committer import Committer
+from routerd.log.committer import Committer, too_late
 from routerd.log.sequencer import Sequencer
 from routerd.server import errors
 
@@ -41,7 +42,7 @@ class Partition(NamedTuple):
     committer: Committer
 
 
-Method = Callable[[Any, Partition], Awaitable[Message]]
+Method = Callable[[Any, Partition, float], Awaitable[Message]]
 
 
 class Gate:
@@ -88,6 +89,7 @@ class Gate:
         name = request_type.DESCRIPTOR.name
         parse = request_type.FromString
         default_timeout_s = self._limits.default_timeout_ms / 1000
+        now_s = asyncio.get_running_loop().time
 
         async def handle(data: bytes, context: Context) -> Message:
             admitted = False
@@ -100,11 +102,11 @@ class Gate:
                 remaining_s = context.time_remaining()
                 if remaining_s is None:
                     async with asyncio.timeout(default_timeout_s):
-                        return await method(request, partition)
+                        return await method(request, partition, now_s() + default_timeout_s)
                 if remaining_s <= 0:
-                    raise too_late("before the call was looked at: nothing has changed")
+                    raise too_late()
                 # From here on gRPC itself ends the call at its deadline.
-                return await method(request, partition)
+                return await method(request, partition, now_s() + remaining_s)
             except Exception as error:
                 await abort(context, name, error)
             finally:
@@ -116,10 +118,6 @@ class Gate:
         return handle
 
 
-def too_late(when: str) -> RouterError:
-    return RouterError(ErrorReason.DEADLINE_PASSED, f"the deadline passed {when}")
-
-
 async def abort(context: Context, name: str, error: Exception) -> NoReturn:
     """End a call with what went wrong. What is nobody's refusal is our bug: it is logged."""
     match error:
@@ -128,7 +126,8 @@ async def abort(context: Context, name: str, error: Exception) -> NoReturn:
         case DecodeError():
             refusal = invalid([Violation("", f"is not a message of type {name}")])
         case TimeoutError():
-            refusal = too_late("before the answer was durable: ask again with the same key")
+            text = "the deadline passed before the answer was durable: ask again with the same key"
+            refusal = RouterError(ErrorReason.DEADLINE_PASSED, text)
         case _:
             log_bug(name, error)
             await context.abort(grpc.StatusCode.INTERNAL, "internal error; the server's log has it")

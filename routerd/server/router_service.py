@@ -20,17 +20,17 @@ class RouterService:
         self._power = power
 
     async def Route(
-        self, wire: router_pb2.RouteRequest, partition: Partition
+        self, wire: router_pb2.RouteRequest, partition: Partition, deadline_s: float
     ) -> router_pb2.RouteResponse:
         def route() -> router_pb2.RouteResponse:
             request, explain = convert.request_of(wire), wire.explain
             answer = partition.sequencer.route(request, explain=explain)
             return convert.route_response(answer, explain=explain)
 
-        return await partition.committer.settle(route, platter=self._power)
+        return await partition.committer.settle(route, deadline_s, platter=self._power)
 
     async def Preview(
-        self, wire: router_pb2.PreviewRequest, partition: Partition
+        self, wire: router_pb2.PreviewRequest, partition: Partition, deadline_s: float
     ) -> router_pb2.PreviewResponse:
         request = convert.previewed(wire)
         try:
@@ -44,12 +44,12 @@ class RouterService:
         return router_pb2.PreviewResponse(answer=response)
 
     async def ReportOutcome(
-        self, wire: router_pb2.ReportOutcomeRequest, partition: Partition
+        self, wire: router_pb2.ReportOutcomeRequest, partition: Partition, deadline_s: float
     ) -> router_pb2.ReportOutcomeResponse:
         def report() -> router_pb2.ReportOutcomeResponse:
             return convert.outcome_response(partition.sequencer.report(convert.outcome_of(wire)))
 
-        return await partition.committer.settle(report, platter=True)
+        return await partition.committer.settle(report, deadline_s, platter=True)
 
 
 def inside(field: str, error: RouterError) -> RouterError:
