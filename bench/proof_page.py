@@ -236,8 +236,8 @@ def method(proof: Proof, version: str) -> Html:
         (
             "Seeds",
             f"Orders in which the tasks came: numpy's default_rng(seed) over the sorted task ids, "
-            f"seeds 0 to {scope.seeds - 1}{fewer}; everyone gets the same orders and splits. Frontier and "
-            f"delays use seeds 0 to {scope.side_seeds - 1}.",
+            f"seeds 0 to {scope.seeds - 1}{fewer}; everyone gets the same orders and splits. "
+            f"Frontier and delays use seeds 0 to {scope.side_seeds - 1}.",
         ),
         (
             "Intervals",

@@ -242,7 +242,8 @@ def ope_section(rows: Sequence[Ope], file: str) -> Html:
         }
         caption = (
             "What the policy would have earned on the log's traffic. Blue: above what was logged; "
-            "orange: below; grey: not to be told. 95% intervals"
+            "orange: below; grey: the interval includes it. The table compares both on the same "
+            "rows, which can tell more. 95% intervals"
             + "".join(f" ({how[kind]})" for kind in sorted(kinds) if kind in how)
             + f". n = {'unknown' if rows[0].n is None else count(rows[0].n, 'decision')}."
         )

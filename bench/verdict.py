@@ -211,7 +211,10 @@ def sample_size_told(proof: Proof) -> str:
                 f"{difference(at)} there."
             )
         if over[-1].low == over[-1].high == 0.0:
-            return f"With {count(last.size, 'outcome')} per {per} the learnt profile chooses as {whom} does."
+            return (
+                f"With {count(last.size, 'outcome')} per {per} the learnt profile chooses as "
+                f"{whom} does."
+            )
         how = "is still behind" if over[-1].sign < 0 else "does not clearly beat"
         return (
             f"With {count(last.size, 'outcome')} per {per} the learnt profile {how} {whom}: "

@@ -1,14 +1,14 @@
 """ParetoBandit: DisjointLinUCBPolicy, the policy inside its BanditRouter, from a cold start.
 
 Interface: select_arm, mark_selected and update(advance_time=False), as its router calls them. The
-router around it costs half as much again (75 us a step against 49, at 8 arms and 32 features) and by
-default clips rewards to [0, 1], which a utility can leave. The policy puts no structure on a
+router around it costs half as much again (75 us a step against 49, at 8 arms and 32 features) and
+by default clips rewards to [0, 1], which a utility can leave. The policy puts no structure on a
 context, so it gets the same features as everyone. Cost enters by the utility, not by the router's
 penalty on list prices, so that all pursue the same end.
 
 The grid is over alpha and the forgetting factor: .01 and .05 with .997 are what its configuration
-ships for warm and for cold starts, .3 and 1 without forgetting explore more. On prompts where most
-rewards are high, all but the last can lock onto the arm that they try first: the prior mean is zero.
+ships for warm and for cold starts, .3 and 1 without forgetting explore more. Where most rewards
+are high, all but the last can lock onto the arm that they try first: the prior mean is zero.
 """
 
 from __future__ import annotations

@@ -111,7 +111,7 @@ class Learner(Section, frozen=True):
 
     kind: Literal["pooled", "linear"] = "pooled"
     half_life_days: Positive | None = 90.0
-    epoch_hours: Annotated[float, Meta(ge=0.01, le=1e6)] = 24.0
+    epoch_hours: Annotated[float, Meta(ge=1e-5, le=1e6)] = 24.0
 
 
 class ValuePolicy(Section, frozen=True, tag_field="kind", tag="value"):

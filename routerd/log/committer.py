@@ -50,6 +50,7 @@ class Committer:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="routerd-fsync")
         self._crowd = Crowd()
         self._gathered: list[Gathered] = []
+        self._gathering_since_s = 0.0
         self._patience: asyncio.TimerHandle | None = None
         self._sync_waiters: list[Waiter] = []
         self._sync_task: asyncio.Task[None] | None = None
@@ -101,11 +102,13 @@ class Committer:
         if len(self._gathered) >= self._crowd.aim:
             self._work_off()
         elif self._patience is None:
+            self._gathering_since_s = self._loop.time()
             self._patience = self._loop.call_later(PATIENCE_S, self._work_off)
         return future
 
     def _work_off(self) -> None:
         """Do the work of all who have gathered, and commit it."""
+        waited_s = self._loop.time() - self._gathering_since_s
         if self._patience is not None:
             self._patience.cancel()
             self._patience = None
@@ -123,7 +126,7 @@ class Committer:
         self._commit()
         for future, done in settled:
             future.set_result(done)
-        self._crowd.served(len(gathered))
+        self._crowd.served(len(gathered), waited_s)
 
     def _commit(self) -> None:
         """Commit all that is queued, unless the disk fails."""

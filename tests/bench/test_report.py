@@ -296,8 +296,9 @@ def test_ticks_are_round_and_within(low: float, span: float, least: int) -> None
     ticks = round_ticks(low, low + span, least)
     assert 1 <= len(ticks) <= 12
     assert ticks == sorted(set(ticks))
-    assert low - 1e-6 * span <= ticks[0]
-    assert ticks[-1] <= low + span * (1 + 1e-6)
+    rounding = 1e-6 * span + 1e-9 * abs(low)
+    assert low - rounding <= ticks[0]
+    assert ticks[-1] <= low + span + rounding
 
 
 @pytest.mark.parametrize("value", [0.0, 0.5, -3.0, 1e-9])

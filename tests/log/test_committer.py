@@ -63,8 +63,8 @@ async def refused(waiting: Awaitable[None]) -> None:
     assert caught.value.reason is ErrorReason.READ_ONLY
 
 
-async def test_one_turn_of_the_loop_is_one_commit() -> None:
-    """All that was decided when the loop turns is written in one append."""
+async def test_all_that_is_queued_is_one_commit() -> None:
+    """All that was decided before somebody waits for it is written in one append."""
     async with stack() as s:
         before = len(s.log.appends)
         waiting = [s.wait(s.decide()) for _ in range(10)]

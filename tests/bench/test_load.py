@@ -1,0 +1,177 @@
+"""The load measurement: what it counts, what it leaves out, and that both servers are called."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+import time
+from pathlib import Path
+
+import grpc
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from bench import drive, load, targets
+from bench.load import Figures, Point, Ratio
+from routerd.cli.main import main
+from routerd.v1 import router_pb2
+
+CLOSED = Point("unary", "closed", concurrency=2)
+OPEN = Point("unary", "open", rate=50.0)
+
+
+async def test_a_closed_loop_has_as_many_calls_in_flight_as_callers() -> None:
+    """Never more, and at some time all of them."""
+    in_flight = most = 0
+
+    async def call(data: bytes) -> bytes:
+        nonlocal in_flight, most
+        in_flight += 1
+        most = max(most, in_flight)
+        await asyncio.sleep(0.001)
+        in_flight -= 1
+        return data
+
+    shown = await drive.closed(call, [b"a", b"b"], concurrency=3, seconds=0.05)
+    assert most == 3
+    assert shown.latency_us.size == len(shown.answers) >= 3
+    assert set(shown.answers) == {b"a", b"b"}
+
+
+async def test_an_open_loop_counts_from_the_time_that_a_call_was_meant_to_start() -> None:
+    """Behind a server that takes calls one by one, the wait in its queue is latency."""
+    one_by_one = asyncio.Lock()
+
+    async def call(data: bytes) -> bytes:
+        async with one_by_one:
+            await asyncio.sleep(0.01)
+        return data
+
+    shown = await drive.open_loop(call, [b""], rate_per_s=2_000.0, seconds=0.02, seed=1)
+    assert shown.latency_us.size == 40
+    # The last call is meant to start some 20 ms after the first, and ends 40 times 10 ms after it.
+    assert shown.latency_us.max() > 300_000
+
+
+async def test_a_late_client_counts_its_own_delay() -> None:
+    """What was meant to start while the client itself was held up is not left out."""
+
+    async def call(data: bytes) -> bytes:
+        return data
+
+    async def hold_up() -> None:
+        await asyncio.sleep(0.02)
+        time.sleep(0.1)  # the whole event loop
+
+    calls = drive.open_loop(call, [b""], rate_per_s=500.0, seconds=0.1, seed=1)
+    shown, _ = await asyncio.gather(calls, hold_up())
+    assert shown.latency_us.max() > 50_000
+    assert (shown.latency_us > 10_000).sum() > 10
+
+
+async def test_arrivals_are_those_of_the_seed() -> None:
+    """Both servers are called at the same times."""
+
+    async def arrivals(seed: int) -> list[float]:
+        told: list[float] = []
+
+        async def until(moment_s: float) -> None:
+            told.append(moment_s)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(drive, "until", until)
+
+            async def call(data: bytes) -> bytes:
+                return data
+
+            await drive.open_loop(call, [b""], rate_per_s=100.0, seconds=1.0, seed=seed)
+        return np.diff(told).round(6).tolist()
+
+    assert await arrivals(1) == await arrivals(1) != await arrivals(2)
+
+
+def test_a_row_holds_the_median_round_and_the_range() -> None:
+    """Of calls a second and percentiles; calls and failures are summed."""
+    told = [Figures(per_s, 1e3 / per_s, 2e3 / per_s, 10, 1) for per_s in (1.0, 4.0, 2.0)]
+    row = load.row(CLOSED, "echo", told)
+    assert (row.target, row.loop, row.concurrency, row.rate) == ("echo", "closed", 2, None)
+    assert (row.per_s, row.per_s_range) == (2.0, (1.0, 4.0))
+    assert (row.p50_us, row.p50_us_range) == (500.0, (250.0, 1000.0))
+    assert (row.rounds, row.calls, row.failed) == (3, 30, 3)
+
+
+def test_ratios_are_of_rounds_side_by_side() -> None:
+    """The median of ratios, not the ratio of medians: neighbours had the same disturbances."""
+    floor = [Figures(per_s, 1.0, 1.0, 1, 0) for per_s in (100.0, 10.0, 40.0)]
+    ours = [Figures(per_s, 2.0, 3.0, 1, 0) for per_s in (50.0, 9.0, 8.0)]
+    ratios = load.compared(floor, ours)
+    assert ratios["per_s"] == Ratio(0.5, 0.2, 0.9)
+    assert ratios["p50_us"] == Ratio(2.0, 2.0, 2.0)
+
+
+def test_a_round_without_answers_has_no_percentiles() -> None:
+    """A server that answers nothing is not fast."""
+    shown = drive.Round(np.array([]), failed=5, elapsed_s=1.0, answers=[])
+    figures = load.summary(shown)
+    assert (figures.per_s, figures.failed) == (0.0, 5)
+    assert math.isnan(figures.p50_us)
+
+
+def test_both_servers_are_measured_at_every_point(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A real daemon and a real echo in processes of their own; the rows are written as JSON."""
+    monkeypatch.setattr(load, "POINTS", (CLOSED, OPEN))
+    monkeypatch.setattr(load, "WARM_UP", 100)
+    out = tmp_path / "results.json"
+    arguments = ["bench", "load", "--out", str(out), "--rounds", "2", "--seconds", "0.1"]
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 0, result.output
+    rows = json.loads(out.read_text())
+    assert [(r["target"], r["loop"]) for r in rows] == [
+        ("echo", "closed"),
+        ("routerd", "closed"),
+        ("echo", "open"),
+        ("routerd", "open"),
+    ]
+    for row in rows:
+        assert (row["mode"], row["rounds"], row["failed"]) == ("unary", 2, 0)
+        assert row["calls"] > 0
+        assert row["per_s"] > 0
+        assert 0 < row["p50_us"] <= row["p99_us"]
+    assert [(r["concurrency"], r["rate"]) for r in rows] == [(2, None)] * 2 + [(None, 50.0)] * 2
+    assert "skipped stream" in result.output
+    assert "skipped batch" in result.output
+    assert list(tmp_path.iterdir()) == [out]  # the daemon's log is gone
+
+
+def test_the_daemon_learns_from_outcomes_of_its_decisions(tmp_path: Path) -> None:
+    """After the warm-up, each decision asked for then has its outcome in the log."""
+
+    async def warmed_up(address: str) -> bytes:
+        async with grpc.aio.insecure_channel(address) as channel:
+            payloads = list(load.requests(load.PAYLOADS))
+            ours = load.Target("routerd", channel, payloads)
+            await load.warm_up(ours, ours)
+            return await ours.route(payloads[0])
+
+    with targets.routerd(tmp_path) as address:
+        answer = router_pb2.RouteResponse.FromString(asyncio.run(warmed_up(address)))
+    # The configuration, the floor's decisions, ours with an outcome each, and this one.
+    assert answer.position == 1 + 3 * load.WARM_UP + 1
+
+
+def test_a_server_that_does_not_start_is_told(tmp_path: Path) -> None:
+    """With its exit code or what it said, in one sentence."""
+    with pytest.raises(targets.NotServing, match="did not start"), targets.started(["json.tool"]):
+        pass
+
+
+def test_a_missing_directory_is_a_usage_error(tmp_path: Path) -> None:
+    """One sentence and exit code 2, before anything is started."""
+    out = tmp_path / "nowhere" / "results.json"
+    result = CliRunner().invoke(main, ["bench", "load", "--out", str(out)])
+    assert result.exit_code == 2
+    assert "is no directory" in result.output

@@ -1,0 +1,150 @@
+"""Work on the sequencer, alone or in a crowd: in order, in one commit, each with its own answer."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+
+import pytest
+
+from routerd.core.answers import Answer
+from routerd.core.errors import ErrorReason, RouterError
+from routerd.log.committer import Committer
+from routerd.log.crowd import FIRST, MOST
+from routerd.router import request_of
+from tests.core.engine import Engine
+from tests.log.faulty import PATIENCE_S, FaultyLog
+
+
+class Desk:
+    """An engine on a log that can fail, and a committer that decides on it."""
+
+    def __init__(self) -> None:
+        self.log = FaultyLog()
+        self.engine = Engine(self.log, clock="logical")
+        self.committer = Committer(self.engine.sequencer, lambda serving: None)
+        self.decided: list[str] = []
+
+    def route(self, request_id: str, **fields: object) -> Callable[[], Answer]:
+        def work() -> Answer:
+            self.decided.append(request_id)
+            request = request_of({"request_id": request_id, **fields})
+            return self.engine.sequencer.route(request)
+
+        return work
+
+    def ask(
+        self, request_id: str, in_s: float = PATIENCE_S, **fields: object
+    ) -> asyncio.Task[Answer]:
+        deadline_s = asyncio.get_running_loop().time() + in_s
+        work = self.route(request_id, **fields)
+        return asyncio.create_task(self.committer.settle(work, deadline_s, platter=False))
+
+    async def crowd(self) -> None:
+        """Ask alone until the next call waits for a second one."""
+        for number in range(FIRST):
+            await self.ask(f"alone-{number}")
+        self.decided.clear()
+        self.log.appends.clear()
+
+
+@pytest.fixture
+async def desk() -> AsyncIterator[Desk]:
+    made = Desk()
+    yield made
+    made.log.heal()
+    await made.committer.close()
+
+
+async def test_who_asks_alone_is_served_without_a_turn_of_the_loop(desk: Desk) -> None:
+    """Nothing is waited for: the work is done and committed when the call first runs."""
+    task = desk.ask("r")
+    await asyncio.sleep(0)
+    assert desk.engine.sequencer.durable == 2
+    assert (await task).position == 2
+
+
+async def test_a_crowd_is_served_in_order_of_arrival_and_in_one_commit(desk: Desk) -> None:
+    """Each caller gets its own answer; together they are one append."""
+    await desk.crowd()
+    asked = [desk.ask("a"), desk.ask("b")]
+    answers = await asyncio.gather(*asked)
+    assert desk.decided == ["a", "b"]
+    assert [answer.decision.query.request_id for answer in answers] == ["a", "b"]
+    assert desk.log.appends == [2]
+
+
+async def test_many_callers_at_once_share_commits(desk: Desk) -> None:
+    """A lasting crowd needs far fewer appends than it has calls, and loses none."""
+    count = iter(range(1_000))
+
+    async def caller() -> None:
+        for number in count:
+            await desk.ask(f"r-{number}")
+
+    await asyncio.gather(*(caller() for _ in range(2 * MOST)))
+    assert len(desk.log.appends) < 500
+    assert sorted(desk.decided) == sorted(f"r-{number}" for number in range(1_000))
+    assert desk.engine.refold().hash() == desk.engine.state.hash()
+
+
+async def test_patience_ends(desk: Desk) -> None:
+    """Who waits for company that does not come is served all the same."""
+    await desk.crowd()
+    assert (await desk.ask("a")).position == FIRST + 2
+
+
+async def test_a_call_that_was_cancelled_while_it_waited_is_not_carried_out(desk: Desk) -> None:
+    """The others are; the one that went away has changed nothing."""
+    await desk.crowd()
+    gone = desk.ask("gone")
+    await asyncio.sleep(0)
+    gone.cancel()
+    await asyncio.sleep(0)
+    await desk.ask("stays")
+    assert desk.decided == ["stays"]
+
+
+async def test_a_call_whose_deadline_passed_while_it_waited_is_not_carried_out(desk: Desk) -> None:
+    """It is refused with DEADLINE_PASSED; who waited with it is served."""
+    await desk.crowd()
+    late, other = desk.ask("late", in_s=0.0), desk.ask("other")
+    await other
+    with pytest.raises(RouterError) as caught:
+        await late
+    assert caught.value.reason is ErrorReason.DEADLINE_PASSED
+    assert desk.decided == ["other"]
+
+
+async def test_a_refusal_is_for_its_own_caller_only(desk: Desk) -> None:
+    """One wrong request in a crowd changes nothing for the others, nor in the log."""
+    await desk.crowd()
+    wrong, right = desk.ask("wrong", agent_id="nobody"), desk.ask("right")
+    assert (await right).decision.query.request_id == "right"
+    with pytest.raises(RouterError) as caught:
+        await wrong
+    assert caught.value.reason is ErrorReason.AGENT_NOT_FOUND
+    assert desk.log.appends == [1]
+
+
+async def test_a_failing_disk_refuses_all_who_were_served_together(desk: Desk) -> None:
+    """READ_ONLY for each, and memory forgets what the disk does not hold."""
+    await desk.crowd()
+    durable = desk.engine.sequencer.position
+    desk.log.full = True
+    for task in (desk.ask("a"), desk.ask("b")):
+        with pytest.raises(RouterError) as caught:
+            await task
+        assert caught.value.reason is ErrorReason.READ_ONLY
+    assert desk.engine.sequencer.position == durable
+
+
+async def test_closing_serves_who_still_waits() -> None:
+    """A call that waits for company when the committer closes is answered, and durable."""
+    desk = Desk()
+    await desk.crowd()
+    waiting = desk.ask("last")
+    await asyncio.sleep(0)
+    await desk.committer.close()
+    assert (await waiting).position == FIRST + 2
+    assert desk.log.synced["default"] == FIRST + 2
