@@ -6,7 +6,7 @@ import msgspec
 import numpy as np
 
 from routerd.core.encode import CELLS, Encoder
-from routerd.core.outcomes import credit_of, write_registers
+from routerd.core.outcomes import current, write_registers
 from routerd.core.settings import Agent, EmbeddingFeature, EngineConfig, TextFeature
 from routerd.core.state import (
     Credit,
@@ -112,8 +112,8 @@ def apply_outcome(state: State, position: int, event: OutcomeReported) -> None:
         return
     state.outcomes[outcome.outcome_id] = (event.digest, position)
     entry.outcome_ids.append(outcome.outcome_id)
-    write_registers(entry, outcome, event.time_ms, position)
-    move_credit(state, entry, credit_of(entry, state.config.outcomes.sources, state.arm_of))
+    write_registers(entry.reports, outcome, event.time_ms, position)
+    move_credit(state, entry, credit_of(state, entry))
 
 
 def apply_closing(state: State, event: DecisionsClosed) -> None:
@@ -128,6 +128,12 @@ def apply_closing(state: State, event: DecisionsClosed) -> None:
         del state.requests[entry.decision.query.request_id]
         for outcome_id in entry.outcome_ids:
             del state.outcomes[outcome_id]
+
+
+def credit_of(state: State, entry: OpenDecision) -> Credit:
+    """What the learners should hold now: the executed agent, not the decided one, is credited."""
+    agent_id, *values = current(entry.reports, state.config.outcomes.sources)
+    return Credit(state.arm_of[agent_id or entry.decision.agent_id], *values)
 
 
 def move_credit(state: State, entry: OpenDecision, credit: Credit) -> None:

@@ -9,17 +9,30 @@ A retraction writes "nothing" into all of its source's registers.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
-from routerd.core.state import Credit, OpenDecision, Register
+from routerd.core.state import Register
 from routerd.core.values import Outcome, OutcomeKind
 
 DEFAULT_SOURCE = "caller"
 METRICS = ("quality", "success", "cost_usd", "latency_ms", "executed_agent_id")
 
+Reports = dict[str, dict[str, Register]]
+"""source -> metric -> register, as routerd.core.state.OpenDecision holds them."""
 
-def write_registers(entry: OpenDecision, outcome: Outcome, time_ms: int, position: int) -> None:
+
+class Current(NamedTuple):
+    """What counts of all that was said; executed_agent_id is empty when nobody named an agent."""
+
+    executed_agent_id: str
+    quality: float | None
+    cost_usd: float | None
+    latency_ms: float | None
+
+
+def write_registers(reports: Reports, outcome: Outcome, time_ms: int, position: int) -> None:
     """Write what the outcome says; an older say than the one held changes nothing."""
-    registers = entry.reports.setdefault(outcome.source or DEFAULT_SOURCE, {})
+    registers = reports.setdefault(outcome.source or DEFAULT_SOURCE, {})
     timed = outcome.event_time_ms > 0
     when = (outcome.event_time_ms, 0) if timed else (time_ms, position)
     for metric in METRICS:
@@ -35,16 +48,33 @@ def write_registers(entry: OpenDecision, outcome: Outcome, time_ms: int, positio
             registers[metric] = (*when, outcome.outcome_id, value)
 
 
-def by_rank(entry: OpenDecision, ranked: Sequence[str]) -> list[dict[str, Register]]:
+def current(reports: Reports, ranked: Sequence[str]) -> Current:
+    """The value of each metric now. ranked: the sources, the most trusted first."""
+    sources = by_rank(reports, ranked)
+
+    def number(*metrics: str) -> float | None:
+        value = first(sources, *metrics)
+        return value if isinstance(value, float) else None
+
+    executed = first(sources, "executed_agent_id")
+    return Current(
+        executed_agent_id=executed if isinstance(executed, str) else "",
+        quality=number("quality", "success"),
+        cost_usd=number("cost_usd"),
+        latency_ms=number("latency_ms"),
+    )
+
+
+def by_rank(reports: Reports, ranked: Sequence[str]) -> list[dict[str, Register]]:
     """The registers of each source, the most trusted first; unranked ones follow by name."""
-    if len(entry.reports) == 1:
-        return list(entry.reports.values())
+    if len(reports) == 1:
+        return list(reports.values())
     rank = {source: i for i, source in enumerate(ranked)}
-    order = sorted(entry.reports, key=lambda source: (rank.get(source, len(rank)), source))
-    return [entry.reports[source] for source in order]
+    order = sorted(reports, key=lambda source: (rank.get(source, len(rank)), source))
+    return [reports[source] for source in order]
 
 
-def current(sources: Sequence[Mapping[str, Register]], *metrics: str) -> float | str | None:
+def first(sources: Sequence[Mapping[str, Register]], *metrics: str) -> float | str | None:
     """The first source's value that there is; within a source the first of `metrics` counts."""
     for registers in sources:
         for metric in metrics:
@@ -52,25 +82,3 @@ def current(sources: Sequence[Mapping[str, Register]], *metrics: str) -> float |
             if held is not None and held[3] is not None:
                 return held[3]
     return None
-
-
-def executed_agent(entry: OpenDecision, ranked: Sequence[str]) -> str:
-    """The agent that ran: the decided one unless an outcome names another."""
-    executed = current(by_rank(entry, ranked), "executed_agent_id")
-    return executed if isinstance(executed, str) else entry.decision.agent_id
-
-
-def credit_of(entry: OpenDecision, ranked: Sequence[str], arm_of: Mapping[str, int]) -> Credit:
-    """What the learners should hold now: the executed agent, not the decided one, is credited."""
-    sources = by_rank(entry, ranked)
-
-    def number(*metrics: str) -> float | None:
-        value = current(sources, *metrics)
-        return value if isinstance(value, float) else None
-
-    return Credit(
-        arm=arm_of[executed_agent(entry, ranked)],
-        quality=number("quality", "success"),
-        cost_usd=number("cost_usd"),
-        latency_ms=number("latency_ms"),
-    )

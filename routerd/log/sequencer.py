@@ -18,7 +18,7 @@ from routerd.core.apply import apply
 from routerd.core.decide import decide, digest_of, encode_request
 from routerd.core.errors import ErrorReason, RouterError
 from routerd.core.fingerprint import fingerprint
-from routerd.core.outcomes import executed_agent
+from routerd.core.outcomes import current
 from routerd.core.react import react, window_ended
 from routerd.core.reasons import law_of, sentence
 from routerd.core.settings import EngineConfig, engine_part
@@ -140,7 +140,7 @@ class Sequencer:
             position, decision = logged
             said = sentence(decision)
             return Found(name, position, decision, False, None, None, None, "", 0, said)
-        executed = executed_agent(entry, self.state.config.outcomes.sources)
+        executed = current(entry.reports, self.state.config.outcomes.sources).executed_agent_id
         return Found(
             decision_id=name,
             position=entry.position,
