@@ -252,9 +252,13 @@ class EngineConfig(Section, frozen=True):
 
 
 class Server(Section, frozen=True):
-    """Bounds of the gRPC server. A call without a deadline gets default_timeout_ms."""
+    """Bounds of the gRPC server. A call without a deadline gets default_timeout_ms.
+
+    max_in_flight: calls that are worked on at once. max_streams: streams that are open at once.
+    """
 
     max_in_flight: Count = 1_000
+    max_streams: Count = 1_000
     default_timeout_ms: Count = 10_000
     drain_timeout_ms: Count = 10_000
 

@@ -84,7 +84,7 @@ class Server:
                 await self._health.enter_graceful_shutdown()
                 await self._gate.drain()
         except TimeoutError:
-            logger.warning("cut off %d calls", self._gate.in_flight)
+            logger.warning("cut off %d calls", self._gate.in_flight + self._gate.streams)
             await self._grpc.stop(None)
         await self._grpc.stop(GOODBYE_S)
         await self._committer.close()

@@ -1,8 +1,20 @@
 """What stands before and behind every method: limits, identity, deadline, and how errors leave.
 
 A method is wrapped once, when it is registered: a call then pays for one more frame and no
-interceptor chain. A method takes a parsed request, a Partition and the call's deadline, in the time
-of the event loop, and returns a response.
+interceptor chain. A method takes what the client sends, a Partition and the call's deadline, in the
+time of the event loop. What the client sends is a parsed request, or if it may send many, an
+asynchronous iterator of them. It returns a response, or if it may give many, is an asynchronous
+generator of them:
+
+    unary           async def M(self, wire, partition, deadline_s) -> Message
+    server stream   def M(self, wire, partition, deadline_s) -> AsyncIterator[Message]
+    client stream   async def M(self, wires, partition, deadline_s) -> Message
+    bidirectional   def M(self, wires, partition, deadline_s) -> AsyncIterator[Message]
+
+A stream whose client sets no deadline has none: its deadline_s is None. When the server drains, the
+messages of the client end, a wait for the next answer of a server stream is cancelled, and the call
+ends in DRAINING. What goes wrong with one message of a bidirectional stream is for its method to
+answer; what it raises ends the stream.
 """
 
 from __future__ import annotations
@@ -10,20 +22,22 @@ from __future__ import annotations
 import asyncio
 import logging
 import traceback
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import aclosing, asynccontextmanager
+from functools import partial
 from typing import Any, NamedTuple, NoReturn
 
 import grpc
 from google.protobuf.descriptor import ServiceDescriptor
 from google.protobuf.message import DecodeError, Message
 from google.protobuf.message_factory import GetMessageClass
-from grpc.aio import ServicerContext
 
 from routerd.core.errors import ErrorReason, RouterError, Violation, invalid
 from routerd.core.settings import Server
 from routerd.log.committer import Committer, too_late
 from routerd.log.sequencer import Sequencer
 from routerd.server import errors
+from routerd.server.streams import Context, Ended, Ending, Wires, send
 
 logger = logging.getLogger(__name__)
 
@@ -31,8 +45,6 @@ DEFAULT_PARTITION = "default"
 
 LINGER_S = 0.05
 LINGER_ROUNDS = 20
-
-Context = ServicerContext[Any, Any]
 
 
 class Partition(NamedTuple):
@@ -43,27 +55,32 @@ class Partition(NamedTuple):
 
 
 Method = Callable[[Any, Partition, float], Awaitable[Message]]
+ManyAnswers = Callable[[Any, Partition, float | None], AsyncGenerator[Message, None]]
+ManyRequests = Callable[[Wires[Message], Partition, float | None], Awaitable[Message]]
+ManyOfBoth = Callable[[Wires[Message], Partition, float | None], AsyncGenerator[Message, None]]
 
 
 class Gate:
-    """Admits calls to methods, and counts those in flight."""
+    """Admits calls to methods, and counts those in flight: streams apart from the others."""
 
     def __init__(self, limits: Server, partitions: Mapping[str, Partition]) -> None:
         self.in_flight = 0
+        self.streams = 0
         self._limits = limits
         self._partitions = partitions
-        self._draining = False
+        self._draining = Ending()
         self._turned_away = 0
         self._idle = asyncio.Event()
 
     async def drain(self) -> None:
-        """Refuse new calls from now on; return when the admitted ones are answered.
+        """Refuse new calls from now on; return when the admitted ones are answered, and the
+        messages of streams that were read.
 
         Then wait a little for calls that are on their way: when gRPC stops it cancels what it has
         not handed over yet, and only UNAVAILABLE tells a client to go elsewhere.
         """
-        self._draining = True
-        if self.in_flight:
+        self._draining.begin()
+        if self.in_flight or self.streams:
             await self._idle.wait()
         for _ in range(LINGER_ROUNDS):
             before = self._turned_away
@@ -77,12 +94,20 @@ class Gate:
 
     def refuse_if_closed(self) -> None:
         """Raises RouterError: DRAINING, OVERLOADED."""
-        if self._draining:
-            self._turned_away += 1
-            raise RouterError(ErrorReason.DRAINING, "the server is shutting down")
+        self._refuse_if_draining()
         if self.in_flight >= self._limits.max_in_flight:
             limit = self._limits.max_in_flight
             raise RouterError(ErrorReason.OVERLOADED, f"{limit} calls are in flight already")
+
+    def _refuse_if_draining(self) -> None:
+        if self._draining.begun:
+            self._turned_away += 1
+            raise draining()
+
+    def _left(self) -> None:
+        """A call has ended."""
+        if self._draining.begun and not (self.in_flight or self.streams):
+            self._idle.set()
 
     def unary(self, method: Method, request_type: type[Message]) -> Callable[..., Any]:
         """The handler of a method with one request and one response."""
@@ -112,10 +137,77 @@ class Gate:
             finally:
                 if admitted:
                     self.in_flight -= 1
-                    if self._draining and not self.in_flight:
-                        self._idle.set()
+                    self._left()
 
         return handle
+
+    def server_stream(self, method: ManyAnswers, request_type: type[Message]) -> Callable[..., Any]:
+        """The handler of a method with one request and many responses."""
+
+        async def handle(data: bytes, context: Context) -> None:
+            async with self._stream(context, request_type) as (partition, deadline_s):
+                request = request_type.FromString(data)
+                async with aclosing(method(request, partition, deadline_s)) as answers:
+                    following = partial(anext, answers, None)
+                    while (answer := await self._draining.wait(following)) is not None:
+                        await send(context, answer)
+
+        return handle
+
+    def client_stream(
+        self, method: ManyRequests, request_type: type[Message]
+    ) -> Callable[..., Any]:
+        """The handler of a method with many requests and one response."""
+
+        async def handle(_: object, context: Context) -> Message:
+            async with self._stream(context, request_type) as (partition, deadline_s):
+                wires = Wires(context, request_type.FromString, self._draining)
+                answer = await method(wires, partition, deadline_s)
+                wires.raise_if_cut()
+            return answer
+
+        return handle
+
+    def bidirectional(self, method: ManyOfBoth, request_type: type[Message]) -> Callable[..., Any]:
+        """The handler of a method with many requests and many responses."""
+
+        async def handle(_: object, context: Context) -> None:
+            async with self._stream(context, request_type) as (partition, deadline_s):
+                wires = Wires(context, request_type.FromString, self._draining)
+                async with aclosing(method(wires, partition, deadline_s)) as answers:
+                    async for answer in answers:
+                        await send(context, answer)
+                wires.raise_if_cut()
+
+        return handle
+
+    @asynccontextmanager
+    async def _stream(
+        self, context: Context, request_type: type[Message]
+    ) -> AsyncIterator[tuple[Partition, float | None]]:
+        """Admit a stream, and end it with what goes wrong."""
+        admitted = False
+        try:
+            self._refuse_if_draining()
+            if self.streams >= self._limits.max_streams:
+                limit = self._limits.max_streams
+                raise RouterError(ErrorReason.OVERLOADED, f"{limit} streams are open already")
+            admitted = True
+            self.streams += 1
+            remaining_s = context.time_remaining()
+            if remaining_s is None:
+                yield self.identify(context), None
+            else:
+                now_s = asyncio.get_running_loop().time()
+                yield self.identify(context), now_s + remaining_s
+        except Ended:
+            await abort(context, request_type.DESCRIPTOR.name, draining())
+        except Exception as error:
+            await abort(context, request_type.DESCRIPTOR.name, error)
+        finally:
+            if admitted:
+                self.streams -= 1
+                self._left()
 
 
 async def abort(context: Context, name: str, error: Exception) -> NoReturn:
@@ -134,6 +226,10 @@ async def abort(context: Context, name: str, error: Exception) -> NoReturn:
     await context.abort(*errors.status(refusal))
 
 
+def draining() -> RouterError:
+    return RouterError(ErrorReason.DRAINING, "the server is shutting down")
+
+
 def log_bug(name: str, error: Exception) -> None:
     """Log where, without the exception's own words: they may quote a task."""
     frames = "".join(traceback.format_tb(error.__traceback__))
@@ -144,7 +240,13 @@ class Methods(grpc.GenericRpcHandler):
     """All methods by path. As a generic handler: grpc.aio pays per call for registered ones."""
 
     def __init__(self, gate: Gate) -> None:
-        self._gate = gate
+        # By whether the client streams, and whether the server does.
+        self._kinds: dict[tuple[bool, bool], tuple[Callable[..., Any], Callable[..., Any]]] = {
+            (False, False): (gate.unary, grpc.unary_unary_rpc_method_handler),
+            (False, True): (gate.server_stream, grpc.unary_stream_rpc_method_handler),
+            (True, False): (gate.client_stream, grpc.stream_unary_rpc_method_handler),
+            (True, True): (gate.bidirectional, grpc.stream_stream_rpc_method_handler),
+        }
         self._handlers: dict[str, grpc.RpcMethodHandler[Any, Any]] = {}
 
     def add(self, service: ServiceDescriptor, servicer: object) -> None:
@@ -161,9 +263,12 @@ class Methods(grpc.GenericRpcHandler):
     ) -> Iterator[tuple[str, grpc.RpcMethodHandler[Any, Any]]]:
         for method in service.methods:
             request, response = map(GetMessageClass, (method.input_type, method.output_type))
+            wrap, handler = self._kinds[method.client_streaming, method.server_streaming]
             # Without a deserializer: a broken request is refused by the gate, like any other.
-            handler: grpc.RpcMethodHandler[Any, Any] = grpc.unary_unary_rpc_method_handler(
-                self._gate.unary(getattr(servicer, method.name), request),
-                response_serializer=response.SerializeToString,
+            yield (
+                f"/{service.full_name}/{method.name}",
+                handler(
+                    wrap(getattr(servicer, method.name), request),
+                    response_serializer=response.SerializeToString,
+                ),
             )
-            yield f"/{service.full_name}/{method.name}", handler
