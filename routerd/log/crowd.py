@@ -14,8 +14,10 @@ MOST = 16
 # How long the first call waits for the others, and within what time of each other they must come:
 # calls that come more slowly can be worked off one by one.
 PATIENCE_S, SOON_S = 0.002, 0.0005
-# After so many rounds, more calls are waited for; twice as many each time that it was in vain.
-FIRST, LAST = 4, 256
+# After so many rounds of several calls, more are waited for.
+ROUNDS = 4
+# After so many rounds, it is tried again; twice as many each time that it was in vain.
+FIRST, LAST = 32, 256
 
 
 class Crowd:
@@ -48,13 +50,13 @@ class Crowd:
                 self._pause = FIRST
             elif self._rounds_left <= 0:
                 self.aim = min(2 * self.aim, MOST)
-                self._rounds_left = FIRST
+                self._rounds_left = ROUNDS
         elif soon and count > self._proven:
             self.aim = self._proven = count
-            self._rounds_left = FIRST
+            self._rounds_left = ROUNDS
         elif self._proven < self.aim:  # more were waited for in vain
             self.aim = self._proven
             self._rounds_left = self._pause = min(2 * self._pause, LAST)
         else:
-            self.aim = self._proven = max(1, self.aim * 3 // 4)
-            self._rounds_left = FIRST if self.aim > 1 else self._pause
+            self.aim = self._proven = self.aim * 3 // 4 if count > 1 else 1
+            self._rounds_left = ROUNDS if self.aim > 1 else self._pause

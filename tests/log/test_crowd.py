@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from routerd.log.crowd import FIRST, LAST, MOST, PATIENCE_S, SOON_S, Crowd
+from routerd.log.crowd import FIRST, LAST, MOST, PATIENCE_S, ROUNDS, SOON_S, Crowd
 
 
 def rounds(crowd: Crowd, count: int, around: Callable[[int], int], gap_s: float = 0.0) -> list[int]:
@@ -51,24 +51,24 @@ def test_a_large_crowd_is_found_soon() -> None:
     """From calls that come alone to rounds of MOST it takes a few rounds, once it was tried."""
     crowd = Crowd()
     rounds(crowd, 10 * LAST, lambda _: 1)
-    assert MOST in rounds(crowd, LAST + 6 * FIRST, lambda _: 100)
+    assert MOST in rounds(crowd, LAST + 6 * ROUNDS, lambda _: 100)
 
 
 def test_a_crowd_that_leaves_is_waited_for_a_few_times_only() -> None:
     """When one caller remains, he is soon served without waiting."""
     crowd = Crowd()
-    rounds(crowd, 100, lambda _: 100)
+    rounds(crowd, LAST, lambda _: 100)
     assert crowd.aim == MOST
-    assert waits_in_vain(crowd, LAST, callers=1) <= 16
+    assert waits_in_vain(crowd, LAST, callers=1) <= 4
 
 
 def test_a_crowd_that_hesitates_once_is_still_a_crowd() -> None:
     """One round that comes short costs a part of the aim, which is soon regained."""
     crowd = Crowd()
-    rounds(crowd, 100, lambda _: 100)
-    rounds(crowd, 1, lambda _: 1)
+    rounds(crowd, LAST, lambda _: 100)
+    rounds(crowd, 1, lambda _: 2)
     assert crowd.aim > MOST // 2
-    rounds(crowd, 2 * FIRST, lambda _: 100)
+    rounds(crowd, 2 * ROUNDS, lambda _: 100)
     assert crowd.aim == MOST
 
 
