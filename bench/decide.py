@@ -1,9 +1,10 @@
 """How long one decision and one observation take in-process, on a grid of agents and features.
 
 A decision is what a daemon does between the wire and the log: features, posterior, law, draw,
-reasons and the fold of the decision. An observation is the fold of one outcome with quality and
-cost. No log, no wire: those are measured by the load bench. Peers run on the same tasks, each by
-the interface that its room in bench.peers names; they get x ready-made and log no decision.
+reasons and the fold of the decision. An observation is the fold of one outcome: of quality as the
+peers have it, and, as `routerd+cost`, of quality and cost, which decisions then weigh. No log, no
+wire: those are measured by the load bench. Peers run on the same tasks, each by the interface that
+its room in bench.peers names; they get x ready-made and log no decision.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ class DecideTimes(msgspec.Struct):
     steps_per_s: float
 
 
-def engine(agents: int, features: int) -> Engine:
+def engine(agents: int, features: int, cost_weight: float = 0.0) -> Engine:
     """The default policy over x of `features` columns: the intercept, numbers and a category."""
     numbers = tuple(NumberFeature(name=f"n{i}") for i in range(NUMBERS))
     slots = features - 1 - NUMBERS
@@ -50,7 +51,7 @@ def engine(agents: int, features: int) -> Engine:
             agents=tuple(Agent(id=f"agent-{i:02d}") for i in range(agents)),
             clock="logical",
             features=(*numbers, CategoryFeature(name="work_type", slots=slots)),
-            utility=Utility(cost=0.1),
+            utility=Utility(cost=cost_weight),
         )
     )
     assert made.state.encoder.width == features
@@ -66,21 +67,26 @@ def tasks(features: int, count: int) -> Iterator[tuple[Task, float]]:
         yield Task(work_type=f"w{rng.integers(kinds)}", features=numbers), float(rng.random())
 
 
-def step(on: Engine, task: Task, request_id: str, quality: float) -> tuple[float, float]:
+def step(
+    on: Engine, task: Task, request_id: str, quality: float, cost_usd: float | None
+) -> tuple[float, float]:
     """Seconds of one decision and of the observation of its outcome."""
     started = time.perf_counter()
     _, _, decision_id = on.choose(task, request_id)
     decided = time.perf_counter()
-    on.learn(decision_id, quality, 0.01 * quality)
+    on.learn(decision_id, quality, cost_usd)
     return decided - started, time.perf_counter() - decided
 
 
-def measure(agents: int, features: int) -> DecideTimes:
+def measure(agents: int, features: int, *, costs: bool = False) -> DecideTimes:
     """Time the engine on one point of the grid."""
-    on = engine(agents, features)
-    stream = enumerate(tasks(features, WARM_UP + STEPS))
-    times = np.array([step(on, task, f"r{i}", quality) for i, (task, quality) in stream])
-    return row("routerd", agents, features, times[WARM_UP:])
+    on = engine(agents, features, cost_weight=0.1 if costs else 0.0)
+    times = [
+        step(on, task, f"r{i}", quality, 0.01 * quality if costs else None)
+        for i, (task, quality) in enumerate(tasks(features, WARM_UP + STEPS))
+    ]
+    name = "routerd+cost" if costs else "routerd"
+    return row(name, agents, features, np.array(times)[WARM_UP:])
 
 
 def measure_peers(agents: int, features: int, told: Told) -> Iterator[DecideTimes]:
@@ -127,5 +133,9 @@ def run(told: Told = warn) -> list[DecideTimes]:
     return [
         times
         for agents, features in GRID
-        for times in (measure(agents, features), *measure_peers(agents, features, told))
+        for times in (
+            measure(agents, features),
+            measure(agents, features, costs=True),
+            *measure_peers(agents, features, told),
+        )
     ]

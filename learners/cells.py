@@ -3,8 +3,9 @@
     z = log(1 + y / shift) ~ N(mu_kc, v_k)       E[y] = shift * (exp(mu + v / 2) - 1)
 
 The shift keeps free and cached calls (y = 0) harmless. Means are shrunk with CELL_COUNT
-pseudo-observations from the cell to its arm and ARM_COUNT from the arm to its prior. A row is a
-function of its own decayed sums, so observations can be taken back, in any order.
+pseudo-observations from the cell to its arm and ARM_COUNT from the arm to its prior. An arm's
+predictions are a function of its own decayed sums, made when these change: observations can be
+taken back, in any order, and a prediction is a look at a column.
 Source: Gelman et al., Bayesian Data Analysis, chapter 5 (partial pooling).
 """
 
@@ -21,8 +22,13 @@ CELL_COUNT = 3.0
 ARM_COUNT = 1.0
 VARIANCE = 0.25
 MAX_LOG = 40.0
+MAX_HALF_VARIANCE = 20.0
 EMPTY = 1e-9
-ARRAYS = ("prior", "n", "s", "arm_sums", "arm_mean", "arm_variance")
+SUMS = ("n", "s", "arm_sums")
+ARRAYS = ("prior", *SUMS, "mean", "variance")
+
+# arrays of no dimension combine with arrays faster than floats do
+_CELL_COUNT, _ARM_COUNT = np.array(CELL_COUNT), np.array(ARM_COUNT)
 
 
 class LogNormalCells:
@@ -41,12 +47,13 @@ class LogNormalCells:
         self.shift = 0.01 * scale
         self.gamma = gamma
         self.epoch = 0
-        self.prior = np.log1p(prior / self.shift)
+        self.prior = np.minimum(np.log1p(prior / self.shift), MAX_LOG)
         self.n = np.zeros((len(prior), cells))
         self.s = np.zeros((len(prior), cells))
         self.arm_sums = np.zeros((len(prior), 3))
-        self.arm_mean = self.prior.copy()
-        self.arm_variance = np.full(len(prior), VARIANCE)
+        self.mean = np.zeros((len(prior), cells))
+        self.variance = np.zeros((len(prior), cells))
+        self._refresh_all()
 
     def seen(self, arm: int) -> bool:
         """Whether the arm has observations, more than the rounding that a retraction leaves."""
@@ -55,15 +62,11 @@ class LogNormalCells:
     def set_priors(self, prior: Array) -> None:
         """Replace the guesses; arms beyond those known so far are new ones."""
         count = len(prior) - len(self.prior)
-
-        def grow(array: Array) -> Array:
-            return np.concatenate([array, np.zeros((count, *array.shape[1:]))])
-
-        self.prior = np.log1p(prior / self.shift)
-        self.n, self.s, self.arm_sums = grow(self.n), grow(self.s), grow(self.arm_sums)
-        self.arm_mean, self.arm_variance = grow(self.arm_mean), grow(self.arm_variance)
-        for arm in range(len(prior)):
-            self._refresh(arm)
+        self.prior = np.minimum(np.log1p(prior / self.shift), MAX_LOG)
+        for name in (*SUMS, "mean", "variance"):
+            held = getattr(self, name)
+            setattr(self, name, np.concatenate([held, np.zeros((count, *held.shape[1:]))]))
+        self._refresh_all()
 
     def advance(self, epoch: int) -> None:
         if epoch > self.epoch:
@@ -72,33 +75,46 @@ class LogNormalCells:
             if factor != 1.0 and self.arm_sums.any():
                 for sums in (self.n, self.s, self.arm_sums):
                     sums *= factor
-                for arm in range(len(self.prior)):
-                    self._refresh(arm)
+                self._refresh_all()
 
     def predict(self, cell: int, arms: Arms) -> tuple[Array, Array]:
-        """Expected y in this cell and the variance of that expectation, each (k,)."""
-        n, v = self.n[arms, cell], self.arm_variance[arms]
-        mu = (CELL_COUNT * self.arm_mean[arms] + self.s[arms, cell]) / (CELL_COUNT + n)
-        grown = self.shift * np.exp(np.minimum(mu + 0.5 * v, MAX_LOG))
-        return grown - self.shift, grown * grown * v / (ARM_COUNT + n)
+        """Expected y in this cell and the variance of that expectation, each (k,).
+
+        Views, perhaps: the next observation may change them.
+        """
+        return self.mean[arms, cell], self.variance[arms, cell]
 
     def observe(self, arm: int, cell: int, y: float, weight: float, epoch: int) -> None:
         self.advance(epoch)
         w = weight if epoch >= self.epoch else weight * self.gamma ** (self.epoch - epoch)
         z = min(math.log1p(y / self.shift), MAX_LOG)
-        n, s = float(self.n[arm, cell]), float(self.s[arm, cell])
+        n, s = self.n.item(arm, cell), self.s.item(arm, cell)
         self.n[arm, cell], self.s[arm, cell] = n + w, s + w * z
         # the within-cell sum of squares moves by the squared distance from the cell's own mean
         spread = w * n / (n + w) * (z - s / n) ** 2 if n > EMPTY and n + w > EMPTY else 0.0
-        self.arm_sums[arm] += (w, w * z, spread)
+        sums = self.arm_sums[arm]
+        sums += (w, w * z, spread)
         self._refresh(arm)
 
+    def _refresh_all(self) -> None:
+        for arm in range(len(self.prior)):
+            self._refresh(arm)
+
     def _refresh(self, arm: int) -> None:
-        """The arm's mean, shrunk to its prior, and variance within its cells, from its sums."""
-        n, s, within = self.arm_sums[arm].tolist()
-        n = max(n, 0.0)
-        self.arm_mean[arm] = (ARM_COUNT * self.prior[arm] + s) / (ARM_COUNT + n)
-        self.arm_variance[arm] = (VARIANCE + max(within, 0.0)) / (1.0 + n)
+        """The arm's predictions from its sums: its mean is shrunk to its prior, its cells to it."""
+        count, total, within = self.arm_sums[arm].tolist()
+        count = max(count, 0.0)
+        centre = (ARM_COUNT * self.prior.item(arm) + total) / (ARM_COUNT + count)
+        v = (VARIANCE + max(within, 0.0)) / (1.0 + count)
+        n = self.n[arm]
+        grown = self.s[arm] + CELL_COUNT * centre
+        grown /= n + _CELL_COUNT
+        np.exp(grown, grown)
+        grown *= self.shift * math.exp(min(0.5 * v, MAX_HALF_VARIANCE))
+        np.subtract(grown, self.shift, self.mean[arm])
+        grown *= grown
+        grown *= v
+        np.divide(grown, n + _ARM_COUNT, self.variance[arm])
 
     def state(self) -> dict[str, Array]:
         return {name: getattr(self, name) for name in ARRAYS} | {

@@ -3,22 +3,24 @@
     p_k = P(X_k > X_j for all j != k) = integral of P(x) dlog F_k(x)
     F_k = Phi((x - mean_k) / sd_k)      P = prod_j F_j, the distribution of the largest score
 
-The integral is a Stieltjes sum over knots that follow every arm's own scale. Between two knots the
-growth of log P is shared among the arms in proportion to the growth of log F_k, so the shares of an
-interval add up to the growth of P and the whole law adds up to one by construction. It is exact
-for equal arms at any knots.
+Two and three arms have closed forms. For more, the integral is a Stieltjes sum over knots that
+follow every arm's own scale. Between two knots the growth of log P is shared among the arms in
+proportion to the growth of log F_k, so the shares of an interval add up to the growth of P and the
+whole law adds up to one by construction. It is exact for equal arms at any knots.
 
-Only ndtr, square roots, the four operations and sums along an axis are used: they give the same
-bits at every SIMD level of numpy, which exp and matrix products do not. The last bit of ndtr still
-depends on whether the C library multiplies and adds in one rounding.
+Only ndtr, Owen's T, square roots, the four operations and sums along an axis are used: they give
+the same bits at every SIMD level of numpy, which exp and matrix products do not. The last bit of
+ndtr still depends on whether the C library multiplies and adds in one rounding.
 """
 
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
+from itertools import accumulate
 
 import numpy as np
-from scipy.special import ndtr
+from scipy.special import ndtr, owens_t
 
 from learners.base import Array
 
@@ -43,6 +45,15 @@ _POINT_SD = np.array(1e-200)
 # Keeps 0 / 0 away where no distribution function grows. Growth that matters is above 1e-10.
 _NO_GROWTH = np.array(1e-15)
 
+# Each of three arms with one of its rivals and the other one, then the other way round.
+_RIVALS = ((0, 1, 2), (1, 2, 0), (2, 0, 1), (0, 2, 1), (1, 0, 2), (2, 1, 0))
+
+# Stands in for a lead of zero, in units of the largest sd.
+_TINY = 1e-150
+
+# The closed form of three arms needs two sds above this share of the largest.
+_NARROW = 1e-8
+
 # Arrays of no dimension: numpy combines them with an array faster than it does Python floats.
 _ZERO = np.array(0.0)
 
@@ -56,7 +67,7 @@ def win_probabilities(mean: Array, sd: Array) -> Array:
     `mean` and `sd` have shape (K,), K >= 1, in any one unit, finite, sd >= 0. An arm of zero sd is
     a point mass; equal point masses share what they win. An sd below 1e-100 may count as zero.
     Returns shape (K,): entries >= 0, sum 1 within 1e-12, each within 5e-3 of the exact integral,
-    exact for K <= 2. An arm whose probability is shown to be below 1e-9 at the start gets 0.
+    exact for K <= 3. An arm whose probability is shown to be below 1e-9 at the start gets 0.
 
     Raises ValueError if K is 0, an sd is negative, or a mean or sd is not finite.
 
@@ -74,22 +85,27 @@ def win_probabilities(mean: Array, sd: Array) -> Array:
         return np.ones(1)
     if len(means) == 2:
         return _duel(means, sds)
+    if len(means) == 3 and sorted(sds)[1] > _NARROW * max(sds):
+        return _truel(means, sds)
     low, contends = _contenders(means, sds)
     if len(contends) == len(means):
         return _integrate((mean - low)[:, None], (sd + _POINT_SD)[:, None])
     law = np.zeros(len(means))
-    means, sds = [means[k] for k in contends], [sds[k] for k in contends]
-    if len(contends) == 1:
-        law[contends[0]] = 1.0
-    elif len(contends) == 2:
-        law[contends] = _duel(means, sds)
-    else:
-        # A contender lies within its own reach of `low`, so no precision is lost by measuring
-        # from there, however far the means lie from zero and however much the scales differ.
-        law[contends] = _integrate(
-            (np.array(means) - low)[:, None], (np.array(sds) + _POINT_SD)[:, None]
-        )
+    law[contends] = _among([means[k] for k in contends], [sds[k] for k in contends], low)
     return law
+
+
+def _among(mean: list[float], sd: list[float], low: float) -> Array | float:
+    """The law of contenders alone."""
+    if len(mean) == 1:
+        return 1.0
+    if len(mean) == 2:
+        return _duel(mean, sd)
+    if len(mean) == 3 and sorted(sd)[1] > _NARROW * max(sd):
+        return _truel(mean, sd)
+    # A contender lies within its own reach of `low`, so no precision is lost by measuring from
+    # there, however far the means lie from zero and however much the scales differ.
+    return _integrate((np.array(mean) - low)[:, None], (np.array(sd) + _POINT_SD)[:, None])
 
 
 def _contenders(mean: list[float], sd: list[float]) -> tuple[float, list[int]]:
@@ -115,6 +131,33 @@ def _duel(mean: list[float], sd: list[float]) -> Array:
     spread = math.sqrt(sd[0] * sd[0] + sd[1] * sd[1])
     z = (mean[0] - mean[1]) / (spread or float(_POINT_SD))
     return np.array([ndtr(z), ndtr(-z)])
+
+
+def _truel(mean: list[float], sd: list[float]) -> Array:
+    """The exact law of three arms, no two of them point masses.
+
+    Arm i wins when it beats both j and l: an orthant of two normals that share X_i,
+
+        P(X_i > X_j, X_i > X_l) = (Phi(h_j) + Phi(h_l)) / 2 - T(h_j, a_j) - T(h_l, a_l)
+                                  - (1/2 if h_j and h_l have opposite signs)
+        h_j = d_ij / sqrt(v_i + v_j)       a_j = (v_i d_jl + v_j d_il) / (d_ij q)
+        d_ij = mean_i - mean_j             q^2 = v_i v_j + v_i v_l + v_j v_l
+
+    Source: Owen (1956), Tables for computing bivariate normal probabilities; T is his function.
+    """
+    unit = max(sd)
+    m, v = [m / unit for m in mean], [(s / unit) ** 2 for s in sd]
+    q = math.sqrt(v[0] * v[1] + v[0] * v[2] + v[1] * v[2])
+    heights, slopes = [], []
+    for i, j, other in _RIVALS:
+        # A tie counts as a lead too small to matter, whose sign Phi and T both follow.
+        lead, beyond = m[i] - m[j] or _TINY, m[i] - m[other] or _TINY
+        heights.append(lead / math.sqrt(v[i] + v[j]))
+        slopes.append((v[i] * (m[j] - m[other]) + v[j] * beyond) / (lead * q))
+    h = np.array(heights)
+    beaten = 0.5 * ndtr(h) - owens_t(h, np.array(slopes))
+    law: Array = np.maximum(beaten[:3] + beaten[3:] - 0.5 * (h[:3] * h[3:] < 0.0), _ZERO)
+    return law
 
 
 def _integrate(mean: Array, sd: Array) -> Array:
@@ -188,5 +231,5 @@ def draw(law: Array, u: float) -> int:
     """
     if not 0.0 <= u < 1.0:
         raise ValueError(f"u must lie in [0, 1), got {u}")
-    arm = int(np.add.accumulate(law).searchsorted(u, "right"))
+    arm = bisect_right(list(accumulate(law.tolist())), u)
     return arm if arm < law.size else int(law.nonzero()[0][-1])

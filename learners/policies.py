@@ -13,7 +13,7 @@ from scipy.special import ndtr
 from learners.base import Array
 
 INV_SQRT_2PI = np.array(1.0 / math.sqrt(2.0 * math.pi))
-PER_LOOK = 0.5 ** np.arange(64)
+PER_LOOK = 0.5 ** np.arange(64)[:, None]
 # arrays of no dimension combine with arrays faster than floats do
 MINUS_HALF = np.array(-0.5)
 
@@ -38,14 +38,13 @@ def value_of_information(
     Source: the knowledge gradient of Frazier, Powell and Dayanik (2008), with the n-step look of
     Frazier and Powell (2010), KG*.
     """
-    best = int(mean.argmax())
-    gap = mean[best] - mean
-    if mean.size > 1:
-        gap[best] = np.inf
-        gap[best] = np.minimum.reduce(gap)
+    means = mean.tolist()
+    *_, second, best = (means[0], *sorted(means))
+    gap = best - mean
+    gap[means.index(best)] = best - second
     per_look = PER_LOOK[: max(1, math.ceil(math.log2(horizon)))]
-    root = np.sqrt(variance[:, None] + per_look * noise)  # S(n) = variance / root
-    a = (gap / -variance)[:, None] * root
+    root = np.sqrt((per_look * noise) + variance)  # S(n) = variance / root
+    a = (gap / -variance) * root
     worth = a * a
     worth *= MINUS_HALF
     np.exp(worth, worth)
@@ -54,7 +53,7 @@ def value_of_information(
     worth += a
     worth /= root
     worth *= per_look * horizon - 1.0
-    bonus = variance * np.maximum.reduce(worth, 1)
+    bonus = variance * np.maximum.reduce(worth, 0)
     return mean + bonus, spread * np.sqrt(variance)
 
 

@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from learners.base import Additive, Arms, Array, Sums
+from learners.base import Additive, Arms, Array, Sums, outer
 from learners.evidence import Rotated
 
 OFFSET = 0.5
@@ -106,19 +106,19 @@ class PooledRegression(Additive):
 
     def predict(self, x: Array, arms: Arms) -> tuple[Array, Array]:
         right = self.right[arms]
-        g = (self.ai[arms].reshape(-1, x.size) @ x).reshape(right.shape)
+        g = self.ai[arms].reshape(-1, x.size).dot(x).reshape(right.shape)
         mean = np.add.reduce(right * g, 1)
         mean += OFFSET
-        variance = np.maximum(g @ x, LEAST)
+        variance = np.maximum(g.dot(x), LEAST)
         variance *= self.noise
         return mean, variance
 
     def observe(self, arm: int, x: Array, y: float, weight: float, epoch: int) -> None:
         self.advance(epoch)
         w, y = self.sums.weight(weight, epoch), y - OFFSET
-        g = self.ai[arm] @ x
-        den = 1.0 + w * float(g @ x)
-        own = float(g @ self.sums.h[arm])
+        g = self.ai[arm].dot(x)
+        den = 1.0 + w * float(g.dot(x))
+        own = float(g.dot(self.sums.h[arm]))
         self.sums.add(arm, x, y, weight, epoch)
         self.updates += 1
         if self.updates >= self.next_refresh:
@@ -132,10 +132,10 @@ class PooledRegression(Additive):
     def _move(self, arm: int, g: Array, w: float, den: float, step: float) -> None:
         """Sherman-Morrison for one arm's covariance and for the shared one."""
         z = self.r_inv * g
-        vz = self.v @ z
+        vz = self.v.dot(z)
         ai = self.ai[arm]
-        ai -= g[:, None] * (g * (w / den))
-        self.v -= vz[:, None] * (vz * (w / (den + w * float(z @ vz))))
+        ai -= outer(g, g * (w / den))
+        self.v -= outer(vz, vz * (w / (den + w * float(z.dot(vz)))))
         self.hm += z * step
         self._pull()
 
@@ -153,7 +153,7 @@ class PooledRegression(Additive):
 
     def _pull(self) -> None:
         """Right-hand sides (K,d) of the arms, pulled towards m: theta_k + m = ai_k right_k."""
-        self.right = self.sums.h + self.r_inv * (self.v @ self.hm)
+        self.right = self.sums.h + self.r_inv * self.v.dot(self.hm)
 
     def state(self) -> dict[str, Array]:
         return self.sums.state() | {

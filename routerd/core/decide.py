@@ -6,7 +6,6 @@ import math
 from hashlib import blake2b
 
 import msgspec
-from scipy.special import ndtr
 
 from learners.base import Array
 from learners.law import draw
@@ -101,8 +100,9 @@ def confidence(mean: Array, variance: Array, order: list[int], routed: int) -> f
         return None
     best = order[0]
     other = order[1] if routed in (-1, best) else routed
-    gap = float(mean[best] - mean[other])
-    return float(ndtr(gap / math.sqrt(variance[best] + variance[other])))
+    gap = mean.item(best) - mean.item(other)
+    spread = math.sqrt(2.0 * (variance.item(best) + variance.item(other)))
+    return 0.5 * math.erfc(-gap / spread)
 
 
 def reason_of(law: Law, view: View, *, best: bool) -> Reason:

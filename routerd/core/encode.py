@@ -46,53 +46,56 @@ class Encoder:
     def __init__(self, schema: tuple[Feature, ...], seed: int) -> None:
         self.seed = seed
         self.columns: list[tuple[Feature, int]] = []
-        self.matrices: dict[str, Array] = {}
-        self.declared: dict[str, dict[str, int]] = {}
-        self.embedding_dimension = 0
+        self.numbers: list[tuple[NumberFeature, int]] = []
+        self.categories: list[tuple[CategoryFeature, int, dict[str, int] | None]] = []
+        self.texts: list[tuple[TextFeature, int]] = []
+        self.embeddings: list[tuple[EmbeddingFeature, int, Array]] = []
         self.width = 1
         for feature in schema:
             self.columns.append((feature, self.width))
-            if isinstance(feature, CategoryFeature) and feature.values:
-                self.declared[feature.name] = {v: i for i, v in enumerate(feature.values)}
-            if isinstance(feature, EmbeddingFeature):
-                self.embedding_dimension = feature.dimension
-                self.matrices[feature.name] = features.projection(
-                    feature.dimension, feature.size, seed
-                )
+            self._sort_in(feature, self.width)
             self.width += width(feature)
+        self.embedding_dimension = self.embeddings[0][0].dimension if self.embeddings else 0
+
+    def _sort_in(self, feature: Feature, start: int) -> None:
+        match feature:
+            case NumberFeature():
+                self.numbers.append((feature, start))
+            case CategoryFeature():
+                declared = {value: i for i, value in enumerate(feature.values)} or None
+                self.categories.append((feature, start, declared))
+            case TextFeature():
+                self.texts.append((feature, start))
+            case EmbeddingFeature():
+                matrix = features.projection(feature.dimension, feature.size, self.seed)
+                self.embeddings.append((feature, start, matrix))
 
     def encode(self, task: Task, slots: Slots) -> tuple[Array, int, tuple[tuple[str, str], ...]]:
         """x (width,), the cell of the task's work type, and the slots (space, value) it adds."""
         x = np.zeros(self.width)
         x[0] = 1.0
         fresh: list[tuple[str, str]] = []
-        for feature, start in self.columns:
-            if isinstance(feature, CategoryFeature):
-                index = self._slot(feature, category(task, feature.name), slots, fresh)
-                if index >= 0:
-                    x[start + index] = 1.0
-            elif isinstance(feature, NumberFeature):
-                value = quantity(task, feature.name)
-                if value is not None:
-                    x[start] = features.number(value, feature.centre, feature.scale)
-            elif isinstance(feature, TextFeature):
-                x[start : start + feature.size] = features.hashed_text(
-                    task.description, feature.size, self.seed
-                )
-            elif task.embedding:
-                x[start : start + feature.size] = features.projected(
-                    np.array(task.embedding), self.matrices[feature.name]
-                )
+        for number, start in self.numbers:
+            value = quantity(task, number.name)
+            if value is not None:
+                x[start] = features.number(value, number.centre, number.scale)
+        for kind, start, declared in self.categories:
+            value_of = category(task, kind.name)
+            if declared is None:
+                index = take_slot(kind.name, value_of, kind.slots, slots, fresh)
+            else:
+                index = declared.get(value_of, -1)
+            if index >= 0:
+                x[start + index] = 1.0
+        for text, start in self.texts:
+            words = features.hashed_text(task.description, text.size, self.seed)
+            x[start : start + text.size] = words
+        if task.embedding:
+            for embedding, start, matrix in self.embeddings:
+                given = np.array(task.embedding)
+                x[start : start + embedding.size] = features.projected(given, matrix)
         cell = take_slot(CELL_SPACE, task.work_type, CELLS - 1, slots, fresh) + 1
         return x, cell, tuple(fresh)
-
-    def _slot(
-        self, feature: CategoryFeature, value: str, slots: Slots, fresh: list[tuple[str, str]]
-    ) -> int:
-        declared = self.declared.get(feature.name)
-        if declared is not None:
-            return declared.get(value, -1)
-        return take_slot(feature.name, value, feature.slots, slots, fresh)
 
 
 def width(feature: Feature) -> int:

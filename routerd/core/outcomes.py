@@ -35,33 +35,26 @@ def write_registers(reports: Reports, outcome: Outcome, time_ms: int, position: 
     registers = reports.setdefault(outcome.source or DEFAULT_SOURCE, {})
     timed = outcome.event_time_ms > 0
     when = (outcome.event_time_ms, 0) if timed else (time_ms, position)
+    place = (*when, outcome.outcome_id)
+    retracted = outcome.kind is OutcomeKind.RETRACT
     for metric in METRICS:
-        said = getattr(outcome, metric)
-        value: float | str | None = float(said) if isinstance(said, bool) else said
-        silent = value is None or value == ""
-        if outcome.kind is OutcomeKind.RETRACT:
-            value = None
-        elif silent:
+        said: bool | float | str | None = None if retracted else getattr(outcome, metric)
+        if not retracted and (said is None or said == ""):
             continue
         held = registers.get(metric)
-        if held is None or held[:3] < (*when, outcome.outcome_id):
-            registers[metric] = (*when, outcome.outcome_id, value)
+        if held is None or held[:3] < place:
+            registers[metric] = (*place, float(said) if isinstance(said, bool) else said)
 
 
 def current(reports: Reports, ranked: Sequence[str]) -> Current:
     """The value of each metric now. ranked: the sources, the most trusted first."""
     sources = by_rank(reports, ranked)
-
-    def number(*metrics: str) -> float | None:
-        value = first(sources, *metrics)
-        return value if isinstance(value, float) else None
-
     executed = first(sources, "executed_agent_id")
     return Current(
         executed_agent_id=executed if isinstance(executed, str) else "",
-        quality=number("quality", "success"),
-        cost_usd=number("cost_usd"),
-        latency_ms=number("latency_ms"),
+        quality=number(sources, "quality", "success"),
+        cost_usd=number(sources, "cost_usd"),
+        latency_ms=number(sources, "latency_ms"),
     )
 
 
@@ -82,3 +75,9 @@ def first(sources: Sequence[Mapping[str, Register]], *metrics: str) -> float | s
             if held is not None and held[3] is not None:
                 return held[3]
     return None
+
+
+def number(sources: Sequence[Mapping[str, Register]], *metrics: str) -> float | None:
+    """The first number that there is."""
+    value = first(sources, *metrics)
+    return value if isinstance(value, float) else None

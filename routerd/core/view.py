@@ -69,11 +69,10 @@ class View:
         if self.quality_weight != 1.0:
             mean = self.quality_weight * mean
             variance = np.maximum(self.quality_weight**2 * variance, LEAST_VARIANCE)
-        for weight, metric in ((self.cost_weight, "cost"), (self.latency_weight, "latency")):
-            if weight:
-                expected, spread = getattr(self, metric)
-                mean = mean - weight * expected
-                variance = variance + weight * weight * spread
+        if self.cost_weight:
+            mean, variance = less(mean, variance, self.cost_weight, self.cost)
+        if self.latency_weight:
+            mean, variance = less(mean, variance, self.latency_weight, self.latency)
         return mean, variance
 
     def cost_known(self, index: int) -> bool:
@@ -137,6 +136,12 @@ class View:
                 )
             )
         return tuple(told)
+
+
+def less(mean: Array, variance: Array, weight: float, of: Estimates) -> Estimates:
+    """A utility's estimates after subtracting weight times another quantity's."""
+    expected, spread = of
+    return mean - weight * expected, variance + weight * weight * spread
 
 
 def estimate(of: Estimates, index: int) -> Estimate:

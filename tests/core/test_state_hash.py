@@ -170,6 +170,8 @@ def alike(a: Any, b: Any) -> bool:
         return np.array_equal(a, b)
     if isinstance(a, dict):
         return a.keys() == b.keys() and all(alike(a[key], b[key]) for key in a)
+    if isinstance(a, list | tuple):
+        return len(a) == len(b) and all(map(alike, a, b))
     if hasattr(a, "__dict__") and not isinstance(a, msgspec.Struct):
         return type(a) is type(b) and alike(vars(a), vars(b))
     return bool(a == b)
