@@ -33,6 +33,10 @@ _KNOTS = np.array(
     [-6.0, -1.31, -0.79, -0.34, -0.11, 0.28, 0.6, 0.91, 1.23, 1.62, 2.09, 2.69],
 )
 
+# So many contenders of like scale, none that many times wider than another, need but every second
+# of their knots: the others' knots fill the gaps. The error stays below 2e-3.
+_COMPANY, _ALIKE = 5, 5.0
+
 # From this many contenders on, thinning the union of their knots costs less than it saves.
 _CROWD = 13
 
@@ -89,7 +93,7 @@ def win_probabilities(mean: Array, sd: Array) -> Array:
         return _truel(means, sds)
     low, contends = _contenders(means, sds)
     if len(contends) == len(means):
-        return _integrate((mean - low)[:, None], (sd + _POINT_SD)[:, None])
+        return _integrate((mean - low)[:, None], (sd + _POINT_SD)[:, None], _step(sds))
     law = np.zeros(len(means))
     law[contends] = _among([means[k] for k in contends], [sds[k] for k in contends], low)
     return law
@@ -105,7 +109,14 @@ def _among(mean: list[float], sd: list[float], low: float) -> Array | float:
         return _truel(mean, sd)
     # A contender lies within its own reach of `low`, so no precision is lost by measuring from
     # there, however far the means lie from zero and however much the scales differ.
-    return _integrate((np.array(mean) - low)[:, None], (np.array(sd) + _POINT_SD)[:, None])
+    return _integrate(
+        (np.array(mean) - low)[:, None], (np.array(sd) + _POINT_SD)[:, None], _step(sd)
+    )
+
+
+def _step(sd: list[float]) -> int:
+    """Every how many-th knot the law of these contenders needs."""
+    return 2 if len(sd) >= _COMPANY and max(sd) <= _ALIKE * min(sd) else 1
 
 
 def _contenders(mean: list[float], sd: list[float]) -> tuple[float, list[int]]:
@@ -160,15 +171,15 @@ def _truel(mean: list[float], sd: list[float]) -> Array:
     return law
 
 
-def _integrate(mean: Array, sd: Array) -> Array:
-    """The law of contenders, given as columns (K, 1) with sd > 0."""
+def _integrate(mean: Array, sd: Array, step: int) -> Array:
+    """The law of contenders, given as columns (K, 1) with sd > 0, from every step-th knot."""
     knots = sd * _KNOTS
     knots += mean
     low = max(knots[:, 0].tolist())
     if mean.size < _CROWD:
         x = knots.ravel()
         x.sort()
-        x = x[x.searchsorted(low) :]
+        x = x[x.searchsorted(low) :: step]
     else:
         x = _thinned(knots, sd, low)
     x[-1] = math.inf  # the last interval takes in all that is left
@@ -216,7 +227,9 @@ def with_floor(law: Array, floor: float) -> Array:
     >>> with_floor(np.array([1.0, 0.0]), 0.5).tolist()
     [0.75, 0.25]
     """
-    return (1.0 - floor) * law + floor / law.size
+    mixed: Array = law * (1.0 - floor)
+    mixed += floor / law.size
+    return mixed
 
 
 def draw(law: Array, u: float) -> int:
