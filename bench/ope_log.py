@@ -32,6 +32,7 @@ from routerd.core.decide import decide
 from routerd.core.encode import Encoder, width
 from routerd.core.errors import RouterError
 from routerd.core.fingerprint import fingerprint
+from routerd.core.outcomes import current
 from routerd.core.settings import (
     Agent,
     CategoryFeature,
@@ -242,9 +243,10 @@ class Fold:
 
     def reward(self, row: Row) -> tuple[str, float]:
         """Why the row cannot be scored, or "", and its utility by the outcome that is current."""
-        credit: Credit = row.entry.credit
-        if credit.arm != self.state.arm_of[row.decision.agent_id]:
+        if current(row.entry.reports, self.config.outcomes.sources).executed_agent_id:
+            # Even if it is the drawn one: kept only when they agree, rows would favour that agent.
             return "other_agent_ran", 0.0
+        credit: Credit = row.entry.credit
         total = 0.0
         held = (credit.quality, credit.cost_usd, credit.latency_ms)
         signs = (1.0, -1.0, -1.0)

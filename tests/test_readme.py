@@ -137,6 +137,6 @@ def test_the_shell_examples_run(daemon: Path) -> None:
     assert ran == ["check-config", "serve", "route", "outcome", "decision", "verify", "prove"]
 
 
-@pytest.mark.parametrize("example", examples("python"), ids=["grpc", "in-process"])
+@pytest.mark.parametrize("example", examples("python"), ids=["client", "in-process"])
 def test_the_python_examples_run(daemon: Path, example: str) -> None:
     assert run(daemon, "-c", example).strip()

@@ -132,16 +132,18 @@ def test_a_fold_that_peeks_finds_gains_where_there_are_none() -> None:
 
 
 def test_rows_that_cannot_be_judged_are_counted() -> None:
-    """Named agents, other agents that ran and missing outcomes are left out, each by its name."""
+    """Agents that requests or outcomes name and missing outcomes are left out, each by its name."""
     made = engine(30)
     named = made.route(request_id="named", agent_id="small")
     made.report(named.decision_id, quality=1.0)
     other = made.route(request_id="other")
     ran = next(a for a in ("large", "medium", "small") if a != other.decision.agent_id)
     made.report(other.decision_id, quality=1.0, executed_agent_id=ran)
+    same = made.route(request_id="same")
+    made.report(same.decision_id, quality=1.0, executed_agent_id=same.decision.agent_id)
     made.route(request_id="silent")
     found, sample = judged(made, configured())
-    assert found.left_out == {"explicit": 1, "other_agent_ran": 1, "without_outcome": 1}
+    assert found.left_out == {"explicit": 1, "other_agent_ran": 2, "without_outcome": 1}
     assert len(sample.reward) == len(found.decision_ids) == 30
     assert named.decision_id not in found.decision_ids
 

@@ -1,0 +1,33 @@
+"""How a channel to a daemon is set up: retries, keepalive, and coming back after an outage."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib.resources import files
+from typing import Any
+
+SERVICE_CONFIG = files("routerd.client").joinpath("service_config.json").read_text()
+"""gRPC's own JSON, for any language: what is retried, how often, and within which time."""
+
+ADDRESS = "127.0.0.1:7450"
+
+Options = Sequence[tuple[str, Any]]
+
+OPTIONS = {
+    "grpc.service_config": SERVICE_CONFIG,
+    # A ping every 30 s, without calls too: a connection that a middlebox dropped is noticed.
+    "grpc.keepalive_time_ms": 30_000,
+    "grpc.keepalive_timeout_ms": 10_000,
+    "grpc.keepalive_permit_without_calls": 1,
+    "grpc.http2.max_pings_without_data": 0,
+    # A daemon that is back is found within seconds; gRPC's own bound is two minutes.
+    "grpc.initial_reconnect_backoff_ms": 200,
+    "grpc.min_reconnect_backoff_ms": 5_000,
+    "grpc.max_reconnect_backoff_ms": 2_000,
+    "grpc.max_receive_message_length": 16 * 2**20,
+}
+
+
+def with_defaults(options: Options) -> Options:
+    """A channel's options, the caller's before ours."""
+    return [*{**OPTIONS, **dict(options)}.items()]

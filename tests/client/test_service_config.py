@@ -1,0 +1,119 @@
+"""The service config that ships, as gRPC of any language reads it, against a server."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+
+from routerd.client.channel import SERVICE_CONFIG
+from routerd.v1 import router_pb2, router_pb2_grpc
+
+ROOT = Path(__file__).parents[2]
+CONFIG = json.loads(SERVICE_CONFIG)
+
+
+class Failing(router_pb2_grpc.RouterServiceServicer):
+    """Ends the first calls as it is told, then answers."""
+
+    def __init__(self, *first: grpc.StatusCode, pushback_ms: str = "") -> None:
+        self.first = list(first)
+        self.pushback_ms = pushback_ms
+        self.ids: list[str] = []
+        self.times_s: list[float] = []
+
+    async def Route(  # noqa: N802
+        self, request: router_pb2.RouteRequest, context: grpc.aio.ServicerContext[Any, Any]
+    ) -> router_pb2.RouteResponse:
+        self.ids.append(request.request_id)
+        self.times_s.append(time.monotonic())
+        if self.first:
+            told = (("grpc-retry-pushback-ms", self.pushback_ms),) if self.pushback_ms else ()
+            await context.abort(self.first.pop(0), "not now", told)
+        return router_pb2.RouteResponse(agent_id="large")
+
+
+@asynccontextmanager
+async def called(servicer: Failing) -> AsyncIterator[Any]:
+    """A stub on a channel with nothing but the service config."""
+    server = grpc.aio.server()
+    router_pb2_grpc.add_RouterServiceServicer_to_server(servicer, server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    options = [("grpc.service_config", SERVICE_CONFIG)]
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}", options=options) as channel:
+        yield router_pb2_grpc.RouterServiceStub(channel)
+    await server.stop(None)
+
+
+async def test_a_server_that_is_away_for_a_moment_is_asked_again() -> None:
+    """UNAVAILABLE is retried with the same request, so with the same key."""
+    failing = Failing(grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.UNAVAILABLE)
+    async with called(failing) as stub:
+        answer = await stub.Route(router_pb2.RouteRequest(request_id="job"), timeout=10)
+    assert answer.agent_id == "large"
+    assert failing.ids == ["job"] * 3
+
+
+@pytest.mark.parametrize(
+    "code",
+    sorted(set(grpc.StatusCode) - {grpc.StatusCode.OK, grpc.StatusCode.UNAVAILABLE}, key=str),
+)
+async def test_nothing_else_is_retried(code: grpc.StatusCode) -> None:
+    """A refusal stays one, an overloaded server is left alone, a deadline is over."""
+    failing = Failing(code)
+    async with called(failing) as stub:
+        with pytest.raises(grpc.aio.AioRpcError) as told:
+            await stub.Route(router_pb2.RouteRequest(), timeout=10)
+    assert told.value.code() is code
+    assert len(failing.ids) == 1
+
+
+async def test_a_server_that_says_when_is_asked_then() -> None:
+    """Pushback outweighs the configured backoff: no sooner than the server says."""
+    failing = Failing(grpc.StatusCode.UNAVAILABLE, pushback_ms="300")
+    async with called(failing) as stub:
+        await stub.Route(router_pb2.RouteRequest(), timeout=10)
+    first, second = failing.times_s
+    assert second - first >= 0.3
+
+
+async def test_a_server_that_says_never_is_not_asked_again() -> None:
+    """A negative pushback is gRPC's word for it."""
+    failing = Failing(grpc.StatusCode.UNAVAILABLE, pushback_ms="-1")
+    async with called(failing) as stub:
+        with pytest.raises(grpc.aio.AioRpcError):
+            await stub.Route(router_pb2.RouteRequest(), timeout=10)
+    assert len(failing.ids) == 1
+
+
+def test_every_unary_method_has_a_deadline_and_no_stream_has() -> None:
+    """A stream is open as long as its user wants; a call without an end helps nobody."""
+    declared = {
+        (f"routerd.v1.{service}", rpc): "stream " in types
+        for path in (ROOT / "proto/routerd/v1").glob("*.proto")
+        for service, body in re.findall(r"^service (\w+) \{(.*?)^\}", path.read_text(), re.M | re.S)
+        for rpc, types in re.findall(r"rpc (\w+)(\(.*?\) returns \(.*?\))", body)
+    }
+    limited = {
+        (name["service"], name["method"])
+        for entry in CONFIG["methodConfig"]
+        if "timeout" in entry
+        for name in entry["name"]
+    }
+    assert limited == {method for method, stream in declared.items() if not stream}
+
+
+def test_every_method_is_retried_alike() -> None:
+    """One policy, and a default entry that has it for whatever has no entry of its own."""
+    policies = [entry["retryPolicy"] for entry in CONFIG["methodConfig"]]
+    assert all(policy == policies[0] for policy in policies)
+    assert policies[0]["retryableStatusCodes"] == ["UNAVAILABLE"]
+    assert CONFIG["methodConfig"][-1]["name"] == [{}]
