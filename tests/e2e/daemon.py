@@ -25,13 +25,14 @@ PATIENCE_S = 30.0
 class Daemon:
     """`routerd serve` with a configuration, in a folder that keeps its data.
 
-    address: where it listens, another one after each start. position: where it started from.
+    address: where it listens; with port 0 another one after each start. position: where it started
+    from.
     """
 
-    def __init__(self, folder: Path, config: dict[str, Any]) -> None:
+    def __init__(self, folder: Path, config: dict[str, Any], port: int = 0) -> None:
         self.data = folder / "data"
         file = folder / "routerd.json"
-        file.write_text(json.dumps({**config, "listen": "127.0.0.1:0"}))
+        file.write_text(json.dumps({**config, "listen": f"127.0.0.1:{port}"}))
         self._command = [sys.executable, "-m", "routerd", "serve"]
         self._command += ["--config", str(file), "--data", str(self.data)]
         self._complaints = (folder / "stderr").open("a")
