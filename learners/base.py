@@ -50,6 +50,9 @@ class Learner(Protocol):
     def predict(self, x: Array, arms: Arms) -> tuple[Array, Array]:
         """Posterior mean and variance of the mean reward at x (d,) of the given arms, each (k,)."""
 
+    def predict_many(self, x: Array, arms: Arms) -> tuple[Array, Array]:
+        """predict of every row of x (n, d), each (n, k), with the bits that each has alone."""
+
     def observe(self, arm: int, x: Array, y: float, weight: float, epoch: int) -> None:
         """Add one observation; a negative weight takes an earlier one back."""
 

@@ -57,6 +57,10 @@ class LinearRegression(Additive):
         mean = (self.sums.h[arms] * g).sum(axis=1) + g[:, 0] * prior + OFFSET
         return mean, np.maximum(g @ x, 1e-12) * self.noise
 
+    def predict_many(self, x: Array, arms: Arms) -> tuple[Array, Array]:
+        mean, variance = zip(*(self.predict(row, arms) for row in x), strict=True)
+        return np.array(mean), np.array(variance)
+
     def observe(self, arm: int, x: Array, y: float, weight: float, epoch: int) -> None:
         self.advance(epoch)
         w = self.sums.weight(weight, epoch)

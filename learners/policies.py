@@ -28,9 +28,10 @@ def value_of_information(
 ) -> tuple[Array, Array]:
     """Thompson sampling tilted by what a run of further looks at an arm is worth.
 
-    mean, variance (k,): posterior of each arm's utility; noise: variance of one look; horizon:
-    decisions still to come. n looks move an arm's mean by about S(n); they pay over what is left if
-    it overtakes the best (for the best: if it falls behind the second):
+    mean, variance (..., k): posterior of each arm's utility; noise: variance of one look; horizon:
+    decisions still to come. A row among many has the bits that it has alone. n looks move an arm's
+    mean by about S(n); they pay over what is left if it overtakes the best (for the best: if it
+    falls behind the second):
 
         S(n)  = sd * sqrt(n var / (n var + noise))      f(a) = phi(a) + a Phi(a)
         bonus = max over n = 1, 2, 4 ... < horizon of (horizon / n - 1) S(n) f(-gap / S(n))
@@ -38,12 +39,12 @@ def value_of_information(
     Source: the knowledge gradient of Frazier, Powell and Dayanik (2008), with the n-step look of
     Frazier and Powell (2010), KG*.
     """
-    means = mean.tolist()
-    *_, second, best = (means[0], *sorted(means))
-    gap = best - mean
-    gap[means.index(best)] = best - second
     per_look = PER_LOOK[: max(1, math.ceil(math.log2(horizon)))]
-    root = np.sqrt((per_look * noise) + variance)  # S(n) = variance / root
+    if mean.ndim == 1:
+        gap = behind(mean)
+    else:
+        gap, per_look = np.array([behind(row) for row in mean]), per_look[:, None]
+    root = np.sqrt(per_look * noise + variance)  # S(n) = variance / root
     a = (gap / -variance) * root
     worth = a * a
     worth *= MINUS_HALF
@@ -55,6 +56,15 @@ def value_of_information(
     worth *= per_look * horizon - 1.0
     bonus = variance * np.maximum.reduce(worth, 0)
     return mean + bonus, spread * np.sqrt(variance)
+
+
+def behind(mean: Array) -> Array:
+    """How far each arm's mean is behind the best; for the best, how far the second is behind it."""
+    means = mean.tolist()
+    *_, second, best = (means[0], *sorted(means))
+    gap: Array = best - mean
+    gap[means.index(best)] = best - second
+    return gap
 
 
 def upper_confidence(mean: Array, variance: Array, alpha: float) -> Array:

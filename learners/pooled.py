@@ -107,9 +107,24 @@ class PooledRegression(Additive):
     def predict(self, x: Array, arms: Arms) -> tuple[Array, Array]:
         right = self.right[arms]
         g = self.ai[arms].reshape(-1, x.size).dot(x).reshape(right.shape)
-        mean = np.add.reduce(right * g, 1)
+        return self._moments(right, g, g.dot(x))
+
+    def predict_many(self, x: Array, arms: Arms) -> tuple[Array, Array]:
+        right = self.right[arms]
+        stacked = self.ai[arms].reshape(-1, x.shape[1])
+        g = np.empty((len(x), *right.shape))
+        spread = np.empty(g.shape[:2])
+        # A product of matrices would be faster, and round otherwise than one of a single row.
+        for row, mine, its_spread in zip(x, g, spread, strict=True):
+            stacked.dot(row, mine.reshape(-1))
+            mine.dot(row, its_spread)
+        return self._moments(right, g, spread)
+
+    def _moments(self, right: Array, g: Array, spread: Array) -> tuple[Array, Array]:
+        """Mean and variance from g = ai x (..., k, d) and spread = x . g (..., k)."""
+        mean = np.add.reduce(right * g, -1)
         mean += OFFSET
-        variance = np.maximum(g.dot(x), LEAST)
+        variance = np.maximum(spread, LEAST)
         variance *= self.noise
         return mean, variance
 

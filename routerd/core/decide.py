@@ -53,7 +53,12 @@ def encode_request(state: State, request: Request, request_id: str) -> Query:
 
 def decide(state: State, query: Query, time_ms: int) -> tuple[Decision, View]:
     """One draw from the law that the stages make; the view holds what it was made from."""
-    view = View(state, query, time_ms)
+    return decided(View(state, query, time_ms))
+
+
+def decided(view: View) -> tuple[Decision, View]:
+    """decide, with a view that perhaps knows some of its estimates already."""
+    state, query = view.state, view.query
     ids = state.roster.ids
     law = Law(state.roster.everyone, state.roster.uniform)
     for stage in STAGES:
@@ -66,7 +71,7 @@ def decide(state: State, query: Query, time_ms: int) -> tuple[Decision, View]:
     routed = routed_index(law, view)
     fallback = others[:1] if routed in (-1, drawn) else [routed]
     decision = Decision(
-        time_ms=time_ms,
+        time_ms=view.time_ms,
         query=query,
         agent_id=ids[law.eligible[drawn]],
         propensity=float(law.p[drawn]),

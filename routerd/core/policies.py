@@ -39,19 +39,36 @@ class Choice(NamedTuple):
 
 Eligible = tuple[int, ...]
 
-
-def value(view: View, eligible: Eligible, kind: ValuePolicy) -> Choice:
-    mean, variance = view.utility_of(eligible)
-    horizon = view.state.learner.count + kind.patience * len(mean)
-    scores = value_of_information(mean, variance, view.noise, horizon, kind.spread)
-    return Choice(with_floor(win_probabilities(*scores), kind.floor))
+Scores = tuple[Array, Array, float]
+"""Centres and spreads of the scores, and the law's floor."""
 
 
-def thompson_sampling(view: View, eligible: Eligible, kind: ThompsonPolicy) -> Choice:
-    mean, variance = view.utility_of(eligible)
-    count = view.state.learner.count
+def value(kind: ValuePolicy, mean: Array, variance: Array, noise: float, count: float) -> Scores:
+    horizon = count + kind.patience * mean.shape[-1]
+    scores = value_of_information(mean, variance, noise, horizon, kind.spread)
+    return *scores, kind.floor
+
+
+def thompson_sampling(
+    kind: ThompsonPolicy, mean: Array, variance: Array, noise: float, count: float
+) -> Scores:
     scores = thompson(mean, variance, decay(kind.v_0, kind.v_min, count, kind.tau))
-    floor = decay(kind.floor, kind.floor_min, count, kind.tau)
+    return *scores, decay(kind.floor, kind.floor_min, count, kind.tau)
+
+
+SCORES: dict[type, Callable[[Any, Array, Array, float, float], Scores]] = {
+    ValuePolicy: value,
+    ThompsonPolicy: thompson_sampling,
+}
+"""Policies that draw the largest of independent scores, for one decision (k,) or many (n, k)."""
+
+
+def largest_score(view: View, eligible: Eligible, kind: ValuePolicy | ThompsonPolicy) -> Choice:
+    if view.ready is not None and len(eligible) == view.ready.size:
+        return Choice(view.ready)
+    mean, variance = view.utility_of(eligible)
+    score = SCORES[type(kind)]
+    *scores, floor = score(kind, mean, variance, view.noise, view.state.learner.count)
     return Choice(with_floor(win_probabilities(*scores), floor))
 
 
@@ -98,8 +115,8 @@ def point(score: Array, floor: float) -> Array:
 
 
 LAWS: dict[type, Callable[[View, Eligible, Any], Choice]] = {
-    ValuePolicy: value,
-    ThompsonPolicy: thompson_sampling,
+    ValuePolicy: largest_score,
+    ThompsonPolicy: largest_score,
     SquareCBPolicy: square_cb,
     GreedyPolicy: greedy,
     UcbPolicy: ucb,

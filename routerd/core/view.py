@@ -32,6 +32,8 @@ class View:
         self._cost: Estimates | None = None
         self._latency: Estimates | None = None
         self._utility: Estimates | None = None
+        # The policy's law over the whole roster, when it was made with those of other queries.
+        self.ready: Array | None = None
 
     @property
     def limited(self) -> bool:
@@ -44,6 +46,10 @@ class View:
             x = np.frombuffer(self.query.x)
             self._quality = self.state.learner.predict(x, self.state.roster.arms)
         return self._quality
+
+    @quality.setter
+    def quality(self, known: Estimates) -> None:
+        self._quality = known
 
     @property
     def cost(self) -> Estimates:

@@ -13,7 +13,7 @@ from scipy.integrate import quad
 from scipy.special import ndtr
 
 from learners.base import Array
-from learners.law import draw, win_probabilities, with_floor
+from learners.law import draw, laws, win_probabilities, with_floor
 from tests.learners.reference import exact_win_probabilities
 
 TOLERANCE = 5e-3  # the promised distance to the exact integral
@@ -268,3 +268,11 @@ def test_a_draw_at_the_edge_of_an_arm_picks_the_arm_that_owns_it(
 def test_a_draw_outside_the_unit_interval_is_refused(u: float) -> None:
     with pytest.raises(ValueError, match=r"\[0, 1\)"):
         draw(np.array([0.0, 1.0]), u)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 4, 5, 8, 12, 13, 20])
+def test_a_law_among_many_has_the_bits_that_it_has_alone(size: int) -> None:
+    """Rows with as many contenders are integrated at once, and that changes nothing."""
+    cases = list(random_cases(200, size, (size, size)))
+    mean, sd = (np.array(column) for column in zip(*cases, strict=True))
+    assert (laws(mean, sd) == np.array([win_probabilities(*case) for case in cases])).all()

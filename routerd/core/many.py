@@ -1,0 +1,42 @@
+"""Many queries at once: what they share is computed together, and each keeps the bits it has alone.
+
+A view made here stays true as long as nothing is learnt: until an outcome comes, a decision is
+closed, or time enters another epoch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from learners.law import laws, with_floor
+from routerd.core.policies import SCORES
+from routerd.core.state import State
+from routerd.core.values import Preference, Query
+from routerd.core.view import View
+
+AT_ONCE = 16
+"""Queries whose arrays fit a processor's nearer caches together."""
+
+PLAIN = Preference()
+
+
+def views(state: State, queries: Sequence[Query], time_ms: int) -> list[View]:
+    """The views of at most AT_ONCE queries, with their quality and law where those are shared."""
+    made = [View(state, query, time_ms) for query in queries]
+    x = np.array([np.frombuffer(query.x) for query in queries])
+    mean, variance = state.learner.predict_many(x, state.roster.arms)
+    for row, view in enumerate(made):
+        view.quality = mean[row], variance[row]
+    score = SCORES.get(type(state.config.policy))
+    plain = [view for view in made if view.query.preference == PLAIN]
+    if score is not None and plain:
+        utilities = zip(*(view.utility for view in plain), strict=True)
+        mean, variance = (np.array(rows) for rows in utilities)
+        *scores, floor = score(
+            state.config.policy, mean, variance, plain[0].noise, state.learner.count
+        )
+        for view, law in zip(plain, with_floor(laws(*scores), floor), strict=True):
+            view.ready = law
+    return made

@@ -1,0 +1,97 @@
+"""Queries decided together get the very decisions that each gets alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from routerd.core.decide import decide, decided, encode_request
+from routerd.core.errors import RouterError
+from routerd.core.many import AT_ONCE, views
+from routerd.core.state import State
+from routerd.core.values import Decision, Query
+from routerd.router import request_of
+from tests.core.engine import Engine
+
+KINDS = ("value", "thompson", "squarecb", "greedy", "ucb", "random", "static")
+ASKED: tuple[dict[str, Any], ...] = (
+    {},
+    {"preference": {"cost": 0.4}},
+    {"pool": "paid"},
+    {"agent_id": "small"},
+    {"max_cost_usd": 0.02},
+    {"preference": {"quality": 0.0, "latency": 1.0}},
+    {"required_capabilities": ["vision", "code", "none has it"]},
+)
+
+
+def taught(agents: int, **config: Any) -> Engine:
+    """An engine that learnt a little; of so many agents, or of the three that have pools."""
+    rng = np.random.default_rng(agents)
+    if agents:
+        config["agents"] = [{"id": f"a{k:02d}"} for k in range(agents)]
+    engine = Engine(utility={"cost": 0.2}, **config)
+    for i in range(120):
+        work_type = ("code", "text", "maths")[i % 3]
+        answer = engine.route(work_type=work_type, complexity=float(rng.random()))
+        engine.report(
+            answer.decision_id, quality=float(rng.random()), cost_usd=float(rng.random() / 50)
+        )
+    return engine
+
+
+def queries(state: State, count: int, asked: tuple[dict[str, Any], ...]) -> list[Query]:
+    rng = np.random.default_rng(5)
+    return [
+        encode_request(
+            state,
+            request_of(
+                {
+                    "work_type": ("code", "text", "maths", "")[i % 4],
+                    "complexity": float(rng.random()),
+                    **asked[i % len(asked)],
+                }
+            ),
+            f"q{i}",
+        )
+        for i in range(count)
+    ]
+
+
+def alone(state: State, query: Query) -> Decision | str:
+    try:
+        return decide(state, query, state.time_ms)[0]
+    except RouterError as error:
+        return str(error)
+
+
+def together(state: State, several: list[Query]) -> list[Decision | str]:
+    made: list[Decision | str] = []
+    for view in views(state, several, state.time_ms):
+        try:
+            made.append(decided(view)[0])
+        except RouterError as error:
+            made.append(str(error))
+    return made
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("learner", ["pooled", "linear"])
+def test_every_policy_and_condition_decides_alike(kind: str, learner: str) -> None:
+    """Bit for bit: laws, draws and reasons, for requests with and without conditions, mixed."""
+    features = [{"kind": "category", "name": "work_type"}, {"kind": "number", "name": "complexity"}]
+    policy = {"kind": kind, "learner": {"kind": learner}}
+    engine = taught(0, features=features, policy=policy)
+    several = queries(engine.state, AT_ONCE, ASKED)
+    assert together(engine.state, several) == [alone(engine.state, q) for q in several]
+
+
+@pytest.mark.parametrize("agents", [1, 2, 3, 4, 8, 13, 20])
+def test_any_number_of_agents_decides_alike(agents: int) -> None:
+    """Closed forms, integrals and thinned integrals: a law is the same in any company."""
+    engine = taught(agents, features=[{"kind": "text"}, {"kind": "category", "name": "work_type"}])
+    for count in (1, 2, 7, AT_ONCE):
+        several = queries(engine.state, count, ({},))
+        assert together(engine.state, several) == [alone(engine.state, q) for q in several]
