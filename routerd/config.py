@@ -6,15 +6,16 @@ python -m routerd.config > routerd/config.schema.json     writes the shipped JSO
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from routerd.config_checks import problems
+from routerd.config_checks import agent_problems, problems
 from routerd.config_text import Problem, oddities, read
-from routerd.core.settings import Config
+from routerd.core.settings import Agent, Config
 
 
 class ConfigErrors(Exception):
@@ -32,6 +33,7 @@ class ConfigErrors(Exception):
         return [f"{path}: {message}" if path else message for path, message in self.errors]
 
 
+@cache
 def schema() -> dict[str, Any]:
     """The JSON Schema (draft 2020-12) of routerd.yaml, made from the settings."""
     head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "routerd.yaml"}
@@ -54,10 +56,26 @@ def parse(data: object) -> Config:
     return _checked(plain, list(oddities(plain)))
 
 
+def parse_agent(data: dict[str, Any]) -> Agent:
+    """An agent in plain data, held to the rules of `agents` in a file.
+
+    Raises ConfigErrors with every error at once; their paths start at the agent.
+    """
+    found = _more(list(oddities(data)), agent_problems(data, schema()))
+    if found:
+        raise ConfigErrors(found)
+    return msgspec.convert(data, Agent)
+
+
+def _more(found: list[Problem], others: Iterable[Problem]) -> list[Problem]:
+    """What was found, and of the others what is at another place."""
+    told = {path for path, _ in found}
+    return found + [problem for problem in others if problem[0] not in told]
+
+
 def _checked(data: object, found: list[Problem]) -> Config:
     if isinstance(data, dict):
-        told = {path for path, _ in found}
-        found += [problem for problem in problems(data, schema()) if problem[0] not in told]
+        found = _more(found, problems(data, schema()))
     elif data is not None or not found:
         found.append(("", "must be a mapping of keys such as `agents`"))
     if found:

@@ -27,14 +27,23 @@ Found = Iterator[ValidationError]
 
 def problems(data: Mapping[str, Any], schema: Schema) -> Iterator[Problem]:
     """Everything that is wrong with plain data, by the schema and between its sections."""
+    yield from _by_schema(data, schema)
+    for check in (_agents, _static_routes, _features, _policy, _outcomes):
+        yield from check(data)
+
+
+def agent_problems(data: Mapping[str, Any], schema: Schema) -> Iterator[Problem]:
+    """Everything that is wrong with one agent, by the part of the schema that is for agents."""
+    yield from _by_schema(data, {"$ref": "#/$defs/Agent", "$defs": schema["$defs"]})
+
+
+def _by_schema(data: Mapping[str, Any], schema: Schema) -> Iterator[Problem]:
     for error in _Validator(schema).iter_errors(data):
         path = ""
         for key in error.absolute_path:
             path = member(path, key)
         words = _WORDS.get(str(error.validator))
         yield path, words(error.validator_value, error.instance) if words else error.message
-    for check in (_agents, _static_routes, _features, _policy, _outcomes):
-        yield from check(data)
 
 
 def told(value: object) -> str:
@@ -96,6 +105,12 @@ def _additional(validator: Any, extra: Any, value: Any, schema: Schema) -> Found
             yield ValidationError(f"unknown key{way_out}", path=[key])
 
 
+def _property_names(validator: Any, rule: Schema, value: Any, schema: Schema) -> Found:
+    if isinstance(value, dict):
+        for key in value:
+            yield from validator.descend(key, rule, path=key)
+
+
 def _pattern(validator: Any, pattern: str, value: Any, schema: Schema) -> Found:
     # `$` alone would let a trailing line break pass.
     if isinstance(value, str) and not re.fullmatch(pattern, value):
@@ -117,6 +132,7 @@ _Validator: Any = extend(  # type: ignore[no-untyped-call]
         "required": _required,
         "additionalProperties": _additional,
         "pattern": _pattern,
+        "propertyNames": _property_names,
     },
     type_checker=Draft202012Validator.TYPE_CHECKER.redefine_many(
         {"integer": _is_whole, "array": _is_list}
@@ -162,6 +178,7 @@ _WORDS: dict[str, Callable[[Any, Any], str]] = {
     "minItems": _too_few,
     "maxLength": lambda limit, value: f"must have at most {limit} characters, not {len(value)}",
     "maxItems": lambda limit, value: f"must have at most {limit} entries, not {len(value)}",
+    "maxProperties": lambda limit, value: f"must have at most {limit} entries, not {len(value)}",
     "pattern": lambda _, value: (
         f"must start with a letter or digit and hold only those and . _ : / @ + -, "
         f"not {told(value)}"

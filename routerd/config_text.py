@@ -97,18 +97,24 @@ def member(path: str, key: object) -> str:
 
 
 def oddities(data: object, path: str = "") -> Iterator[Problem]:
-    """What YAML and Python can say and a configuration cannot: NaN, infinities, keys of numbers."""
+    """What YAML and Python can say and a configuration cannot: NaN, infinities, keys of numbers,
+    NUL in a text."""
     if isinstance(data, dict):
         for key, value in data.items():
             if isinstance(key, str):
+                if "\0" in key:
+                    yield path, f"the key {key[:64]!r} contains a NUL character; remove it"
                 yield from oddities(value, member(path, key))
             else:
                 yield path, f"the key {key!r} must be text: put it in quotes"
     elif isinstance(data, (list, tuple)):
         for index, value in enumerate(data):
             yield from oddities(value, member(path, index))
+    elif isinstance(data, str):
+        if "\0" in data:
+            yield path, "contains a NUL character; remove it"
     elif isinstance(data, float):
         if not math.isfinite(data):
             yield path, f"must be a finite number, not {data}"
-    elif not (data is None or isinstance(data, (str, int))):
+    elif not (data is None or isinstance(data, int)):
         yield path, f"must be plain data, not a {type(data).__name__}"

@@ -9,7 +9,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from routerd.config import ConfigErrors, load, parse, schema
+from routerd.config import ConfigErrors, load, parse, parse_agent, schema
 from routerd.core.settings import CategoryFeature, Config, Prices
 
 ROOT = Path(__file__).parent.parent
@@ -123,6 +123,22 @@ REFUSED = {
     "number beyond a double": (
         AGENTS + "utility: {cost: 1e999}",
         "utility.cost: must be a finite number, not inf",
+    ),
+    "NUL in a text": (
+        'agents: [{id: a, model: "a\\0b"}]',
+        "agents[0].model: contains a NUL character; remove it",
+    ),
+    "NUL in a key": (
+        'agents: [{id: a, metadata: {"a\\0b": c}}]',
+        "agents[0].metadata: the key 'a\\x00b' contains a NUL character; remove it",
+    ),
+    "a key that is empty": (
+        'agents: [{id: a, metadata: {"": c}}]',
+        'agents[0].metadata[""]: must not be empty',
+    ),
+    "too many entries": (
+        f"agents: [{{id: a, metadata: {{{', '.join(f'k{i}: v' for i in range(65))}}}}}]",
+        "agents[0].metadata: must have at most 64 entries, not 65",
     ),
     # one section against another
     "agent twice": (
@@ -313,3 +329,17 @@ def test_the_shipped_schema_is_current() -> None:
 def test_the_example_is_valid() -> None:
     """routerd.example.yaml can be copied and used as it stands."""
     assert len(load(ROOT / "routerd.example.yaml").agents) == 3
+
+
+def test_one_agent_is_held_to_the_rules_of_the_file() -> None:
+    """An agent that does not come from a file is refused with all errors, and the same words."""
+    wrong = {"id": "a b", "pool": "", "prices": {"input_usd_per_mtok": math.nan}, "typ": "x"}
+    with pytest.raises(ConfigErrors) as alone:
+        parse_agent(wrong)
+    with pytest.raises(ConfigErrors) as in_file:
+        parse({"agents": [wrong]})
+    assert sorted(alone.value.lines()) == sorted(
+        line.removeprefix("agents[0].") for line in in_file.value.lines()
+    )
+    assert len(alone.value.errors) == 4
+    assert parse_agent({"id": "a"}) == parse({"agents": [{"id": "a"}]}).agents[0]

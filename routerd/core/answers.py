@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from routerd.core.values import Decision
+from routerd.core.settings import Agent
+from routerd.core.values import AgentSource, AgentStatus, Decision, StatusCause
 
 
 class Estimate(NamedTuple):
@@ -56,3 +57,35 @@ class Found(NamedTuple):
     executed_agent_id: str
     reports: int
     sentence: str
+
+
+class Listed(NamedTuple):
+    """An agent, and how it stood after a position of the log.
+
+    since_ms: when its status was last said; 0 when nobody ever did, and then the cause is None.
+    lease_ms: how long each of its heartbeats holds; 0 while no lease runs. in_flight: its open
+    decisions that heard nothing yet and are not too old, which max_concurrency limits.
+    """
+
+    agent: Agent
+    source: AgentSource
+    status: AgentStatus
+    cause: StatusCause | None
+    since_ms: int
+    lease_ms: int
+    in_flight: int
+    position: int
+
+
+class Page(NamedTuple):
+    """Some agents in id order; next is the token of the page after it, empty on the last."""
+
+    agents: tuple[Listed, ...]
+    next: str
+    position: int
+
+
+class Logged(NamedTuple):
+    """The last position of a call that tells nothing else."""
+
+    position: int

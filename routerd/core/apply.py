@@ -7,18 +7,22 @@ import numpy as np
 
 from routerd.core.encode import CELLS, Encoder
 from routerd.core.outcomes import current, write_registers
-from routerd.core.settings import Agent, EmbeddingFeature, EngineConfig, TextFeature
-from routerd.core.state import (
-    Credit,
-    OpenDecision,
-    Roster,
-    State,
-    new_cells,
-    new_learner,
-    priors,
+from routerd.core.registry import (
+    agents_of,
+    apply_definition,
+    apply_removal,
+    apply_status,
+    seat,
+    take_arms,
 )
+from routerd.core.settings import EmbeddingFeature, EngineConfig, TextFeature
+from routerd.core.state import Credit, OpenDecision, State, new_cells, new_learner
 from routerd.core.tally import Tally
 from routerd.core.values import (
+    AgentDeregistered,
+    AgentRegistered,
+    AgentStatusChanged,
+    AgentUpdated,
     ConfigApplied,
     Decision,
     DecisionsClosed,
@@ -43,6 +47,13 @@ def apply(state: State, record: Record, decision_id: str) -> None:
             apply_outcome(state, position, event)
         case DecisionsClosed():
             apply_closing(state, event)
+        case AgentRegistered() | AgentUpdated():
+            apply_definition(state, event)
+        case AgentDeregistered():
+            apply_removal(state, event)
+        case AgentStatusChanged():
+            apply_status(state, event)
+    state.in_flight.expire(state.in_flight_since_ms(event.time_ms))
     epoch = state.epoch(event.time_ms)
     state.learner.advance(epoch)
     state.cost.advance(epoch)
@@ -50,31 +61,27 @@ def apply(state: State, record: Record, decision_id: str) -> None:
 
 
 def apply_config(state: State, event: ConfigApplied) -> None:
-    """Take over a configuration; what was learnt stays unless its schema or model changed."""
+    """Take over a configuration; what was learnt stays unless its schema or model changed.
+
+    An agent that came over RPC and is now defined by the configuration is the configuration's.
+    """
     config = msgspec.json.decode(event.config, type=EngineConfig)
     first = state.generation == 0
     kept = not first and learning_basis(state.config) == learning_basis(config)
     state.config, state.config_bytes = config, event.config
     state.engine_version, state.fingerprint = event.engine_version, event.fingerprint
-    known = {agent.id: agent for agent in config.agents}
-    fresh = [agent_id for agent_id in sorted(known) if agent_id not in state.arm_of]
-    for agent_id in fresh:
-        state.arm_of[agent_id] = len(state.arm_of)
-    agents = [known.get(agent_id) for agent_id in state.arm_of]
+    for agent in config.agents:
+        state.registered.pop(agent.id, None)
     if not kept:
-        start_anew(state, agents)
-    else:
-        if fresh:
-            state.learner.add_arms(len(fresh))
-            state.tally.add_arms(len(fresh))
-        costs, latencies = priors(config, agents)
-        state.cost.set_priors(costs)
-        state.latency.set_priors(latencies)
-    state.roster = Roster(config.agents, state.arm_of)
+        start_anew(state)
+    seat(state)
 
 
-def start_anew(state: State, agents: list[Agent | None]) -> None:
+def start_anew(state: State) -> None:
     """Fresh learners; decisions made for the old ones stay open, but teach no more."""
+    known = agents_of(state)
+    take_arms(state, known)
+    agents = [known.get(agent_id) for agent_id in state.arm_of]
     state.generation += 1
     state.slots = {}
     state.encoder = Encoder(state.config.features, state.config.seed)
@@ -101,7 +108,9 @@ def apply_decision(state: State, position: int, decision_id: str, event: Decisio
     state.requests[query.request_id] = decision_id
     credit = Credit(arm=state.arm_of[event.agent_id])
     state.tally.decided(credit.arm, query.cell, event.time_ms)
-    state.decisions[decision_id] = OpenDecision(position, state.generation, event, credit)
+    entry = OpenDecision(position, state.generation, event, credit)
+    state.decisions[decision_id] = entry
+    state.in_flight.begin(entry)
 
 
 def apply_outcome(state: State, position: int, event: OutcomeReported) -> None:
@@ -111,6 +120,7 @@ def apply_outcome(state: State, position: int, event: OutcomeReported) -> None:
     if entry is None or outcome.outcome_id in state.outcomes:
         return
     state.outcomes[outcome.outcome_id] = (event.digest, position)
+    state.in_flight.end(entry)
     entry.outcome_ids.append(outcome.outcome_id)
     write_registers(entry.reports, outcome, event.time_ms, position)
     move_credit(state, entry, credit_of(state, entry))
@@ -125,6 +135,7 @@ def apply_closing(state: State, event: DecisionsClosed) -> None:
             continue
         if missing is not None and entry.credit.quality is None:
             move_credit(state, entry, msgspec.structs.replace(entry.credit, quality=missing))
+        state.in_flight.end(entry)
         del state.requests[entry.decision.query.request_id]
         for outcome_id in entry.outcome_ids:
             del state.outcomes[outcome_id]

@@ -19,6 +19,9 @@ NonNegative = Annotated[float, Meta(ge=0, le=1e9)]
 Share = Annotated[float, Meta(ge=0, le=1)]
 Floor = Annotated[float, Meta(ge=0, le=0.5)]
 Count = Annotated[int, Meta(ge=1)]
+Word = Annotated[str, Meta(max_length=128)]
+Names = Annotated[tuple[Name, ...], Meta(max_length=64)]
+Metadata = Annotated[dict[Name, Annotated[str, Meta(max_length=1024)]], Meta(max_length=64)]
 
 
 class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -33,18 +36,20 @@ class Prices(Section, frozen=True):
 
 
 class Agent(Section, frozen=True):
-    """One agent that can be chosen."""
+    """One agent that can be chosen. max_concurrency: how many of its decisions may be in flight."""
+
+    # Logged as it stands here when it came over RPC: fields are only added, with a default.
 
     id: Id
     version: Name = "1"
-    type: str = ""
+    type: Word = ""
     pool: Name = "default"
-    model: str = ""
-    capabilities: tuple[Name, ...] = ()
-    specializations: tuple[Name, ...] = ()
+    model: Word = ""
+    capabilities: Names = ()
+    specializations: Names = ()
     prices: Prices | None = None
-    max_concurrency: Count | None = None
-    metadata: dict[str, str] = {}
+    max_concurrency: Annotated[int, Meta(ge=1, le=1_000_000)] | None = None
+    metadata: Metadata = {}
 
 
 class StaticRoute(Section, frozen=True):
@@ -228,9 +233,16 @@ class Outcomes(Section, frozen=True):
 
 
 class Limits(Section, frozen=True):
-    """Bounds on everything that a caller can make large."""
+    """Bounds on everything that a caller can make large.
+
+    agents: how many may be known before registering more is refused, those that were removed and
+    whose learning is kept included. in_flight_minutes: after so long without any outcome a
+    decision no longer counts against its agent's max_concurrency.
+    """
 
     open_decisions: Count = 200_000
+    agents: Annotated[int, Meta(ge=1, le=10_000)] = 1_000
+    in_flight_minutes: Annotated[float, Meta(gt=0, le=1e6)] = 60.0
     id_chars: Annotated[int, Meta(ge=8, le=1024)] = 128
     text_chars: Count = 20_000
     labels: Annotated[int, Meta(ge=1, le=256)] = 32

@@ -6,7 +6,7 @@ changes the law leaves its name in it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -14,7 +14,7 @@ import numpy as np
 from learners.base import Array
 from routerd.core.errors import ErrorReason, RouterError
 from routerd.core.policies import LAWS
-from routerd.core.values import Excluded, Exclusion, Reason
+from routerd.core.values import AgentStatus, Excluded, Exclusion, Reason, StatusCause
 from routerd.core.view import View
 
 
@@ -34,34 +34,50 @@ Stage = Callable[[Law, View], Law]
 
 
 def eligibility(law: Law, view: View) -> Law:
-    """Hard filters: pool, capabilities, predicted cost and latency."""
-    query, agents = view.query, view.state.roster.agents
-    if not (query.pool or query.required_capabilities or view.limited):
+    """Hard filters: pool, capabilities, status, capacity, predicted cost and latency.
+
+    Busy agents are left out too, unless nobody else is left, or the request names one.
+    """
+    query, state = view.query, view.state
+    standing = state.away or state.roster.limited
+    if not (query.pool or query.required_capabilities or view.limited or standing):
         return law
-    excluded, eligible = [], []
-    for index in law.eligible:
-        why = exclusion(view, index)
-        if why is None:
-            eligible.append(index)
-        else:
-            excluded.append(Excluded(agents[index].id, *why))
-    if not eligible:
-        raise nobody(view, excluded)
+    agents = state.roster.agents
+    running: Mapping[str, int] = {}
+    if state.roster.limited:
+        running = state.in_flight.counted(state.in_flight_since_ms(view.time_ms))
+    why = {i: exclusion(view, i, running) for i in law.eligible}
+    busy = [i for i in law.eligible if why[i] is None and is_busy(view, agents[i].id)]
+    if len(busy) < list(why.values()).count(None):
+        why |= dict.fromkeys(busy, (Exclusion.BUSY, "is busy, and others are not"))
+    excluded = [Excluded(agents[i].id, *out) for i, out in why.items() if out is not None]
     if not excluded:
         return law
+    if len(excluded) == len(why):
+        raise nobody(view, excluded)
+    eligible = tuple([i for i, out in why.items() if out is None])
     p = np.full(len(eligible), 1.0 / len(eligible))
     stages = (*law.stages, "eligibility")
-    return law._replace(eligible=tuple(eligible), p=p, stages=stages, excluded=tuple(excluded))
+    return law._replace(eligible=eligible, p=p, stages=stages, excluded=tuple(excluded))
 
 
-def exclusion(view: View, index: int) -> tuple[Exclusion, str] | None:
-    """Why the agent at this roster index may not be chosen; None when it may."""
+def exclusion(view: View, index: int, running: Mapping[str, int]) -> tuple[Exclusion, str] | None:
+    """Why the agent at this roster index may not be chosen; None when it may.
+
+    What will not pass by itself comes first: it says most about what has to change.
+    """
     query, agent = view.query, view.state.roster.agents[index]
     if query.pool and agent.pool != query.pool:
         return Exclusion.WRONG_POOL, f"is in pool {agent.pool}"
     missing = [c for c in query.required_capabilities if c not in agent.capabilities]
     if missing:
         return Exclusion.MISSING_CAPABILITY, f"lacks {', '.join(missing)}"
+    standing = view.state.away.get(agent.id)
+    if standing is not None and standing.status is AgentStatus.OFFLINE:
+        return Exclusion.OFFLINE, OFFLINE_BECAUSE[standing.cause]
+    if agent.max_concurrency is not None and running.get(agent.id, 0) >= agent.max_concurrency:
+        count, limit = running[agent.id], agent.max_concurrency
+        return Exclusion.AT_CAPACITY, f"has {count} decisions in flight; its limit is {limit}"
     if query.max_cost_usd is not None and view.cost_known(index):
         predicted = float(view.cost[0][index])
         if predicted > query.max_cost_usd:
@@ -71,6 +87,24 @@ def exclusion(view: View, index: int) -> tuple[Exclusion, str] | None:
         if predicted > query.max_latency_ms:
             return Exclusion.OVER_MAX_LATENCY, f"is predicted to take {predicted:.6g} ms"
     return None
+
+
+OFFLINE_BECAUSE = {
+    None: "is offline",
+    StatusCause.SET: "is offline: it was set so",
+    StatusCause.HEARTBEAT: "is offline: it said so",
+    StatusCause.LEASE_ENDED: "is offline: its heartbeats stopped",
+}
+
+
+def is_busy(view: View, agent_id: str) -> bool:
+    """Whether an agent is busy, and not the one that the request insists on."""
+    standing = view.state.away.get(agent_id)
+    return (
+        standing is not None
+        and standing.status is AgentStatus.BUSY
+        and agent_id != view.query.agent_id
+    )
 
 
 def nobody(view: View, excluded: list[Excluded]) -> RouterError:

@@ -15,7 +15,9 @@ from learners.cells import LogNormalCells
 from learners.linear import LinearRegression
 from learners.pooled import PooledRegression
 from routerd.core.encode import CELLS, Encoder
+from routerd.core.in_flight import InFlight
 from routerd.core.settings import Agent, EngineConfig
+from routerd.core.standing import Standing
 from routerd.core.tally import Tally
 from routerd.core.values import Decision
 
@@ -44,6 +46,7 @@ class OpenDecision(msgspec.Struct, gc=False):
     generation: of the learners that its x was made for; later ones cannot learn from it.
     reports: source -> metric -> register (time_ms, position, outcome_id, value); the largest
     wins (see routerd.core.outcomes), so arrival order does not matter.
+    in_flight: whether it counts against its agent's max_concurrency (see routerd.core.in_flight).
     """
 
     position: int
@@ -52,6 +55,7 @@ class OpenDecision(msgspec.Struct, gc=False):
     credit: Credit
     reports: dict[str, dict[str, Register]] = {}
     outcome_ids: list[str] = []
+    in_flight: bool = False
 
 
 class Roster:
@@ -63,6 +67,7 @@ class Roster:
         self.index = {agent_id: i for i, agent_id in enumerate(self.ids)}
         self.everyone = tuple(range(len(self.ids)))
         self.uniform = np.full(len(self.ids), 1.0 / len(self.ids))
+        self.limited = any(agent.max_concurrency is not None for agent in self.agents)
         self._arm = [arm_of[agent_id] for agent_id in self.ids]
         whole = self._arm == list(range(len(arm_of)))
         self.arms: Arms = slice(None) if whole else np.array(self._arm, dtype=np.intp)
@@ -73,7 +78,11 @@ class Roster:
 
 
 class State:
-    """Everything that a decision depends on."""
+    """Everything that a decision depends on.
+
+    registered: the agents that came over RPC. standings: of the agents of which anything was said;
+    away: those of them that are not online.
+    """
 
     config: EngineConfig
     encoder: Encoder
@@ -93,6 +102,10 @@ class State:
         self.config_bytes = b""
         self.generation = 0
         self.arm_of: dict[str, int] = {}
+        self.registered: dict[str, Agent] = {}
+        self.standings: dict[str, Standing] = {}
+        self.away: dict[str, Standing] = {}
+        self.in_flight = InFlight()
         self.slots: dict[str, dict[str, int]] = {}
         self.decisions: dict[str, OpenDecision] = {}
         self.requests: dict[str, str] = {}
@@ -101,6 +114,10 @@ class State:
     def epoch(self, time_ms: int) -> int:
         """The forgetting epoch of a time."""
         return int(time_ms // (self.config.policy.learner.epoch_hours * 3_600_000))
+
+    def in_flight_since_ms(self, time_ms: int) -> int:
+        """Decisions made before this are no longer in flight at a time."""
+        return time_ms - int(self.config.limits.in_flight_minutes * 60_000)
 
     def hash(self) -> str:
         """32 hex digits over the whole state: equal states, and only those, have equal hashes."""
@@ -124,6 +141,8 @@ class State:
         marks: list[object] = [self.partition, self.position, self.chain, self.time_ms]
         marks += [self.engine_version, self.fingerprint, self.config_bytes, self.arm_of, self.slots]
         marks += [self.generation, self.requests, self.outcomes, len(self.decisions)]
+        marks += [self.registered, self.standings, self.in_flight.counts]
+        marks.append([entry.decision.query.request_id for entry in self.in_flight.queue])
         return marks
 
 

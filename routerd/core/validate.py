@@ -12,12 +12,17 @@ from collections.abc import Iterable
 from routerd.core.errors import Violation, invalid
 from routerd.core.settings import Limits
 from routerd.core.state import State
-from routerd.core.values import Outcome, OutcomeKind, Request, Task
+from routerd.core.values import Heartbeat, Listing, Outcome, OutcomeKind, Request, Task
 
 MAX_AMOUNT = 1e12
 MAX_TIME_MS = 2**53
 LIST_ITEMS = 64
 MADE_ID = "@"
+PAGE_SIZE = 100
+MAX_PAGE_SIZE = 1_000
+LEASE_MS = 30_000
+MIN_LEASE_MS = 100
+MAX_LEASE_MS = 24 * 3_600_000
 
 
 class Check:
@@ -37,7 +42,9 @@ class Check:
         if "\0" in value:
             self.add(field, "contains a NUL character; remove it")
 
-    def texts(self, prefix: str, value: Request | Task | Outcome, names: Iterable[str]) -> None:
+    def texts(
+        self, prefix: str, value: Request | Task | Outcome | Listing, names: Iterable[str]
+    ) -> None:
         """Several id-like fields of one message."""
         most = self.limits.id_chars
         for name in names:
@@ -170,4 +177,34 @@ def check_outcome(state: State, outcome: Outcome) -> None:
     elif outcome.kind is not OutcomeKind.RETRACT and not says:
         text = "says nothing; give success, quality, cost_usd, latency_ms or executed_agent_id"
         check.add("outcome", text)
+    check.raise_if_any()
+
+
+def check_agent_id(state: State, agent_id: str) -> None:
+    """Raise FIELD_VIOLATIONS for what cannot be the id of an agent."""
+    check = Check(state.config.limits)
+    check_named(check, agent_id)
+    check.raise_if_any()
+
+
+def check_named(check: Check, agent_id: str) -> None:
+    if not agent_id:
+        check.add("agent_id", "is empty; name an agent")
+    check.text("agent_id", agent_id, check.limits.id_chars)
+
+
+def check_heartbeat(state: State, beat: Heartbeat) -> None:
+    """Raise FIELD_VIOLATIONS with everything that is wrong in a heartbeat."""
+    check = Check(state.config.limits)
+    check_named(check, beat.agent_id)
+    if beat.lease_ms:
+        check.between("lease_ms", beat.lease_ms, MIN_LEASE_MS, MAX_LEASE_MS)
+    check.raise_if_any()
+
+
+def check_listing(state: State, listing: Listing) -> None:
+    """Raise FIELD_VIOLATIONS with everything that is wrong in a question for agents."""
+    check = Check(state.config.limits)
+    check.texts("", listing, ("pool", "type", "capability", "page_token"))
+    check.between("page_size", listing.page_size, 0, MAX_PAGE_SIZE)
     check.raise_if_any()

@@ -10,6 +10,8 @@ from enum import StrEnum
 
 import msgspec
 
+from routerd.core.settings import Agent
+
 
 class Reason(StrEnum):
     """Why this agent: short, stable, the same word on every surface."""
@@ -26,8 +28,34 @@ class Exclusion(StrEnum):
 
     MISSING_CAPABILITY = "MISSING_CAPABILITY"
     WRONG_POOL = "WRONG_POOL"
+    OFFLINE = "OFFLINE"
+    AT_CAPACITY = "AT_CAPACITY"
     OVER_MAX_COST = "OVER_MAX_COST"
     OVER_MAX_LATENCY = "OVER_MAX_LATENCY"
+    BUSY = "BUSY"
+
+
+class AgentSource(StrEnum):
+    """Who defines an agent. RPC changes nothing of what the configuration defines."""
+
+    CONFIG = "CONFIG"
+    RPC = "RPC"
+
+
+class AgentStatus(StrEnum):
+    """How an agent stands. BUSY: only if nobody else can be chosen. OFFLINE: not at all."""
+
+    ONLINE = "ONLINE"
+    BUSY = "BUSY"
+    OFFLINE = "OFFLINE"
+
+
+class StatusCause(StrEnum):
+    """Where a status comes from: somebody set it, the agent's own heartbeat, or their absence."""
+
+    SET = "SET"
+    HEARTBEAT = "HEARTBEAT"
+    LEASE_ENDED = "LEASE_ENDED"
 
 
 class OutcomeKind(StrEnum):
@@ -101,6 +129,29 @@ class Query(Value, frozen=True):
     preference: Preference = Preference()
     max_cost_usd: float | None = None
     max_latency_ms: float | None = None
+
+
+class Heartbeat(Value, frozen=True):
+    """What an agent says of itself, and for how long that holds. 0 stands for LEASE_MS."""
+
+    agent_id: str = ""
+    status: AgentStatus = AgentStatus.ONLINE
+    lease_ms: int = 0
+
+
+class Listing(Value, frozen=True):
+    """Which agents to tell, and from where on; an unset filter admits all.
+
+    page_token: the id of the last agent of the page before.
+    """
+
+    pool: str = ""
+    type: str = ""
+    capability: str = ""
+    status: AgentStatus | None = None
+    source: AgentSource | None = None
+    page_size: int = 0
+    page_token: str = ""
 
 
 class Excluded(Value, frozen=True):
@@ -181,7 +232,50 @@ class DecisionsClosed(Event, frozen=True, tag=True):
     decision_ids: tuple[str, ...]
 
 
-AnyEvent = ConfigApplied | Decision | OutcomeReported | DecisionsClosed
+class AgentRegistered(Event, frozen=True, tag=True):
+    """An agent that came over RPC."""
+
+    agent: Agent
+
+
+class AgentUpdated(Event, frozen=True, tag=True):
+    """A new definition of an agent that came over RPC.
+
+    previous_version: the one before, when it is a new version of the agent; else empty.
+    """
+
+    agent: Agent
+    previous_version: str = ""
+
+
+class AgentDeregistered(Event, frozen=True, tag=True):
+    """An agent that came over RPC is gone. What it learnt is kept for its return."""
+
+    agent_id: str
+
+
+class AgentStatusChanged(Event, frozen=True, tag=True):
+    """An agent stands otherwise than before, in the eyes of whoever is the cause.
+
+    lease_ms: how long a heartbeat holds; 0 for no lease.
+    """
+
+    agent_id: str
+    status: AgentStatus
+    cause: StatusCause
+    lease_ms: int = 0
+
+
+AnyEvent = (
+    ConfigApplied
+    | Decision
+    | OutcomeReported
+    | DecisionsClosed
+    | AgentRegistered
+    | AgentUpdated
+    | AgentDeregistered
+    | AgentStatusChanged
+)
 
 
 class Record(msgspec.Struct, frozen=True, gc=False):

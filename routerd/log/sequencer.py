@@ -70,7 +70,7 @@ class Sequencer:
         held = (state.config_bytes, state.engine_version, state.fingerprint)
         if held != (wanted, __version__, fingerprint()):
             time_ms = max(state.time_ms, clock() if config.clock == "wall" else 1)
-            self._append(ConfigApplied(time_ms, partition, wanted, __version__, fingerprint()))
+            self.append(ConfigApplied(time_ms, partition, wanted, __version__, fingerprint()))
             self.commit()
         log.sync()  # what is found was perhaps never synced, and will be answered for
         return self
@@ -85,11 +85,11 @@ class Sequencer:
         known = self.state.requests.get(request.request_id)
         if known is not None:
             return self._again(known, self.state.decisions[known], request)
-        self._require_writable()
+        self.require_writable()
         decision, view = self._decide(request)
-        position, name = self._append(decision)
+        position, name = self.append(decision)
         candidates = explained(decision, view) if explain else ()
-        self._react()
+        self.react()
         return Answer(name, position, decision, candidates, sentence(decision))
 
     def preview(self, request: Request, *, explain: bool = True) -> Answer:
@@ -114,9 +114,9 @@ class Sequencer:
             text = f"outcome_id {outcome.outcome_id!r} was used for another outcome"
             facts = {"outcome_id": outcome.outcome_id, "position": str(known[1])}
             raise RouterError(ErrorReason.OUTCOME_CONFLICT, text, metadata=facts)
-        self._require_writable()
+        self.require_writable()
         entry = self.state.decisions.get(outcome.decision_id)
-        time_ms = self._time(outcome.event_time_ms)
+        time_ms = self.time_ms(outcome.event_time_ms)
         if entry is None or window_ended(self.state, entry, time_ms):
             raise self._not_open(outcome.decision_id)
         executed = outcome.executed_agent_id
@@ -126,8 +126,8 @@ class Sequencer:
         if not outcome.outcome_id:
             made = f"{MADE_ID}{self.state.position + 1}"
             outcome = msgspec.structs.replace(outcome, outcome_id=made)
-        position, _ = self._append(OutcomeReported(time_ms, outcome, digest))
-        self._react()
+        position, _ = self.append(OutcomeReported(time_ms, outcome, digest))
+        self.react()
         return Ack(outcome.outcome_id, position, duplicate=False)
 
     def find(self, name: str) -> Found:
@@ -194,12 +194,13 @@ class Sequencer:
         self.state = fold(self.log, self.state.partition)
         self.durable = self.state.position
 
-    def _require_writable(self) -> None:
+    def require_writable(self) -> None:
+        """Raises READ_ONLY while the disk fails."""
         if self.read_only:
             text = "the log cannot be written; nothing was changed, try again later"
             raise RouterError(ErrorReason.READ_ONLY, text)
 
-    def _time(self, asked_ms: int) -> int:
+    def time_ms(self, asked_ms: int = 0) -> int:
         """Event time: never before the last event's, whatever the clock says."""
         match self.state.config.clock:
             case "wall":
@@ -213,9 +214,9 @@ class Sequencer:
     def _decide(self, request: Request) -> tuple[Decision, View]:
         request_id = request.request_id or f"{MADE_ID}{self.state.position + 1}"
         query = encode_request(self.state, request, request_id)
-        return decide(self.state, query, self._time(request.event_time_ms))
+        return decide(self.state, query, self.time_ms(request.event_time_ms))
 
-    def _append(self, event: AnyEvent) -> tuple[int, str]:
+    def append(self, event: AnyEvent) -> tuple[int, str]:
         """Take the next position, apply, queue."""
         position = self.state.position + 1
         payload = encode(event)
@@ -225,10 +226,11 @@ class Sequencer:
         self._queue.append(Entry(position, chained, payload))
         return position, name
 
-    def _react(self) -> None:
+    def react(self) -> None:
+        """Append what the state itself calls for; the last thing that a call does."""
         while events := react(self.state):
             for event in events:
-                self._append(event)
+                self.append(event)
 
     def _again(self, name: str, entry: OpenDecision, request: Request) -> Answer:
         if entry.decision.query.digest != digest_of(request):

@@ -8,14 +8,16 @@ from typing import Any, TypeVar
 import msgspec
 import pytest
 
-from routerd.core.answers import Ack, Answer
+from routerd.config import parse_agent
+from routerd.core.answers import Ack, Answer, Listed
 from routerd.core.errors import ErrorReason, RouterError
 from routerd.core.settings import EngineConfig
 from routerd.core.state import State
-from routerd.core.values import Event, Outcome
+from routerd.core.values import AgentStatus, Event, Heartbeat, Outcome
 from routerd.log.codec import records
 from routerd.log.fold import fold
 from routerd.log.memory import MemoryLog
+from routerd.log.registry import Registry
 from routerd.log.sequencer import Sequencer
 from routerd.router import request_of
 
@@ -55,6 +57,7 @@ class Engine:
         """Start anew on the same log, with this configuration."""
         typed = msgspec.convert({"agents": AGENTS, **config}, EngineConfig)
         self.sequencer = Sequencer.open(self.log, typed, self.wall)
+        self.registry = Registry(self.sequencer)
 
     @property
     def state(self) -> State:
@@ -74,6 +77,34 @@ class Engine:
         )
         self.sequencer.commit()
         return ack
+
+    def register(self, agent_id: str, **fields: Any) -> Listed:
+        told = self.registry.register(parse_agent({"id": agent_id, **fields}))
+        self.sequencer.commit()
+        return told
+
+    def update(self, agent_id: str, **fields: Any) -> Listed:
+        """A new definition; what is not named has its default."""
+        told = self.registry.update(agent_id, parse_agent({"id": agent_id, **fields}))
+        self.sequencer.commit()
+        return told
+
+    def set_status(self, agent_id: str, status: str) -> Listed:
+        told = self.registry.update(agent_id, status=AgentStatus(status))
+        self.sequencer.commit()
+        return told
+
+    def deregister(self, agent_id: str) -> None:
+        self.registry.deregister(agent_id)
+        self.sequencer.commit()
+
+    def beat(self, agent_id: str, status: str = "ONLINE", lease_ms: int = 0) -> None:
+        self.registry.beat(Heartbeat(agent_id, AgentStatus(status), lease_ms))
+        self.sequencer.commit()
+
+    def end_lease(self, agent_id: str) -> None:
+        self.registry.end_lease(agent_id)
+        self.sequencer.commit()
 
     def refold(self) -> State:
         """The state that the log alone gives."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -12,13 +13,15 @@ import pytest
 
 from routerd.core.encode import Encoder
 from routerd.core.state import OpenDecision, Roster, State, new_cells, new_learner
+from routerd.core.values import AgentStatus
 from tests.core.engine import Engine
 
 # What follows from fields that are hashed, and from what. A test below holds each to that.
 DERIVED = {
     "State.config": "config_bytes",
     "State.encoder": "config_bytes",
-    "State.roster": "config_bytes and arm_of",
+    "State.roster": "config_bytes, registered and arm_of",
+    "State.away": "standings",
     "Sums.d": "config_bytes",
     "Sums.gamma": "config_bytes",
     "LogNormalCells.gamma": "config_bytes",
@@ -34,12 +37,16 @@ def lived_in(kind: str = "pooled") -> State:
     engine = Engine(
         policy={"kind": "value", "learner": {"kind": kind}}, outcomes={"sources": ["reviewer"]}
     )
+    engine.register("guest", max_concurrency=9)
+    engine.beat("guest")
+    engine.set_status("small", "BUSY")
     for i in range(12):
         work_type = ("code", "text")[i % 2]
         name = engine.route(request_id=f"r{i}", work_type=work_type).decision_id
         engine.report(name, outcome_id=f"o{i}", quality=i % 3 / 2, cost_usd=0.1, latency_ms=9.0)
         engine.report(name, source="reviewer", success=True, executed_agent_id="large")
         engine.wall.now_ms += 25 * 3_600_000 if i == 6 else 1
+    engine.route(request_id="unheard")
     return engine.state
 
 
@@ -60,6 +67,8 @@ def changed(value: Any) -> Any:
             return other
         case dict():
             return {**value, next(iter(value)): changed(next(iter(value.values())))}
+        case deque():
+            return deque(list(value)[:-1])
         case tuple() | list():
             return type(value)([*value[:-1], changed(value[-1])])
         case None:
@@ -143,12 +152,17 @@ def test_what_is_called_derived_is_derived(kind: str) -> None:
     }
     engine = Engine(**settings)
     engine.open(agents=[{"id": "zoe"}, {"id": "large"}], utility={"cost": 2.0}, **settings)
+    engine.register("guest", max_concurrency=9)
+    engine.set_status("guest", "OFFLINE")
+    engine.set_status("zoe", "ONLINE")
     state = engine.state
     config = msgspec.json.decode(state.config_bytes, type=type(state.config))
     assert state.config == config
     made = State(state.partition)
     made.config, made.encoder = config, Encoder(config.features, config.seed)
-    made.roster = Roster(config.agents, state.arm_of)
+    made.roster = Roster((*config.agents, *state.registered.values()), state.arm_of)
+    made.away = {a: s for a, s in state.standings.items() if s.status is not AgentStatus.ONLINE}
+    assert list(made.away) == ["guest"]
     made.learner = new_learner(config, len(state.arm_of), state.encoder.width)
     made.cost, made.latency = new_cells(config, [None] * len(state.arm_of))
     left_out = set()

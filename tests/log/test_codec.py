@@ -7,8 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from routerd.core.settings import Agent, Prices
 from routerd.core.state import GENESIS
 from routerd.core.values import (
+    AgentDeregistered,
+    AgentRegistered,
+    AgentStatus,
+    AgentStatusChanged,
+    AgentUpdated,
     AnyEvent,
     ConfigApplied,
     Decision,
@@ -17,6 +23,7 @@ from routerd.core.values import (
     OutcomeReported,
     Query,
     Reason,
+    StatusCause,
 )
 from routerd.log.base import Entry, LogCorrupt
 from routerd.log.codec import (
@@ -36,6 +43,10 @@ EVENTS: list[AnyEvent] = [
     Decision(2, QUERY, "small", 0.25, 0.1, ("large", "small"), b"\x01" * 16, "ts", Reason.SAMPLED),
     OutcomeReported(3, Outcome("o-1", "d-1", quality=0.5, success=True), b"digest"),
     DecisionsClosed(4, ("d-1", "d-2")),
+    AgentRegistered(5, Agent("a-1", prices=Prices(1.0), metadata={"b": "2", "a": "1"})),
+    AgentUpdated(6, Agent("a-1", version="2", max_concurrency=3), "1"),
+    AgentDeregistered(7, "a-1"),
+    AgentStatusChanged(8, "a-1", AgentStatus.BUSY, StatusCause.HEARTBEAT, 500),
 ]
 
 
