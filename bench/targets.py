@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 
 from bench.decide import engine
-from routerd.core.settings import Config
+from routerd.core.settings import Audit, Config
 from routerd.v1 import router_pb2
 
 AGENTS, FEATURES = 8, 32
@@ -30,7 +30,11 @@ def routerd(directory: Path) -> Iterator[str]:
     """The address of a daemon with its log in `directory`. Raises NotServing."""
     decided_on = engine(AGENTS, FEATURES).state.config
     fields = {name: getattr(decided_on, name) for name in decided_on.__struct_fields__}
-    config = Config(**fields | {"clock": "wall"}, data_dir=str(directory / "log"))
+    config = Config(
+        **fields | {"clock": "wall"},
+        data_dir=str(directory / "log"),
+        audit=Audit(enabled=False),  # a projector would take its time from the echo's turns too
+    )
     file = directory / "routerd.yaml"
     file.write_bytes(msgspec.json.encode(config))
     with started(["routerd", "serve", "--config", str(file), "--listen", "127.0.0.1:0"]) as address:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from routerd.cli.output import Failed, console, json_option, say_json, table
+from routerd.cli.output import Failed, console, json_option, progress, say_json, table
 
 if TYPE_CHECKING:
     from bench.ope import Result
@@ -152,7 +152,6 @@ def of_directory(
     from bench.ope_log import read_log
     from bench.ope_rules import COLUMN, is_rule
     from bench.recorded import DataError
-    from routerd.cli.bench_replay import progress
     from routerd.cli.check_config import load_or_fail
     from routerd.log.sqlite import SqliteLog
 

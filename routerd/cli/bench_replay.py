@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from routerd.cli.output import Failed, console, json_option, say_json, table
-
-if TYPE_CHECKING:
-    from bench.replay import Told
+from routerd.cli.output import Failed, console, json_option, progress, say_json, table
 
 
 def listed(value: str | None) -> list[str] | None:
@@ -120,35 +115,6 @@ def in_json(results: dict[str, Any]) -> str:
     import json
 
     return json.dumps(results, indent=1, ensure_ascii=False) + "\n"
-
-
-@contextmanager
-def progress() -> Iterator[Told | None]:
-    """A progress bar on a terminal, nothing in a pipe."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-    )
-
-    columns = (
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.description}"),
-    )
-    with Progress(*columns, console=console(stderr=True), transient=True) as bar:
-        task = bar.add_task("", total=None)
-
-        def told(done: int, total: int, what: str) -> None:
-            bar.update(task, completed=done, total=total, description=what)
-
-        yield told
 
 
 def show(results: dict[str, Any]) -> None:

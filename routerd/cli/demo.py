@@ -67,7 +67,7 @@ def _run(config: Config, fit: Tasks, stream: Tasks, seed: int) -> Report:
     started = time.perf_counter()
     with tempfile.TemporaryDirectory(prefix="routerd-demo-") as folder:
         data_dir, file = Path(folder, "data"), Path(folder, "routerd.yaml")
-        file.write_text(CONFIG_FILE.read_text() + "clock: logical\n")
+        file.write_text(CONFIG_FILE.read_text() + "clock: logical\naudit: {enabled: false}\n")
         with daemon(file, data_dir, seed) as address:
             choices, outcomes, seconds = _drive(address, stream, laws[TABLE], weights)
         found = verified(data_dir)

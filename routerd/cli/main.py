@@ -13,6 +13,7 @@ from routerd.cli.check_config import check_config
 from routerd.cli.decision import decision
 from routerd.cli.demo import demo
 from routerd.cli.outcome import outcome
+from routerd.cli.project import project
 from routerd.cli.prove import prove
 from routerd.cli.route import preview, route
 from routerd.cli.serve import serve
@@ -28,7 +29,19 @@ def main() -> None:
     """
 
 
-COMMANDS = (serve, demo, route, preview, outcome, decision, verify, check_config, prove, bench)
+COMMANDS = (
+    serve,
+    demo,
+    route,
+    preview,
+    outcome,
+    decision,
+    verify,
+    project,
+    check_config,
+    prove,
+    bench,
+)
 
 for _command in COMMANDS:
     main.add_command(_command)

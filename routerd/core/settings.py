@@ -275,6 +275,16 @@ class Server(Section, frozen=True):
     drain_timeout_ms: Count = 10_000
 
 
+class Audit(Section, frozen=True):
+    """enabled: whether a projector runs beside the daemon and keeps audit.db up to date.
+
+    max_watchers: streams of WatchEvents that are open at once.
+    """
+
+    enabled: bool = True
+    max_watchers: Count = 64
+
+
 class Config(EngineConfig, frozen=True):
     """The whole of routerd.yaml.
 
@@ -286,6 +296,7 @@ class Config(EngineConfig, frozen=True):
     data_dir: Annotated[str, Meta(min_length=1, max_length=4096)] = "routerd-data"
     durability: Literal["process", "power"] = "process"
     server: Server = Server()
+    audit: Audit = Audit()
 
 
 def engine_part(config: EngineConfig) -> EngineConfig:

@@ -8,6 +8,7 @@ import logging
 import signal
 from collections.abc import Callable
 from contextlib import closing
+from pathlib import Path
 
 import grpc
 from grpc_health.v1 import health as grpc_health
@@ -21,6 +22,7 @@ from routerd.log.sequencer import Sequencer
 from routerd.server import audit_service, router_service
 from routerd.server.audit_service import AuditService
 from routerd.server.interceptors import DEFAULT_PARTITION, Gate, Methods, Partition
+from routerd.server.projection import Projection
 from routerd.server.router_service import RouterService
 
 logger = logging.getLogger(__name__)
@@ -123,6 +125,9 @@ async def serve(
     with closing(log):
         server = Server(config, log, clock)
         await server.start()
+        projection = Projection(Path(config.data_dir))
+        if config.audit.enabled:
+            projection.start()
         # What is here now stays: a full collection would look through it for 25 ms, in vain.
         gc.collect()
         gc.freeze()
@@ -135,4 +140,5 @@ async def serve(
         await asyncio.wait((ended, stop), return_when=asyncio.FIRST_COMPLETED)
         stop.cancel()
         await server.stop()
+        await projection.stop()
         await ended

@@ -25,6 +25,7 @@ agents:
   - {id: large, capabilities: [code, vision]}
 static_routes: [{agent: large}]
 clock: logical
+audit: {enabled: false}
 """
 
 Invoke = Callable[..., Result]

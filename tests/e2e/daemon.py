@@ -20,10 +20,13 @@ from routerd.log.verify import Verified, verify
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_S = 30.0
+WITHOUT_AUDIT = {"audit": {"enabled": False}}
 
 
 class Daemon:
     """`routerd serve` with a configuration, in a folder that keeps its data.
+
+    It keeps no audit unless the configuration says so: most tests are quicker without.
 
     address: where it listens; with port 0 another one after each start. position: where it started
     from.

@@ -41,6 +41,7 @@ CONFIG = {
         {"kind": "embedding", "dimension": 4, "size": 2},
     ],
     "outcomes": {"sources": ["reviewer", "ci"]},
+    "audit": {"enabled": False},
 }
 
 PATIENCE_S = 20.0

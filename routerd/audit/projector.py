@@ -1,0 +1,223 @@
+"""The projector: a log folded into the audit file, batch by batch, from where it stopped.
+
+Every batch is one transaction with the mark in it. So a kill at any moment loses nothing and
+doubles nothing, and the rows do not depend on where batches begin and end.
+"""
+
+from __future__ import annotations
+
+import logging
+from itertools import islice
+from pathlib import Path
+
+import msgspec
+
+from routerd.audit import rows
+from routerd.audit.book import Book, Case
+from routerd.audit.rows import Row
+from routerd.audit.schema import audit_path
+from routerd.audit.store import Mark, Store, Unusable
+from routerd.audit.tallies import Tallies
+from routerd.core.outcomes import Reports
+from routerd.core.settings import EngineConfig
+from routerd.core.values import (
+    ConfigApplied,
+    Decision,
+    DecisionsClosed,
+    Outcome,
+    OutcomeReported,
+    Record,
+)
+from routerd.log.base import Log
+from routerd.log.codec import decision_id, records
+
+BATCH = 1_000
+
+logger = logging.getLogger(__name__)
+
+
+class Projector:
+    """Keeps the audit file of one partition up with the log. One at a time may work on a file."""
+
+    def __init__(
+        self,
+        log: Log,
+        partition: str,
+        directory: Path,
+        *,
+        batch: int = BATCH,
+        rebuild: bool = False,
+    ) -> None:
+        self._log = log
+        self._partition = partition
+        self._batch = batch
+        self._path = audit_path(directory, partition)
+        self._store = Store.open(self._path, partition, rebuild=rebuild)
+        self._take_up()
+
+    @property
+    def position(self) -> int:
+        return self._mark.position
+
+    def advance(self) -> int:
+        """Project the next batch; how many events it had, 0 when the log has no more.
+
+        A file that turns out to be damaged, or the audit of another log, is begun anew. Raises
+        LogCorrupt, LogUnavailable, sqlite3.OperationalError.
+        """
+        if not self._continues():
+            logger.warning("%s does not continue this log: building it anew", self._path)
+            self._store.clear()
+            self._take_up()
+        try:
+            return self._advance()
+        except Unusable as error:
+            if not self._mark.position:
+                raise
+            logger.warning("%s: building it anew", error)
+            self._store.close()
+            self._store = Store.open(self._path, self._partition, rebuild=True)
+            self._take_up()
+            return self._advance()
+
+    def close(self) -> None:
+        self._store.close()
+
+    def _take_up(self) -> None:
+        """Go on from what the file holds."""
+        self._mark = self._store.mark()
+        held = self._store.last_config()
+        self._config = None
+        self._config_position = 0
+        if held is not None:
+            self._config = msgspec.json.decode(held["config"], type=EngineConfig)
+            self._config_position = held["position"]
+
+    def _continues(self) -> bool:
+        """Whether the log still has the entry that the mark names.
+
+        A log that was restored from a copy, or lost its end to a failing disk, has not.
+        """
+        if not self._mark.position:
+            return True
+        entry = self._log.get(self._partition, self._mark.position)
+        return entry is not None and entry.hash == self._mark.hash
+
+    def _advance(self) -> int:
+        found = list(islice(records(self._log, self._partition, self._mark.position), self._batch))
+        if not found:
+            return 0
+        batch = Batch(self._store, self._config, self._config_position)
+        for record in found:
+            batch.add(record)
+        mark = Mark(found[-1].position, found[-1].hash)
+        with self._store.transaction():
+            batch.write()
+            row = {"id": 1, "position": mark.position, "hash": mark.hash.hex()}
+            self._store.replace("mark", [{**row, "time_ms": found[-1].event.time_ms}])
+        self._mark = mark
+        self._config, self._config_position = batch.book.config, batch.config_position
+        return len(found)
+
+
+class Batch:
+    """The rows of some events in a row; a shelf for the book, with the file behind it."""
+
+    def __init__(self, store: Store, config: EngineConfig | None, config_position: int) -> None:
+        self.book = Book(self, config)
+        self.config_position = config_position
+        self._store = store
+        self._cases: dict[str, Case] = {}
+        self._requests: dict[str, Case] = {}
+        self._outcomes: dict[str, Case] = {}
+        self._made: dict[str, tuple[Decision, int]] = {}
+        self._tallies = Tallies(store)
+        self._inserted: dict[str, list[Row]] = {
+            name: [] for name in ("labels", "candidates", "outcomes", "configs", "closings")
+        }
+        self._agents: dict[str, Row] = {}
+
+    def add(self, record: Record) -> None:
+        """Fold one event."""
+        position, event = record.position, record.event
+        name = decision_id(position, record.hash)
+        changes = self.book.fold(position, name, event)
+        match event:
+            case ConfigApplied():
+                self._configured(position, event)
+            case Decision() if changes:
+                self._made[name] = event, self.config_position
+                self._inserted["candidates"] += rows.candidate_rows(position, event)
+                self._inserted["labels"] += rows.label_rows(position, event)
+            case OutcomeReported() if changes:
+                row = rows.outcome_row(position, event.time_ms, event.outcome)
+                self._inserted["outcomes"].append(row)
+            case DecisionsClosed():
+                row = {"position": position, "time_ms": event.time_ms, "decisions": len(changes)}
+                self._inserted["closings"].append(row)
+        for change in changes:
+            self._tallies.add(change, event)
+
+    def write(self) -> None:
+        """Everything, into the transaction that is open."""
+        store = self._store
+        new, old = [], []
+        for name, case in self._cases.items():
+            if name in self._made:
+                new.append(rows.decision_row(case, *self._made[name]))
+            else:
+                old.append({"position": case.position, **rows.result_row(case)})
+        store.insert("decisions", new)
+        store.update_decisions(old)
+        for table, inserted in self._inserted.items():
+            store.insert(table, inserted)
+        store.replace("agents", list(self._agents.values()))
+        for table, sums in self._tallies.rows():
+            store.replace(table, sums)
+
+    # The shelf, see routerd.audit.book.Shelf: what this batch touched, else what the file has.
+
+    def find(self, decision_id: str) -> Case | None:
+        case = self._cases.get(decision_id)
+        if case is None:
+            case = self._store.case(decision_id)
+            if case is not None:
+                self._cases[decision_id] = case
+        return case if case is not None and case.closed is None else None
+
+    def reports(self, case: Case) -> Reports:
+        return self._store.reports(case)
+
+    def is_asked(self, request_id: str) -> bool:
+        case = self._requests.get(request_id)
+        name = case.decision_id if case else self._store.asked(request_id)
+        return name is not None and self.find(name) is not None
+
+    def is_told(self, outcome_id: str) -> bool:
+        case = self._outcomes.get(outcome_id)
+        name = case.decision_id if case else self._store.told(outcome_id)
+        return name is not None and self.find(name) is not None
+
+    def put(self, case: Case) -> None:
+        self._cases[case.decision_id] = case
+        self._requests[case.request_id] = case
+
+    def tell(self, case: Case, outcome: Outcome) -> None:
+        self._outcomes[outcome.outcome_id] = case
+
+    def _configured(self, position: int, event: ConfigApplied) -> None:
+        configs = self._inserted["configs"]
+        before = configs[-1] if configs else self._store.last_config()
+        configs.append(rows.config_row(position, event, before))
+        self.config_position = position
+        assert self.book.config is not None
+        agents = {agent.id: agent for agent in self.book.config.agents}
+        known = {row["agent_id"]: row for row in self._store.agents()} | self._agents
+        for name in sorted(agents.keys() | known.keys()):
+            held = known.get(name)
+            if name in agents:
+                row = rows.agent_row(position, agents[name], "config", held)
+            else:
+                row = rows.removed_agent(position, known[name])
+            if held is None or any(row[k] != held[k] for k in row if k != "changed_position"):
+                self._agents[name] = row

@@ -1,0 +1,202 @@
+"""The audit file as the projector sees it: written by sqlite-utils, one batch a transaction.
+
+Only the projector's process imports this module. It uses the interpreter's SQLite, which never
+opens the log; the log's SQLite, apsw's, never opens the audit file in this process.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, NamedTuple, Self
+
+from routerd import __version__
+from routerd.audit import schema
+from routerd.audit.book import Case, Result
+from routerd.audit.rows import Row, outcome_of
+from routerd.core.outcomes import Reports, write_registers
+from routerd.core.state import GENESIS
+
+# sqlite-utils imports pandas where there is one, as beside the benchmarks: .7 s and 70 MB, in vain.
+_pandas = sys.modules.setdefault("pandas", None)  # type: ignore[arg-type]
+from sqlite_utils import Database  # noqa: E402
+
+if _pandas is None:
+    del sys.modules["pandas"]
+
+BUSY_TIMEOUT_S = 10.0
+
+CASE = """
+SELECT position, decision_id, request_id, time_ms, agent_id, work_type, group_id, messages, told_ms,
+    executed_agent_id, quality, cost_usd, latency_ms
+FROM decisions WHERE decision_id = ? AND open = 1
+"""
+ASKED = "SELECT decision_id FROM decisions WHERE request_id = ? AND open = 1"
+TOLD = """
+SELECT decision_id FROM outcomes JOIN decisions USING (decision_id)
+WHERE outcome_id = ? AND open = 1
+"""
+OBJECTS = """
+SELECT type, name FROM sqlite_schema WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite_%'
+"""
+
+
+class Unusable(Exception):
+    """The file is no audit of this version: damaged, of another format, or of another log."""
+
+
+class Mark(NamedTuple):
+    """How far the log is in the tables."""
+
+    position: int = 0
+    hash: bytes = GENESIS
+
+
+class Store:
+    """The tables. Raises Unusable wherever SQLite finds the file damaged."""
+
+    def __init__(self, path: Path, partition: str) -> None:
+        """Opens the file, making it if need be."""
+        self.path = path
+        self.partition = partition
+        with damaged(path):
+            self._connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S)
+            try:
+                self.db = Database(self._connection, execute_plugins=False)
+                self._prepare()
+            except BaseException:
+                self._connection.close()
+                raise
+
+    @classmethod
+    def open(cls, path: Path, partition: str, *, rebuild: bool = False) -> Self:
+        """The file as it is, or an empty one if it cannot be used or `rebuild` asks for one."""
+        with suppress(Unusable):
+            store = cls(path, partition)
+            if rebuild:
+                store.clear()
+            return store
+        for suffix in ("", "-wal", "-shm"):
+            path.with_name(path.name + suffix).unlink(missing_ok=True)
+        return cls(path, partition)
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def clear(self) -> None:
+        """Begin anew. Who reads meanwhile sees all of the old tables or none of them."""
+        with self.transaction():
+            for kind, name in self._all(OBJECTS):
+                self.db.execute(f'DROP {kind} "{name}"')
+            self._create()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All that is written in it, or nothing."""
+        with damaged(self.path), self.db.atomic():
+            yield
+
+    def mark(self) -> Mark:
+        row = self._one("SELECT position, hash FROM mark")
+        return Mark() if row is None else Mark(row[0], bytes.fromhex(row[1]))
+
+    def insert(self, table: str, rows: list[Row]) -> None:
+        if rows:
+            self.db.table(table).insert_all(rows)
+
+    def replace(self, table: str, rows: list[Row]) -> None:
+        if rows:
+            self.db.table(table).insert_all(rows, replace=True)
+
+    def update_decisions(self, rows: list[Row]) -> None:
+        """Rows with a position and the columns that change."""
+        if rows:
+            columns = ", ".join(f"{name} = :{name}" for name in rows[0] if name != "position")
+            sql = f"UPDATE decisions SET {columns} WHERE position = :position"
+            self._connection.executemany(sql, rows)
+
+    def last_config(self) -> Row | None:
+        return self._row("SELECT * FROM configs ORDER BY position DESC LIMIT 1")
+
+    def agents(self) -> list[Row]:
+        return self._rows("SELECT * FROM agents")
+
+    def sums(self, table: str, key: Row) -> Row | None:
+        """The row of performance or groups with this key."""
+        where = " AND ".join(f"{name} = :{name}" for name in key)
+        return self._row(f"SELECT * FROM {table} WHERE {where}", **key)
+
+    def case(self, decision_id: str) -> Case | None:
+        """An open case, without its reports."""
+        row = self._one(CASE, decision_id)
+        if row is None:
+            return None
+        head: list[Any] = [*row[:7], Result(*row[9:])]
+        case = Case(*head)
+        case.messages, case.told_ms = row[7], row[8] or 0
+        return case
+
+    def reports(self, case: Case) -> Reports:
+        """What was said of a case, told again in the order in which it was accepted."""
+        reports: Reports = {}
+        sql = "SELECT * FROM outcomes WHERE decision_id = ? ORDER BY position"
+        for row in self._rows(sql, case.decision_id):
+            write_registers(reports, outcome_of(row), row["time_ms"], row["position"])
+        return reports
+
+    def asked(self, request_id: str) -> str | None:
+        """The open decision of a request."""
+        row = self._one(ASKED, request_id)
+        return None if row is None else str(row[0])
+
+    def told(self, outcome_id: str) -> str | None:
+        """The open decision of an outcome."""
+        row = self._one(TOLD, outcome_id)
+        return None if row is None else str(row[0])
+
+    def _prepare(self) -> None:
+        self.db.enable_wal()
+        self.db.execute("PRAGMA synchronous = NORMAL")
+        found = {sql for (sql,) in self._all("SELECT sql FROM sqlite_schema")}
+        whole = found.issuperset(schema.statements())
+        if not whole or self._one("PRAGMA user_version") != (schema.VERSION,):
+            self.clear()
+
+    def _create(self) -> None:
+        for statement in schema.statements():
+            self.db.execute(statement)
+        facts = {"partition": self.partition, "routerd": __version__}
+        self.insert("meta", [{"key": key, "value": value} for key, value in facts.items()])
+        self.db.execute(f"PRAGMA user_version = {schema.VERSION}")
+
+    def _all(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
+        with damaged(self.path):
+            return self.db.execute(sql, values).fetchall()
+
+    def _one(self, sql: str, *values: object) -> tuple[Any, ...] | None:
+        found = self._all(sql, *values)
+        return found[0] if found else None
+
+    def _rows(self, sql: str, *values: object, **named: object) -> list[Row]:
+        with damaged(self.path):
+            cursor = self.db.execute(sql, named or values)
+            names = [column[0] for column in cursor.description]
+            return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+    def _row(self, sql: str, *values: object, **named: object) -> Row | None:
+        found = self._rows(sql, *values, **named)
+        return found[0] if found else None
+
+
+@contextmanager
+def damaged(path: Path) -> Iterator[None]:
+    """Turns what SQLite says of a damaged file, or of one that is none, into Unusable."""
+    try:
+        yield
+    except sqlite3.OperationalError:
+        raise  # busy, full, not permitted: the file itself may be whole
+    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
+        raise Unusable(f"{path} is damaged: {error}") from error
