@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from routerd.cli.output import Failed, console, table
+from routerd.cli.output import Exit, Failed, console, table
 
 if TYPE_CHECKING:
     from bench.load import Measured, Point, Ratio
@@ -38,7 +38,9 @@ def load(out: Path, rounds: int, seconds: float) -> None:
 
     directory = out.absolute().parent
     if not directory.is_dir():
-        raise Failed(f"{directory} is no directory; make it, or name another --out", exit_code=2)
+        raise Failed(
+            f"{directory} is no directory; make it, or name another --out", exit_code=Exit.USAGE
+        )
     screen = console(stderr=True)
     with Progress(console=screen, disable=not screen.is_terminal) as progress:
         bar = progress.add_task("measuring", total=2 * rounds * len(POINTS))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from routerd.cli.output import Failed, console, json_option, progress, say_json, table
+from routerd.cli.output import Exit, Failed, console, json_option, progress, say_json, table
 
 if TYPE_CHECKING:
     from bench.ope import Result
@@ -20,7 +20,7 @@ def mapping(text: str | None) -> dict[str, str]:
     pairs = [part.partition("=") for part in (text or "").split(",") if part]
     wrong = [name for name, equals, value in pairs if not (name and equals and value)]
     if wrong:
-        raise Failed(f"--columns: {wrong[0]!r} must be ROLE=COLUMN", exit_code=2)
+        raise Failed(f"--columns: {wrong[0]!r} must be ROLE=COLUMN", exit_code=Exit.USAGE)
     return {name.strip(): value.strip() for name, _, value in pairs}
 
 
@@ -29,7 +29,7 @@ def equalities(texts: Sequence[str]) -> list[tuple[str, str]]:
     pairs = [text.partition("=") for text in texts]
     wrong = [text for text, (name, equals, _) in zip(texts, pairs, strict=True) if not equals]
     if wrong:
-        raise Failed(f"--where: {wrong[0]!r} must be COLUMN=VALUE", exit_code=2)
+        raise Failed(f"--where: {wrong[0]!r} must be COLUMN=VALUE", exit_code=Exit.USAGE)
     return [(name, value) for name, _, value in pairs]
 
 
@@ -42,7 +42,9 @@ def two_numbers(text: str | None) -> tuple[float, float] | None:
     except ValueError:
         low = high = 0.0
     if not low < high:
-        raise Failed(f"--bounds: {text!r} must be LOW,HIGH, two numbers, LOW < HIGH", exit_code=2)
+        raise Failed(
+            f"--bounds: {text!r} must be LOW,HIGH, two numbers, LOW < HIGH", exit_code=Exit.USAGE
+        )
     return low, high
 
 
@@ -127,11 +129,13 @@ def ope(
 
             out.write_bytes(msgspec.json.format(msgspec.json.encode(told)) + b"\n")
     except (DataError, LogUnavailable) as error:
-        raise Failed(str(error), exit_code=2) from None
+        raise Failed(str(error), exit_code=Exit.USAGE) from None
     except LogCorrupt as error:
         raise Failed(str(error)) from None
     except OSError as error:
-        raise Failed(f"cannot write {out}: {error.strerror or error}", exit_code=2) from None
+        raise Failed(
+            f"cannot write {out}: {error.strerror or error}", exit_code=Exit.USAGE
+        ) from None
     if as_json:
         import msgspec
 

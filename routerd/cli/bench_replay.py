@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from routerd.cli.output import Failed, console, json_option, progress, say_json, table
+from routerd.cli.output import Exit, Failed, console, json_option, progress, say_json, table
 
 
 def listed(value: str | None) -> list[str] | None:
@@ -100,11 +100,13 @@ def replay(
             )
         out.write_text(in_json(results))
     except DataError as error:
-        raise Failed(str(error), exit_code=2) from None
+        raise Failed(str(error), exit_code=Exit.USAGE) from None
     except ConfigErrors as errors:
-        raise Failed("\n  ".join([f"{policies}:", *errors.lines()]), exit_code=2) from None
+        raise Failed("\n  ".join([f"{policies}:", *errors.lines()]), exit_code=Exit.USAGE) from None
     except OSError as error:
-        raise Failed(f"cannot write {out}: {error.strerror or error}", exit_code=2) from None
+        raise Failed(
+            f"cannot write {out}: {error.strerror or error}", exit_code=Exit.USAGE
+        ) from None
     if as_json:
         say_json(results)
     else:

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from routerd import __version__
-from routerd.cli.output import Failed
+from routerd.cli.output import Exit, Failed
 
 
 @click.command()
@@ -33,7 +33,9 @@ def report(files: tuple[Path, ...], out: Path) -> None:
     try:
         out.write_text(made(files, __version__), encoding="utf-8")
     except DataError as error:
-        raise Failed(str(error), exit_code=2) from None
+        raise Failed(str(error), exit_code=Exit.USAGE) from None
     except OSError as error:
-        raise Failed(f"cannot write {out}: {error.strerror or error}", exit_code=2) from None
+        raise Failed(
+            f"cannot write {out}: {error.strerror or error}", exit_code=Exit.USAGE
+        ) from None
     click.echo(f"The page: {out}")

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from routerd.cli.output import Failed
+from routerd.cli.output import Exit, Failed
 
 if TYPE_CHECKING:
     import grpc
     from google.protobuf.message import Message
+
+    from routerd.client.errors import RouterdError
 
 ADDRESS = "127.0.0.1:7450"
 TIMEOUT_S = 10.0
@@ -37,14 +39,19 @@ address_option = click.option(
 
 @contextmanager
 def connected(address: str) -> Iterator[grpc.Channel]:
-    """A channel; what a call on it raises ends the command with a sentence."""
+    """A channel as the client has it; what a call on it raises ends the command with a sentence."""
     import grpc
 
-    with grpc.insecure_channel(address) as channel:
+    from routerd.client.channel import with_defaults
+    from routerd.client.errors import error_of
+
+    with grpc.insecure_channel(address, options=with_defaults(())) as channel:
         try:
             yield channel
-        except grpc.RpcError as error:
-            raise Failed(explained(error, address)) from None
+        except grpc.RpcError as failed:
+            error = error_of(failed)
+            code = Exit.AWAY if is_away(error) else Exit.FAILED
+            raise Failed(explained(error, address), exit_code=code) from None
 
 
 def in_json(message: Message) -> dict[str, Any]:
@@ -56,35 +63,28 @@ def in_json(message: Message) -> dict[str, Any]:
     )
 
 
-def explained(error: grpc.RpcError, address: str) -> str:
+def is_away(error: RouterdError) -> bool:
+    """Whether the same command may work later: nobody is there, or has room or time for it."""
+    import grpc
+
+    passing = grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED
+    return error.code in (*passing, grpc.StatusCode.DEADLINE_EXCEEDED)
+
+
+def explained(error: RouterdError, address: str) -> str:
     """A failed call in words: what was refused, why, and the way out."""
     import grpc
 
-    call: Any = error
-    reason, metadata, violations = _details(call)
-    if violations:
-        return "; ".join(f"{field}: {description}" for field, description in violations)
-    if not reason and call.code() is grpc.StatusCode.UNAVAILABLE:
+    if error.violations:
+        return "; ".join(f"{v.field or 'request'}: {v.description}" for v in error.violations)
+    if not error.reason and error.code is grpc.StatusCode.UNAVAILABLE:
         return f"no daemon answers at {address}: start one with `routerd serve`, or give --address"
-    if not reason and call.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
+    if not error.reason and error.code is grpc.StatusCode.DEADLINE_EXCEEDED:
         return f"the daemon at {address} did not answer within {TIMEOUT_S:g} s"
-    if not reason:
-        return f"the daemon at {address} answered {call.code().name}: {call.details()}"
-    sentence = "; ".join(filter(None, [call.details(), WAYS_OUT.get(reason, "")]))
+    if not error.reason:
+        return f"the daemon at {address} answered {error.code.name}: {error.message}"
+    sentence = "; ".join(filter(None, [error.message, WAYS_OUT.get(error.reason, "")]))
     # The metadata of these says for each agent why it is out; the other facts are in the sentence.
-    per_agent = reason in ("NO_ELIGIBLE_AGENT", "EMPTY_POOL", "MISSING_CAPABILITY")
-    facts = [f"{key}: {value}" for key, value in sorted(metadata.items())] if per_agent else []
-    return "\n  ".join([f"{sentence} [{reason}]", *facts])
-
-
-def _details(call: Any) -> tuple[str, dict[str, str], list[tuple[str, str]]]:
-    """(reason, metadata, violations) of the google.rpc.Status that came with an error."""
-    from google.rpc import error_details_pb2, status_pb2
-
-    packed = dict(call.trailing_metadata() or ()).get("grpc-status-details-bin", b"")
-    info, fields = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest()
-    for detail in status_pb2.Status.FromString(packed).details:
-        detail.Unpack(info)
-        detail.Unpack(fields)
-    violations = [(v.field or "request", v.description) for v in fields.field_violations]
-    return info.reason, dict(info.metadata), violations
+    per_agent = error.reason in ("NO_ELIGIBLE_AGENT", "EMPTY_POOL", "MISSING_CAPABILITY")
+    facts = [f"{k}: {v}" for k, v in sorted(error.metadata.items())] if per_agent else []
+    return "\n  ".join([f"{sentence} [{error.reason}]", *facts])

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from routerd.cli.output import Failed
+from routerd.cli.output import Exit, Failed
 
 if TYPE_CHECKING:
     from routerd.core.settings import Config
@@ -22,7 +22,7 @@ def load_or_fail(path: Path) -> Config:
     except ConfigErrors as errors:
         count = len(errors.errors)
         head = f"{path}: {count} error{'s' if count > 1 else ''}"
-        raise Failed("\n  ".join([head, *errors.lines()]), exit_code=2) from None
+        raise Failed("\n  ".join([head, *errors.lines()]), exit_code=Exit.USAGE) from None
 
 
 @click.command("check-config")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from routerd.cli.output import Failed, json_option, say_json
+from routerd.cli.output import Exit, Failed, json_option, say_json
 
 if TYPE_CHECKING:
     from routerd.cli.demo_data import Tasks
@@ -46,14 +46,14 @@ def demo(seed: int, limit: int | None, as_json: bool) -> None:
         fit = read(folder() / FIT_FILE, agents)
         stream = shuffled(read(folder() / STREAM_FILE, agents), seed, limit)
     except MissingData as error:
-        raise Failed(str(error), exit_code=2) from None
+        raise Failed(str(error), exit_code=Exit.USAGE) from None
     report = _run(config, fit, stream, seed)
     if as_json:
         say_json(in_json(report))
     else:
         show(report)
     if not report.holds:
-        raise SystemExit(1)
+        raise SystemExit(Exit.FAILED)
 
 
 def _run(config: Config, fit: Tasks, stream: Tasks, seed: int) -> Report:

@@ -25,7 +25,8 @@ from routerd.cli.verify import verify
 def main() -> None:
     """Decide which AI agent gets the next task, and learn from what came of it.
 
-    Exit codes: 0 done, 1 it failed or does not hold, 2 wrong usage or configuration.
+    Exit codes: 0 done, 1 it failed or does not hold, 2 wrong usage or configuration, 3 no daemon
+    answered, so that the same command may work later.
     """
 
 

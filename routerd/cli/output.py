@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from enum import IntEnum
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -19,15 +20,25 @@ PIPE_COLUMNS = 160
 Told = Callable[[int, int, str], None]
 """Hears of long work: how much is done, of how much, and what."""
 
+
+class Exit(IntEnum):
+    """What a command ends with; README's table says the same."""
+
+    DONE = 0
+    FAILED = 1
+    USAGE = 2
+    AWAY = 3
+
+
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 
 
 class Failed(click.ClickException):
-    """Ends a command with a sentence on stderr and an exit code: 1 failed, 2 misconfigured."""
+    """Ends a command with a sentence on stderr and an exit code."""
 
-    def __init__(self, message: str, *, exit_code: int = 1) -> None:
+    def __init__(self, message: str, *, exit_code: int = Exit.FAILED) -> None:
         super().__init__(message)
-        self.exit_code = exit_code  # type: ignore[misc]
+        self.exit_code = int(exit_code)  # type: ignore[misc]
 
     def show(self, file: Any = None) -> None:
         click.echo(f"routerd: {self.message}", file=file or sys.stderr)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from routerd import __version__
-from routerd.cli.output import Failed, console, json_option, say_json
+from routerd.cli.output import Exit, Failed, console, json_option, say_json
 
 if TYPE_CHECKING:
     from bench.findings import Proof
@@ -65,7 +65,9 @@ def prove(
 
     out = out or (None if as_json else Path(PAGE))
     if out is not None and not out.absolute().parent.is_dir():
-        raise Failed(f"there is no directory {out.parent} to write {out.name} to", exit_code=2)
+        raise Failed(
+            f"there is no directory {out.parent} to write {out.name} to", exit_code=Exit.USAGE
+        )
     proof = proved(file, agents, cost_weight, seeds, jobs or cores())
     if out is not None:
         try:
@@ -108,4 +110,4 @@ def proved(
             data = load(file, agents.split(",") if agents else None)
             return find(data, cost_weight, seeds, jobs, told)
         except DataError as error:
-            raise Failed(str(error), exit_code=2) from None
+            raise Failed(str(error), exit_code=Exit.USAGE) from None

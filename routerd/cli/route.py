@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from routerd.cli.calls import TIMEOUT_S, address_option, connected, in_json
-from routerd.cli.output import console, facts, json_option, say_json, table
+from routerd.cli.output import Failed, console, facts, json_option, say_json, table
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -56,13 +57,44 @@ def _request_options(command: Callable[..., None]) -> Callable[..., None]:
 
 @click.command()
 @_request_options
-def route(address: str, as_json: bool, **request: Any) -> None:
+@click.option("--dry-run", is_flag=True, help="Show every candidate; decide and log nothing.")
+@click.option("--confirm", is_flag=True, help="Show every candidate and ask before deciding.")
+def route(address: str, as_json: bool, dry_run: bool, confirm: bool, **request: Any) -> None:
     """Choose an agent for a task. TEXT describes it; the decision is logged."""
     from routerd.v1.router_pb2_grpc import RouterServiceStub
 
+    if dry_run and confirm:
+        raise click.UsageError("--dry-run decides nothing, so there is nothing to --confirm")
+    wire = _message(**request)
     with connected(address) as channel:
-        answer = RouterServiceStub(channel).Route(_message(**request), timeout=TIMEOUT_S)
+        stub = RouterServiceStub(channel)
+        expected = _previewed(stub, wire) if dry_run or confirm else None
+        if expected is not None and dry_run:
+            _say(expected, as_json)
+            return
+        if expected is not None:
+            _confirm(expected)
+        answer = stub.Route(wire, timeout=TIMEOUT_S)
     _say(answer, as_json)
+    if expected is not None and answer.agent_id != expected.agent_id:
+        click.echo("The log went on in between, so this is not the agent shown before.", err=True)
+
+
+def _previewed(stub: Any, wire: router_pb2.RouteRequest) -> router_pb2.RouteResponse:
+    """What would be answered now, with every candidate."""
+    from routerd.v1.router_pb2 import PreviewRequest
+
+    asked = PreviewRequest(request=wire)
+    asked.request.explain = True
+    answer: router_pb2.RouteResponse = stub.Preview(asked, timeout=TIMEOUT_S).answer
+    return answer
+
+
+def _confirm(expected: router_pb2.RouteResponse) -> None:
+    """Show what would be decided, and go on if the user says so. Stdout is left to the answer."""
+    console(stderr=True).print(*_shown(expected))
+    if not click.confirm(f"Route it to {expected.agent_id}?", err=True):
+        raise Failed("nothing was decided")
 
 
 @click.command()
@@ -95,31 +127,35 @@ def _message(
     task = Task(
         description=text, work_type=work_type, domain=domain, labels=labels, complexity=complexity
     )
-    return RouteRequest(task=task, agent_id=agent, required_capabilities=capabilities, **conditions)
+    wire = RouteRequest(task=task, agent_id=agent, required_capabilities=capabilities, **conditions)
+    # A key of its own: a lost connection is asked again without deciding twice.
+    wire.request_id = wire.request_id or str(uuid.uuid4())
+    return wire
 
 
 def _say(answer: router_pb2.RouteResponse, as_json: bool) -> None:
     if as_json:
         say_json(in_json(answer))
         return
-    out = console()
+    console().print(*_shown(answer))
+
+
+def _shown(answer: router_pb2.RouteResponse) -> list[Table]:
+    """An answer for people, with its candidates if it has them."""
     confidence = answer.decision_confidence if answer.HasField("decision_confidence") else None
-    out.print(
-        facts(
-            [
-                ("agent", answer.agent_id),
-                ("why", answer.reason),
-                ("propensity", f"{answer.propensity:.4g}"),
-                ("confidence", "" if confidence is None else f"{confidence:.4g}"),
-                ("fallback", answer.fallback_agent_id),
-                ("alternatives", ", ".join(answer.alternative_agent_ids)),
-                ("policy", answer.policy_id),
-                ("decision", answer.decision_id or "none: this is a preview"),
-            ]
-        )
+    told = facts(
+        [
+            ("agent", answer.agent_id),
+            ("why", answer.reason),
+            ("propensity", f"{answer.propensity:.4g}"),
+            ("confidence", "" if confidence is None else f"{confidence:.4g}"),
+            ("fallback", answer.fallback_agent_id),
+            ("alternatives", ", ".join(answer.alternative_agent_ids)),
+            ("policy", answer.policy_id),
+            ("decision", answer.decision_id or "none: this is a preview"),
+        ]
     )
-    if answer.candidates:
-        out.print(candidates(answer.candidates))
+    return [told, candidates(answer.candidates)] if answer.candidates else [told]
 
 
 def candidates(found: Iterable[types_pb2.Candidate]) -> Table:

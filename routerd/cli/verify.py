@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from routerd.cli.output import Failed, json_option, say_json
+from routerd.cli.output import Exit, Failed, json_option, say_json
 
 if TYPE_CHECKING:
     from routerd.log.verify import Verified
@@ -30,7 +30,7 @@ def verify(directory: Path, as_json: bool) -> None:
         if len(found.mismatches) > SHOWN:
             click.echo(f"  and {len(found.mismatches) - SHOWN} more; --json lists them")
     if found.mismatches:
-        raise SystemExit(1)
+        raise SystemExit(Exit.FAILED)
 
 
 def verified(directory: Path) -> Verified:

@@ -80,8 +80,9 @@ def run() -> Callable[..., subprocess.CompletedProcess[str]]:
 def invoke() -> Invoke:
     """Run `routerd` in this process, which spares the imports."""
 
-    def invoke_command(*arguments: str | Path) -> Result:
-        return CliRunner().invoke(main, [str(a) for a in arguments], prog_name="routerd")
+    def invoke_command(*arguments: str | Path, input: str = "", **env: str) -> Result:
+        words = [str(a) for a in arguments]
+        return CliRunner().invoke(main, words, input=input, env=env, prog_name="routerd")
 
     return invoke_command
 

@@ -19,10 +19,10 @@ def address(start: Any, tmp_path_factory: pytest.TempPathFactory) -> str:
 def ask(invoke: Any, address: str) -> Any:
     """Run a command against the daemon; its JSON, when asked for."""
 
-    def run(*arguments: str) -> Any:
-        result = invoke(*arguments, "--address", address)
+    def run(*arguments: str, **settings: str) -> Any:
+        result = invoke(*arguments, "--address", address, **settings)
         if "--json" in arguments and result.exit_code == 0:
-            return json.loads(result.output)
+            return json.loads(result.stdout)
         return result
 
     return run
@@ -68,6 +68,44 @@ def test_a_preview_leaves_no_trace(ask: Any) -> None:
     again = ask("preview", "--request-id", "twin", "--json")
     assert again["position"] == previewed["position"]
     assert ask("route", "--request-id", "twin", "--json")["agent_id"] == previewed["agent_id"]
+
+
+def position(ask: Any) -> int:
+    found: int = int(ask("preview", "--json")["position"])
+    return found
+
+
+def test_a_dry_run_shows_the_candidates_and_leaves_no_trace(ask: Any) -> None:
+    """It is a preview with every candidate; route then does what it showed."""
+    before = position(ask)
+    shown = ask("route", "fix the login bug", "--dry-run", "--request-id", "dry", "--json")
+    assert {c["agent_id"] for c in shown["candidates"]} == {"small", "large"}
+    assert shown["decision_id"] == ""
+    table = ask("route", "fix the login bug", "--dry-run").output
+    assert "none: this is a preview" in table
+    assert "probability" in table
+    assert position(ask) == before
+    routed = ask("route", "fix the login bug", "--request-id", "dry", "--json")
+    assert routed["agent_id"] == shown["agent_id"]
+
+
+def test_confirm_asks_before_it_decides(ask: Any) -> None:
+    """Yes decides as shown; no, and nobody to ask, decide nothing."""
+    before = position(ask)
+    for answer in ("n\n", ""):
+        refused = ask("route", "--confirm", input=answer)
+        assert refused.exit_code == 1
+        assert "probability" in refused.stderr
+        assert not refused.stdout
+    assert position(ask) == before
+    agreed = ask("route", "--confirm", "--json", input="y\n")
+    assert int(agreed["position"]) == before
+    assert position(ask) == before + 1
+
+
+def test_a_dry_run_needs_no_confirmation(ask: Any) -> None:
+    """Both at once is wrong usage."""
+    assert ask("route", "--dry-run", "--confirm").exit_code == 2
 
 
 def test_conditions_choose_among_the_agents(ask: Any) -> None:
@@ -120,9 +158,9 @@ def test_a_key_used_twice_is_refused(ask: Any) -> None:
 
 
 def test_nobody_there_is_a_sentence(invoke: Any) -> None:
-    """Without a daemon the sentence names the address and how to start one."""
+    """Without a daemon the sentence names the address and how to start one; the code is 3."""
     result = invoke("route", "--address", "127.0.0.1:1")
-    assert result.exit_code == 1
+    assert result.exit_code == 3
     assert result.stderr == (
         "routerd: no daemon answers at 127.0.0.1:1: "
         "start one with `routerd serve`, or give --address\n"

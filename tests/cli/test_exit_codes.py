@@ -1,0 +1,51 @@
+"""What commands end with: README's table, the constants, and a command for each code."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from routerd.cli.output import Exit
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_readme_has_the_table() -> None:
+    """Every code has its row, and no row is invented."""
+    rows = re.findall(r"^\| (\d) \| [^|]+ \|$", (ROOT / "README.md").read_text(), re.MULTILINE)
+    assert [int(code) for code in rows] == list(Exit)
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        (Exit.DONE, ["check-config", "{config}"]),
+        (Exit.FAILED, ["verify", "{empty}"]),
+        (Exit.USAGE, ["check-config", "{empty}"]),
+        (Exit.USAGE, ["route", "--no-such-option"]),
+        (Exit.AWAY, ["route", "--address", "127.0.0.1:1"]),
+        (Exit.AWAY, ["decision", "0000000000000000", "--address", "127.0.0.1:1"]),
+    ],
+)
+def test_a_command_ends_with(
+    code: Exit, words: list[str], invoke: Any, config_file: Path, tmp_path: Path
+) -> None:
+    """Done, failed, misused, or nobody there."""
+    given = {"config": config_file, "empty": tmp_path}
+    assert invoke(*(word.format(**given) for word in words)).exit_code == code
+
+
+def test_a_shell_completes_commands_and_options(invoke: Any) -> None:
+    """As README says it is switched on: click asks the program itself what may follow."""
+
+    def completed(line: str) -> list[str]:
+        asked = {"COMP_WORDS": line, "COMP_CWORD": str(len(line.split()) - 1)}
+        found = invoke(_ROUTERD_COMPLETE="bash_complete", **asked).output
+        return [row.partition(",")[2] for row in found.splitlines()]
+
+    assert completed("routerd ro") == ["route"]
+    assert completed("routerd route --dry") == ["--dry-run"]
+    assert "complete" in invoke(_ROUTERD_COMPLETE="zsh_source").output
