@@ -247,6 +247,7 @@ class Limits(Section, frozen=True):
     text_chars: Count = 20_000
     labels: Annotated[int, Meta(ge=1, le=256)] = 32
     features: Annotated[int, Meta(ge=1, le=256)] = 64
+    batch: Annotated[int, Meta(ge=1, le=4096)] = 256
 
 
 class EngineConfig(Section, frozen=True):
@@ -266,11 +267,13 @@ class EngineConfig(Section, frozen=True):
 class Server(Section, frozen=True):
     """Bounds of the gRPC server. A call without a deadline gets default_timeout_ms.
 
-    max_in_flight: calls that are worked on at once. max_streams: streams that are open at once.
+    max_in_flight: calls, and messages of streams, that are worked on at once. max_streams: streams
+    that are open at once. max_unanswered: messages that one stream may be ahead of its answers.
     """
 
     max_in_flight: Count = 1_000
     max_streams: Count = 1_000
+    max_unanswered: Count = 256
     default_timeout_ms: Count = 10_000
     drain_timeout_ms: Count = 10_000
 

@@ -16,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol, TypeVar
 
 from routerd.core.errors import ErrorReason, RouterError
+from routerd.core.settings import Server
 from routerd.log.base import LogCorrupt
 from routerd.log.crowd import PATIENCE_S, Crowd
 from routerd.log.sequencer import Sequencer
@@ -25,8 +26,8 @@ SYNC_EVERY = 4096
 
 logger = logging.getLogger(__name__)
 
-Waiter = tuple[int, asyncio.Future[None]]
-Gathered = tuple[Callable[[], Any], float, asyncio.Future[Any]]
+Waiter = tuple[int, asyncio.Future[Any], Any]
+Gathered = tuple[Callable[[], Any], float, bool, asyncio.Future[Any]]
 
 
 class Placed(Protocol):
@@ -37,14 +38,24 @@ class Placed(Protocol):
 
 
 P = TypeVar("P", bound=Placed)
+T = TypeVar("T")
 
 
 class Committer:
-    """Makes positions durable and tells who waits for them."""
+    """Makes positions durable and tells who waits for them.
 
-    def __init__(self, sequencer: Sequencer, on_health: Callable[[bool], None]) -> None:
+    most: while so many wait, for company or for the disk, nothing more is begun.
+    """
+
+    def __init__(
+        self,
+        sequencer: Sequencer,
+        on_health: Callable[[bool], None],
+        most: int = Server().max_in_flight,
+    ) -> None:
         self.sequencer = sequencer
         self.on_health = on_health
+        self.most = most
         self.synced = sequencer.durable
         self._loop = asyncio.get_running_loop()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="routerd-fsync")
@@ -63,14 +74,20 @@ class Committer:
         or its deadline, in the time of the loop, passes before. Raises what the work raises,
         DEADLINE_PASSED and READ_ONLY.
         """
-        if self._crowd.aim > 1 or self._gathered:
-            done: P = await self._among_others(work, deadline_s)
-        else:
-            done = work()
-            self._commit()
-            self._crowd.served(1)
-        await self.durable(done.position, platter=platter)
-        return done
+        return await self._enter(work, deadline_s, platter)
+
+    def begin(
+        self, work: Callable[[], P], deadline_s: float, *, platter: bool
+    ) -> asyncio.Future[P]:
+        """As settle, for who has more to do meanwhile: what settle would return or raise.
+
+        OVERLOADED when `most` pieces of work wait already.
+        """
+        if len(self._gathered) + len(self._sync_waiters) < self.most:
+            return self._enter(work, deadline_s, platter)
+        future: asyncio.Future[P] = self._loop.create_future()
+        future.set_exception(overloaded(self.most))
+        return future
 
     async def durable(self, position: int, *, platter: bool) -> None:
         """Return once `position` is committed, with `platter` fsynced. Raises READ_ONLY."""
@@ -79,10 +96,7 @@ class Committer:
             if position > self.sequencer.durable:
                 raise lost()
         if platter and position > self.synced:
-            future = self._loop.create_future()
-            self._sync_waiters.append((position, future))
-            self._start_sync()
-            await future
+            await self._after_sync(position, self._loop.create_future(), None)
 
     async def close(self) -> None:
         """Commit and fsync what is left. Raises LogUnavailable."""
@@ -96,15 +110,28 @@ class Committer:
                 self._recovery.cancel()
             self._thread.shutdown()
 
-    def _among_others(self, work: Callable[[], P], deadline_s: float) -> asyncio.Future[P]:
+    def _enter(self, work: Callable[[], P], deadline_s: float, platter: bool) -> asyncio.Future[P]:
         future: asyncio.Future[P] = self._loop.create_future()
-        self._gathered.append((work, deadline_s, future))
+        if self._crowd.aim > 1 or self._gathered:
+            self._gather((work, deadline_s, platter, future))
+            return future
+        try:
+            done = work()
+        except Exception as error:
+            future.set_exception(error)
+        else:
+            self._commit()
+            self._crowd.served(1)
+            self._promise(done, platter, future)
+        return future
+
+    def _gather(self, gathered: Gathered) -> None:
+        self._gathered.append(gathered)
         if len(self._gathered) >= self._crowd.aim:
             self._work_off()
         elif self._patience is None:
             self._gathering_since_s = self._loop.time()
             self._patience = self._loop.call_later(PATIENCE_S, self._work_off)
-        return future
 
     def _work_off(self) -> None:
         """Do the work of all who have gathered, and commit it."""
@@ -114,19 +141,28 @@ class Committer:
             self._patience = None
         gathered, self._gathered = self._gathered, []
         settled = []
-        for work, deadline_s, future in gathered:
+        for work, deadline_s, platter, future in gathered:
             if future.done():  # its call was cancelled
                 continue
             try:
                 if deadline_s <= self._loop.time():
                     raise too_late()
-                settled.append((future, work()))
+                settled.append((work(), platter, future))
             except Exception as error:
                 future.set_exception(error)
         self._commit()
-        for future, done in settled:
-            future.set_result(done)
+        for done, platter, future in settled:
+            self._promise(done, platter, future)
         self._crowd.served(len(gathered), waited_s)
+
+    def _promise(self, done: P, platter: bool, future: asyncio.Future[P]) -> None:
+        """Answer what was worked off and committed once it is durable, or say that it is lost."""
+        if done.position > self.sequencer.durable:
+            future.set_exception(lost())
+        elif platter and done.position > self.synced:
+            self._after_sync(done.position, future, done)
+        else:
+            future.set_result(done)
 
     def _commit(self) -> None:
         """Commit all that is queued, unless the disk fails."""
@@ -137,6 +173,12 @@ class Committer:
             return
         if durable - self.synced >= SYNC_EVERY:
             self._start_sync()
+
+    def _after_sync(self, position: int, future: asyncio.Future[T], done: T) -> asyncio.Future[T]:
+        """The future, which will be `done` after the next fsync that covers the position."""
+        self._sync_waiters.append((position, future, done))
+        self._start_sync()
+        return future
 
     def _start_sync(self) -> None:
         if self._sync_task is None:
@@ -150,11 +192,11 @@ class Committer:
                 await self._loop.run_in_executor(self._thread, self.sequencer.log.sync)
                 self.synced = max(self.synced, target)
                 waiting, self._sync_waiters = self._sync_waiters, []
-                for position, future in waiting:
+                for position, future, done in waiting:
                     if position > self.synced:
-                        self._sync_waiters.append((position, future))
+                        self._sync_waiters.append((position, future, done))
                     elif not future.done():
-                        future.set_result(None)
+                        future.set_result(done)
                 if not self._sync_waiters:
                     return
         except Exception as error:
@@ -171,7 +213,7 @@ class Committer:
         """Refuse everybody who waits, and try the disk again until it works."""
         logger.error("the log cannot be written, serving read-only: %s", error)
         waiters, self._sync_waiters = self._sync_waiters, []
-        for _, future in waiters:
+        for _, future, _ in waiters:
             if not future.done():
                 future.set_exception(lost())
         if self._recovery is None:
@@ -203,3 +245,7 @@ def lost() -> RouterError:
 def too_late() -> RouterError:
     text = "the deadline passed before the call was looked at: nothing has changed"
     return RouterError(ErrorReason.DEADLINE_PASSED, text)
+
+
+def overloaded(most: int) -> RouterError:
+    return RouterError(ErrorReason.OVERLOADED, f"{most} calls wait for the disk already")

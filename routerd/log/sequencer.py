@@ -6,7 +6,7 @@ folded anew from what the log holds, and nothing is accepted until recover() suc
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Self
 
@@ -91,6 +91,21 @@ class Sequencer:
         candidates = explained(decision, view) if explain else ()
         self.react()
         return Answer(name, position, decision, candidates, sentence(decision))
+
+    def route_many(self, asked: Iterable[tuple[Request, bool]]) -> list[Answer | RouterError]:
+        """Route several requests, each with whether to explain, in order: answers or refusals.
+
+        Raises READ_ONLY as a whole.
+        """
+        results: list[Answer | RouterError] = []
+        for request, explain in asked:
+            try:
+                results.append(self.route(request, explain=explain))
+            except RouterError as error:
+                if error.reason is ErrorReason.READ_ONLY:
+                    raise
+                results.append(error)
+        return results
 
     def preview(self, request: Request, *, explain: bool = True) -> Answer:
         """What route would answer now, its position included; nothing changes."""

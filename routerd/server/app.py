@@ -53,13 +53,15 @@ class Server:
 
     def __init__(self, config: Config, log: Log, clock: Callable[[], int]) -> None:
         self.sequencer = Sequencer.open(log, engine_part(config), clock, DEFAULT_PARTITION)
-        self._committer = Committer(self.sequencer, self._on_health)
+        self._committer = Committer(self.sequencer, self._on_health, config.server.max_in_flight)
 
-        self._gate = Gate(
+        self.gate = Gate(
             config.server, {DEFAULT_PARTITION: Partition(self.sequencer, self._committer)}
         )
-        methods = Methods(self._gate)
-        methods.add(router_service.SERVICE, RouterService(config.durability == "power"))
+        methods = Methods(self.gate)
+        methods.add(
+            router_service.SERVICE, RouterService(config.durability == "power", config.server)
+        )
         methods.add(audit_service.SERVICE, AuditService())
         self._names = (router_service.SERVICE.full_name, audit_service.SERVICE.full_name)
 
@@ -84,9 +86,9 @@ class Server:
         try:
             async with asyncio.timeout(self._drain_timeout_s):
                 await self._health.enter_graceful_shutdown()
-                await self._gate.drain()
+                await self.gate.drain()
         except TimeoutError:
-            logger.warning("cut off %d calls", self._gate.in_flight + self._gate.streams)
+            logger.warning("cut off %d calls", self.gate.in_flight + self.gate.streams)
             await self._grpc.stop(None)
         await self._grpc.stop(GOODBYE_S)
         await self._committer.close()

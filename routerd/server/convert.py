@@ -6,6 +6,8 @@ know. What a value may be is checked by the engine, for every caller alike.
 
 from __future__ import annotations
 
+from google.rpc.status_pb2 import Status
+
 from routerd.core.answers import Ack, Answer, Candidate, Estimate, Found
 from routerd.core.errors import Violation, invalid
 from routerd.core.values import (
@@ -22,6 +24,11 @@ from routerd.v1 import audit_pb2, router_pb2, types_pb2
 # The defaults themselves, so that absent fields are left out of a request's digest.
 NO_TASK = Request().task
 NO_PREFERENCE = Request().preference
+
+MAX_TIMEOUT_MS = 3_600_000
+
+RouteTold = router_pb2.RouteResponse | Status
+OutcomeTold = router_pb2.ReportOutcomeResponse | Status
 
 REASON_CODES: dict[Reason, types_pb2.ReasonCode] = {
     reason: getattr(types_pb2, f"REASON_CODE_{reason}") for reason in Reason
@@ -75,7 +82,9 @@ def preference_of(wire: types_pb2.Preference) -> Preference:
     )
 
 
-def outcome_of(wire: router_pb2.ReportOutcomeRequest) -> Outcome:
+def outcome_of(
+    wire: router_pb2.ReportOutcomeRequest | router_pb2.StreamOutcomesRequest,
+) -> Outcome:
     """An outcome as a value. Raises RouterError: no outcome, or a kind that is not known here."""
     if not wire.HasField("outcome"):
         raise invalid([Violation("outcome", "is required")])
@@ -108,11 +117,20 @@ def decision_id_of(wire: audit_pb2.GetDecisionRequest) -> str:
     return wire.decision_id
 
 
-def previewed(wire: router_pb2.PreviewRequest) -> router_pb2.RouteRequest:
-    """The request to preview. Raises RouterError when there is none."""
+def inner_request(
+    wire: router_pb2.PreviewRequest | router_pb2.RouteStreamRequest,
+) -> router_pb2.RouteRequest:
+    """The request that another message is about. Raises RouterError when there is none."""
     if not wire.HasField("request"):
         raise invalid([Violation("request", "is required")])
     return wire.request
+
+
+def timeout_violations(timeout_ms: int) -> list[Violation]:
+    """What is wrong with the timeout of one message of a stream; 0 is none."""
+    if 0 <= timeout_ms <= MAX_TIMEOUT_MS:
+        return []
+    return [Violation("timeout_ms", f"is {timeout_ms}; it must lie in [1, {MAX_TIMEOUT_MS}]")]
 
 
 def route_response(answer: Answer, *, explain: bool) -> router_pb2.RouteResponse:
@@ -132,6 +150,17 @@ def route_response(answer: Answer, *, explain: bool) -> router_pb2.RouteResponse
         position=answer.position,
         candidates=map(candidate, answer.candidates) if explain else (),
     )
+
+
+def route_result(request_id: str, told: RouteTold) -> router_pb2.RouteResult:
+    """What became of one request among several: its answer, or why there is none."""
+    if isinstance(told, Status):
+        return router_pb2.RouteResult(request_id=request_id, status=told)
+    return router_pb2.RouteResult(request_id=told.request_id, answer=told)
+
+
+def route_stream_response(request_id: str, told: RouteTold) -> router_pb2.RouteStreamResponse:
+    return router_pb2.RouteStreamResponse(result=route_result(request_id, told))
 
 
 def candidate(told: Candidate) -> types_pb2.Candidate:
@@ -156,6 +185,15 @@ def outcome_response(ack: Ack) -> router_pb2.ReportOutcomeResponse:
     return router_pb2.ReportOutcomeResponse(
         outcome_id=ack.outcome_id, position=ack.position, duplicate=ack.duplicate
     )
+
+
+def stream_outcomes_response(
+    outcome_id: str, told: OutcomeTold
+) -> router_pb2.StreamOutcomesResponse:
+    """What became of one outcome among several: its acknowledgement, or why there is none."""
+    if isinstance(told, Status):
+        return router_pb2.StreamOutcomesResponse(outcome_id=outcome_id, status=told)
+    return router_pb2.StreamOutcomesResponse(outcome_id=outcome_id, ack=told)
 
 
 def decision_response(found: Found) -> audit_pb2.GetDecisionResponse:

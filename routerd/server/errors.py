@@ -1,18 +1,23 @@
 """The one table from what went wrong to a gRPC status, and the details that go with it.
 
-A client reads them as google.rpc.Status from the trailing metadata `grpc-status-details-bin`.
+A client reads them as google.rpc.Status, of a call from the trailing metadata
+`grpc-status-details-bin`, of one message among several from its result.
 """
 
 from __future__ import annotations
 
+import logging
+import traceback
 from collections.abc import Iterator, Sequence
 
 import grpc
 from google.protobuf.duration_pb2 import Duration
-from google.protobuf.message import Message
+from google.protobuf.message import DecodeError, Message
 from google.rpc import error_details_pb2, status_pb2
 
-from routerd.core.errors import ErrorReason, RouterError
+from routerd.core.errors import ErrorReason, RouterError, Violation, invalid
+
+logger = logging.getLogger(__name__)
 
 DOMAIN = "routerd"
 DETAILS_KEY = "grpc-status-details-bin"
@@ -39,6 +44,8 @@ STATUS = {
 
 PUSHBACK_MS = 200
 
+BUG = "internal error; the server's log has it"
+
 # A client drops a whole status whose metadata exceeds 8 KiB. Binary metadata travels as base64.
 MESSAGE_BYTES = 800
 PART_BYTES = 300
@@ -47,17 +54,57 @@ DETAILS_BYTES = 3_600
 Metadata = tuple[tuple[str, str | bytes], ...]
 
 
-def status(error: RouterError) -> tuple[grpc.StatusCode, str, Metadata]:
-    """The code, message and trailing metadata that tell an error to a client."""
-    code = STATUS[error.reason]
-    message = shortened(error.message, MESSAGE_BYTES)
-    told = status_pb2.Status(code=code.value[0], message=message)
+def refusal_of(error: Exception, name: str) -> RouterError | None:
+    """What a caller is told of an error; None when it is nobody's refusal but our bug.
+
+    name: of the type of message that was asked for.
+    """
+    match error:
+        case RouterError():
+            return error
+        case DecodeError():
+            return invalid([Violation("", f"is not a message of type {name}")])
+        case TimeoutError():
+            text = "the deadline passed before the answer was durable: ask again with the same key"
+            return RouterError(ErrorReason.DEADLINE_PASSED, text)
+    return None
+
+
+def call_status(error: Exception, name: str) -> tuple[grpc.StatusCode, str, Metadata]:
+    """The code, message and trailing metadata that tell a client why its call ended."""
+    refusal = refusal_of(error, name)
+    if refusal is None:
+        log_bug(error, name)
+        return grpc.StatusCode.INTERNAL, BUG, ()
+    told = refusal_status(refusal)
     trailing: Metadata = ()
+    if refusal.reason is ErrorReason.OVERLOADED:
+        trailing = ((PUSHBACK_KEY, str(PUSHBACK_MS)),)
+    metadata = ((DETAILS_KEY, told.SerializeToString()), *trailing)
+    return STATUS[refusal.reason], told.message, metadata
+
+
+def message_status(error: Exception, name: str) -> status_pb2.Status:
+    """What a client is told of one message among several."""
+    refusal = refusal_of(error, name)
+    if refusal is None:
+        log_bug(error, name)
+        return status_pb2.Status(code=grpc.StatusCode.INTERNAL.value[0], message=BUG)
+    return refusal_status(refusal)
+
+
+def log_bug(error: Exception, name: str) -> None:
+    """Log where, without the exception's own words: they may quote a task."""
+    frames = "".join(traceback.format_tb(error.__traceback__))
+    logger.error("%s ended in %s\n%s", name, type(error).__name__, frames)
+
+
+def refusal_status(error: RouterError) -> status_pb2.Status:
+    code = STATUS[error.reason].value[0]
+    told = status_pb2.Status(code=code, message=shortened(error.message, MESSAGE_BYTES))
     for detail in details(error):
         told.details.add().Pack(detail)
-    if error.reason is ErrorReason.OVERLOADED:
-        trailing = ((PUSHBACK_KEY, str(PUSHBACK_MS)),)
-    return code, message, ((DETAILS_KEY, told.SerializeToString()), *trailing)
+    return told
 
 
 def details(error: RouterError) -> Iterator[Message]:

@@ -20,8 +20,6 @@ answer; what it raises ends the stream.
 from __future__ import annotations
 
 import asyncio
-import logging
-import traceback
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import aclosing, asynccontextmanager
 from functools import partial
@@ -29,17 +27,15 @@ from typing import Any, NamedTuple, NoReturn
 
 import grpc
 from google.protobuf.descriptor import ServiceDescriptor
-from google.protobuf.message import DecodeError, Message
+from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
-from routerd.core.errors import ErrorReason, RouterError, Violation, invalid
+from routerd.core.errors import ErrorReason, RouterError
 from routerd.core.settings import Server
 from routerd.log.committer import Committer, too_late
 from routerd.log.sequencer import Sequencer
 from routerd.server import errors
 from routerd.server.streams import Context, Ended, Ending, Wires, send
-
-logger = logging.getLogger(__name__)
 
 DEFAULT_PARTITION = "default"
 
@@ -194,12 +190,14 @@ class Gate:
                 raise RouterError(ErrorReason.OVERLOADED, f"{limit} streams are open already")
             admitted = True
             self.streams += 1
+            partition = self.identify(context)
             remaining_s = context.time_remaining()
             if remaining_s is None:
-                yield self.identify(context), None
+                yield partition, None
+            elif remaining_s > 0:
+                yield partition, asyncio.get_running_loop().time() + remaining_s
             else:
-                now_s = asyncio.get_running_loop().time()
-                yield self.identify(context), now_s + remaining_s
+                raise too_late()
         except Ended:
             await abort(context, request_type.DESCRIPTOR.name, draining())
         except Exception as error:
@@ -211,29 +209,12 @@ class Gate:
 
 
 async def abort(context: Context, name: str, error: Exception) -> NoReturn:
-    """End a call with what went wrong. What is nobody's refusal is our bug: it is logged."""
-    match error:
-        case RouterError():
-            refusal = error
-        case DecodeError():
-            refusal = invalid([Violation("", f"is not a message of type {name}")])
-        case TimeoutError():
-            text = "the deadline passed before the answer was durable: ask again with the same key"
-            refusal = RouterError(ErrorReason.DEADLINE_PASSED, text)
-        case _:
-            log_bug(name, error)
-            await context.abort(grpc.StatusCode.INTERNAL, "internal error; the server's log has it")
-    await context.abort(*errors.status(refusal))
+    """End a call with what went wrong."""
+    await context.abort(*errors.call_status(error, name))
 
 
 def draining() -> RouterError:
     return RouterError(ErrorReason.DRAINING, "the server is shutting down")
-
-
-def log_bug(name: str, error: Exception) -> None:
-    """Log where, without the exception's own words: they may quote a task."""
-    frames = "".join(traceback.format_tb(error.__traceback__))
-    logger.error("%s ended in %s\n%s", name, type(error).__name__, frames)
 
 
 class Methods(grpc.GenericRpcHandler):

@@ -1,3 +1,4 @@
+from google.rpc import status_pb2 as _status_pb2
 from routerd.v1 import types_pb2 as _types_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
@@ -59,6 +60,42 @@ class RouteResponse(_message.Message):
     candidates: _containers.RepeatedCompositeFieldContainer[_types_pb2.Candidate]
     def __init__(self, decision_id: _Optional[str] = ..., request_id: _Optional[str] = ..., agent_id: _Optional[str] = ..., propensity: _Optional[float] = ..., policy_id: _Optional[str] = ..., decision_confidence: _Optional[float] = ..., reason_code: _Optional[_Union[_types_pb2.ReasonCode, str]] = ..., reason: _Optional[str] = ..., fallback_agent_id: _Optional[str] = ..., alternative_agent_ids: _Optional[_Iterable[str]] = ..., position: _Optional[int] = ..., candidates: _Optional[_Iterable[_Union[_types_pb2.Candidate, _Mapping]]] = ...) -> None: ...
 
+class RouteBatchRequest(_message.Message):
+    __slots__ = ("requests",)
+    REQUESTS_FIELD_NUMBER: _ClassVar[int]
+    requests: _containers.RepeatedCompositeFieldContainer[RouteRequest]
+    def __init__(self, requests: _Optional[_Iterable[_Union[RouteRequest, _Mapping]]] = ...) -> None: ...
+
+class RouteBatchResponse(_message.Message):
+    __slots__ = ("results",)
+    RESULTS_FIELD_NUMBER: _ClassVar[int]
+    results: _containers.RepeatedCompositeFieldContainer[RouteResult]
+    def __init__(self, results: _Optional[_Iterable[_Union[RouteResult, _Mapping]]] = ...) -> None: ...
+
+class RouteResult(_message.Message):
+    __slots__ = ("request_id", "answer", "status")
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    ANSWER_FIELD_NUMBER: _ClassVar[int]
+    STATUS_FIELD_NUMBER: _ClassVar[int]
+    request_id: str
+    answer: RouteResponse
+    status: _status_pb2.Status
+    def __init__(self, request_id: _Optional[str] = ..., answer: _Optional[_Union[RouteResponse, _Mapping]] = ..., status: _Optional[_Union[_status_pb2.Status, _Mapping]] = ...) -> None: ...
+
+class RouteStreamRequest(_message.Message):
+    __slots__ = ("request", "timeout_ms")
+    REQUEST_FIELD_NUMBER: _ClassVar[int]
+    TIMEOUT_MS_FIELD_NUMBER: _ClassVar[int]
+    request: RouteRequest
+    timeout_ms: int
+    def __init__(self, request: _Optional[_Union[RouteRequest, _Mapping]] = ..., timeout_ms: _Optional[int] = ...) -> None: ...
+
+class RouteStreamResponse(_message.Message):
+    __slots__ = ("result",)
+    RESULT_FIELD_NUMBER: _ClassVar[int]
+    result: RouteResult
+    def __init__(self, result: _Optional[_Union[RouteResult, _Mapping]] = ...) -> None: ...
+
 class PreviewRequest(_message.Message):
     __slots__ = ("request",)
     REQUEST_FIELD_NUMBER: _ClassVar[int]
@@ -86,3 +123,21 @@ class ReportOutcomeResponse(_message.Message):
     position: int
     duplicate: bool
     def __init__(self, outcome_id: _Optional[str] = ..., position: _Optional[int] = ..., duplicate: bool = ...) -> None: ...
+
+class StreamOutcomesRequest(_message.Message):
+    __slots__ = ("outcome", "timeout_ms")
+    OUTCOME_FIELD_NUMBER: _ClassVar[int]
+    TIMEOUT_MS_FIELD_NUMBER: _ClassVar[int]
+    outcome: _types_pb2.Outcome
+    timeout_ms: int
+    def __init__(self, outcome: _Optional[_Union[_types_pb2.Outcome, _Mapping]] = ..., timeout_ms: _Optional[int] = ...) -> None: ...
+
+class StreamOutcomesResponse(_message.Message):
+    __slots__ = ("outcome_id", "ack", "status")
+    OUTCOME_ID_FIELD_NUMBER: _ClassVar[int]
+    ACK_FIELD_NUMBER: _ClassVar[int]
+    STATUS_FIELD_NUMBER: _ClassVar[int]
+    outcome_id: str
+    ack: ReportOutcomeResponse
+    status: _status_pb2.Status
+    def __init__(self, outcome_id: _Optional[str] = ..., ack: _Optional[_Union[ReportOutcomeResponse, _Mapping]] = ..., status: _Optional[_Union[_status_pb2.Status, _Mapping]] = ...) -> None: ...

@@ -40,6 +40,16 @@ class RouterServiceStub(object):
                 request_serializer=routerd_dot_v1_dot_router__pb2.RouteRequest.SerializeToString,
                 response_deserializer=routerd_dot_v1_dot_router__pb2.RouteResponse.FromString,
                 _registered_method=True)
+        self.RouteBatch = channel.unary_unary(
+                '/routerd.v1.RouterService/RouteBatch',
+                request_serializer=routerd_dot_v1_dot_router__pb2.RouteBatchRequest.SerializeToString,
+                response_deserializer=routerd_dot_v1_dot_router__pb2.RouteBatchResponse.FromString,
+                _registered_method=True)
+        self.RouteStream = channel.stream_stream(
+                '/routerd.v1.RouterService/RouteStream',
+                request_serializer=routerd_dot_v1_dot_router__pb2.RouteStreamRequest.SerializeToString,
+                response_deserializer=routerd_dot_v1_dot_router__pb2.RouteStreamResponse.FromString,
+                _registered_method=True)
         self.Preview = channel.unary_unary(
                 '/routerd.v1.RouterService/Preview',
                 request_serializer=routerd_dot_v1_dot_router__pb2.PreviewRequest.SerializeToString,
@@ -49,6 +59,11 @@ class RouterServiceStub(object):
                 '/routerd.v1.RouterService/ReportOutcome',
                 request_serializer=routerd_dot_v1_dot_router__pb2.ReportOutcomeRequest.SerializeToString,
                 response_deserializer=routerd_dot_v1_dot_router__pb2.ReportOutcomeResponse.FromString,
+                _registered_method=True)
+        self.StreamOutcomes = channel.stream_stream(
+                '/routerd.v1.RouterService/StreamOutcomes',
+                request_serializer=routerd_dot_v1_dot_router__pb2.StreamOutcomesRequest.SerializeToString,
+                response_deserializer=routerd_dot_v1_dot_router__pb2.StreamOutcomesResponse.FromString,
                 _registered_method=True)
 
 
@@ -61,6 +76,29 @@ class RouterServiceServicer(object):
 
         FAILED_PRECONDITION / NO_ELIGIBLE_AGENT (metadata: each agent's exclusion), EMPTY_POOL, MISSING_CAPABILITY; NOT_FOUND /
         AGENT_NOT_FOUND; ALREADY_EXISTS / REQUEST_ID_REUSED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RouteBatch(self, request, context):
+        """Chooses agents for several tasks, in their order, each seeing the decisions before it: as so many calls of Route would, and
+        faster. Each request gets its answer or the status that Route would refuse it with; one that is refused changes nothing for
+        the others. All answers are durable when the response arrives.
+
+        INVALID_ARGUMENT / FIELD_VIOLATIONS for more requests than limits.batch (256 by default).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RouteStream(self, request_iterator, context):
+        """Chooses agents as tasks come. Each message gets one response, in order: its answer, or the status that Route would refuse
+        it with, which does not end the stream. The client may send on without waiting; when it is too far ahead of the answers, or
+        does not read them, the server stops reading until it has caught up.
+
+        The stream ends when the client ends it, with UNAVAILABLE / DRAINING when the server shuts down, or at the client's deadline
+        if it sets one. RESOURCE_EXHAUSTED / OVERLOADED when too many streams are open.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -84,6 +122,18 @@ class RouterServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def StreamOutcomes(self, request_iterator, context):
+        """Tells what came of decisions as it becomes known. Each message gets one response, in order: the acknowledgement that what it
+        says is learnt and durable, or the status that ReportOutcome would refuse it with, which does not end the stream. After a
+        stream broke, open another and send again what was not acknowledged: nothing is learnt twice.
+
+        The client may send on without waiting; the server reads, and works, a bounded number of messages ahead of its
+        acknowledgements. The stream ends as RouteStream does.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_RouterServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -91,6 +141,16 @@ def add_RouterServiceServicer_to_server(servicer, server):
                     servicer.Route,
                     request_deserializer=routerd_dot_v1_dot_router__pb2.RouteRequest.FromString,
                     response_serializer=routerd_dot_v1_dot_router__pb2.RouteResponse.SerializeToString,
+            ),
+            'RouteBatch': grpc.unary_unary_rpc_method_handler(
+                    servicer.RouteBatch,
+                    request_deserializer=routerd_dot_v1_dot_router__pb2.RouteBatchRequest.FromString,
+                    response_serializer=routerd_dot_v1_dot_router__pb2.RouteBatchResponse.SerializeToString,
+            ),
+            'RouteStream': grpc.stream_stream_rpc_method_handler(
+                    servicer.RouteStream,
+                    request_deserializer=routerd_dot_v1_dot_router__pb2.RouteStreamRequest.FromString,
+                    response_serializer=routerd_dot_v1_dot_router__pb2.RouteStreamResponse.SerializeToString,
             ),
             'Preview': grpc.unary_unary_rpc_method_handler(
                     servicer.Preview,
@@ -101,6 +161,11 @@ def add_RouterServiceServicer_to_server(servicer, server):
                     servicer.ReportOutcome,
                     request_deserializer=routerd_dot_v1_dot_router__pb2.ReportOutcomeRequest.FromString,
                     response_serializer=routerd_dot_v1_dot_router__pb2.ReportOutcomeResponse.SerializeToString,
+            ),
+            'StreamOutcomes': grpc.stream_stream_rpc_method_handler(
+                    servicer.StreamOutcomes,
+                    request_deserializer=routerd_dot_v1_dot_router__pb2.StreamOutcomesRequest.FromString,
+                    response_serializer=routerd_dot_v1_dot_router__pb2.StreamOutcomesResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -131,6 +196,60 @@ class RouterService(object):
             '/routerd.v1.RouterService/Route',
             routerd_dot_v1_dot_router__pb2.RouteRequest.SerializeToString,
             routerd_dot_v1_dot_router__pb2.RouteResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RouteBatch(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/routerd.v1.RouterService/RouteBatch',
+            routerd_dot_v1_dot_router__pb2.RouteBatchRequest.SerializeToString,
+            routerd_dot_v1_dot_router__pb2.RouteBatchResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RouteStream(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/routerd.v1.RouterService/RouteStream',
+            routerd_dot_v1_dot_router__pb2.RouteStreamRequest.SerializeToString,
+            routerd_dot_v1_dot_router__pb2.RouteStreamResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -185,6 +304,33 @@ class RouterService(object):
             '/routerd.v1.RouterService/ReportOutcome',
             routerd_dot_v1_dot_router__pb2.ReportOutcomeRequest.SerializeToString,
             routerd_dot_v1_dot_router__pb2.ReportOutcomeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StreamOutcomes(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/routerd.v1.RouterService/StreamOutcomes',
+            routerd_dot_v1_dot_router__pb2.StreamOutcomesRequest.SerializeToString,
+            routerd_dot_v1_dot_router__pb2.StreamOutcomesResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -117,6 +117,7 @@ class Running:
 
     def __init__(self, app: Server, disk: Disk, client: Client) -> None:
         self.app = app
+        self.address = f"127.0.0.1:{app.port}"
         self.disk = disk
         self.client = client
         self.stopping: asyncio.Task[None] | None = None
@@ -146,11 +147,14 @@ class Running:
 
 @asynccontextmanager
 async def in_process(
-    clock: Callable[[], int] | None = None, **server: int
+    clock: Callable[[], int] | None = None,
+    config: Mapping[str, Any] = CONFIG,
+    **server: int,
 ) -> AsyncIterator[Running]:
     """A server with these bounds (see routerd.core.settings.Server) over a Disk."""
     disk = Disk()
-    app = Server(parse({**CONFIG, "server": server}), disk, clock or wall_clock())
+    given = {"listen": "127.0.0.1:0", **config, "server": server}
+    app = Server(parse(given), disk, clock or wall_clock())
     await app.start()
     async with grpc.aio.insecure_channel(f"127.0.0.1:{app.port}") as channel:
         running = Running(app, disk, Client(channel))
@@ -205,7 +209,19 @@ class Refusal:
         self.pushback_ms = trailing.get("grpc-retry-pushback-ms")
         told = trailing.get("grpc-status-details-bin", b"")
         assert isinstance(told, bytes)
-        self.status = status_pb2.Status.FromString(told)
+        self._read(status_pb2.Status.FromString(told))
+
+    @classmethod
+    def of(cls, status: status_pb2.Status) -> Self:
+        """Of one message among several."""
+        self = cls.__new__(cls)
+        (self.code,) = (code for code in grpc.StatusCode if code.value[0] == status.code)
+        self.message, self.pushback_ms = status.message, None
+        self._read(status)
+        return self
+
+    def _read(self, status: status_pb2.Status) -> None:
+        self.status = status
         info = self.detail(error_details_pb2.ErrorInfo)
         self.reason, self.domain, self.facts = info.reason, info.domain, dict(info.metadata)
         bad = self.detail(error_details_pb2.BadRequest)
@@ -228,6 +244,30 @@ async def refused(call: Awaitable[Any]) -> Refusal:
     except grpc.aio.AioRpcError as error:
         return Refusal(error)
     raise AssertionError(f"the call was answered: {answer}")
+
+
+async def told(call: Any, messages: Iterable[Message]) -> list[Any]:
+    """The answers of a stream to these messages, which are all sent before the first is read."""
+
+    async def send() -> None:
+        for message in messages:
+            await call.write(message)
+        await call.done_writing()
+
+    async with asyncio.timeout(PATIENCE_S):
+        sending = asyncio.create_task(send())
+        answers = await read(call)
+        await sending
+    return answers
+
+
+async def read(call: Any, count: int | None = None) -> list[Any]:
+    """The next answers of a stream, so many or all."""
+    answers: list[Any] = []
+    async with asyncio.timeout(PATIENCE_S):
+        while len(answers) != count and (answer := await call.read()) is not grpc.aio.EOF:
+            answers.append(answer)
+    return answers
 
 
 async def until(true: Callable[[], bool]) -> None:

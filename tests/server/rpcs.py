@@ -1,0 +1,168 @@
+"""Every RPC with a request that is taken, one that is wrong and one that names what is not there.
+
+Whoever adds an RPC adds its row to ROWS; the tests that walk reflection fail until it is there.
+A row's requests are fields of the RPC's request message, as keywords. They may be made from Made,
+which says what stands on a fresh server: give it a field if an RPC needs something else to exist.
+Streams are asked with one message. Deadlines need nothing here: every RPC meets them alike.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from typing import Any, NamedTuple
+
+import grpc
+from google.protobuf.descriptor import MethodDescriptor
+from google.protobuf.descriptor_pool import Default
+from google.protobuf.message import Message
+from google.protobuf.message_factory import GetMessageClass
+from google.rpc.status_pb2 import Status
+
+from tests.server.harness import PATIENCE_S, Client, Refusal, Running
+
+Fields = dict[str, Any]
+
+
+class Made(NamedTuple):
+    """What a fresh server has been told before it is asked."""
+
+    decision_id: str
+
+
+class Row(NamedTuple):
+    """One RPC.
+
+    good: is taken, with every message inside it present. bad: is refused, and `field` is named.
+    unknown: names something that does not exist, and is refused for `reason`; or why it cannot.
+    """
+
+    good: Callable[[Made], Fields]
+    bad: Fields
+    field: str
+    unknown: Fields | str
+    reason: str = ""
+
+
+TASK: Fields = {"work_type": "code", "embedding": [0.1, 0.2, 0.3, 0.4]}
+ROUTE: Fields = {"task": TASK, "preference": {"quality": 1.0}}
+UNKNOWN = "0000000000000000"
+
+ROWS: dict[str, Row] = {
+    "routerd.v1.RouterService.Route": Row(
+        good=lambda made: ROUTE,
+        bad={"max_cost_usd": -1.0},
+        field="max_cost_usd",
+        unknown={"agent_id": "nobody"},
+        reason="AGENT_NOT_FOUND",
+    ),
+    "routerd.v1.RouterService.RouteBatch": Row(
+        good=lambda made: {"requests": [ROUTE]},
+        bad={"requests": [{"max_cost_usd": -1.0}]},
+        field="max_cost_usd",
+        unknown={"requests": [{"agent_id": "nobody"}]},
+        reason="AGENT_NOT_FOUND",
+    ),
+    "routerd.v1.RouterService.RouteStream": Row(
+        good=lambda made: {"request": ROUTE, "timeout_ms": 1_000},
+        bad={"request": {"max_cost_usd": -1.0}},
+        field="request.max_cost_usd",
+        unknown={"request": {"agent_id": "nobody"}},
+        reason="AGENT_NOT_FOUND",
+    ),
+    "routerd.v1.RouterService.Preview": Row(
+        good=lambda made: {"request": ROUTE},
+        bad={"request": {"max_cost_usd": -1.0}},
+        field="request.max_cost_usd",
+        unknown={"request": {"agent_id": "nobody"}},
+        reason="AGENT_NOT_FOUND",
+    ),
+    "routerd.v1.RouterService.ReportOutcome": Row(
+        good=lambda made: {"outcome": {"decision_id": made.decision_id, "quality": 0.5}},
+        bad={"outcome": {"decision_id": UNKNOWN, "quality": 2.0}},
+        field="outcome.quality",
+        unknown={"outcome": {"decision_id": UNKNOWN, "quality": 0.5}},
+        reason="DECISION_NOT_FOUND",
+    ),
+    "routerd.v1.RouterService.StreamOutcomes": Row(
+        good=lambda made: {
+            "outcome": {"decision_id": made.decision_id, "outcome_id": "o-1", "quality": 0.5}
+        },
+        bad={"outcome": {"decision_id": UNKNOWN, "quality": 0.5}},
+        field="outcome.outcome_id",
+        unknown={"outcome": {"decision_id": UNKNOWN, "outcome_id": "o-1", "quality": 0.5}},
+        reason="DECISION_NOT_FOUND",
+    ),
+    "routerd.v1.AuditService.GetDecision": Row(
+        good=lambda made: {"decision_id": made.decision_id},
+        bad={},
+        field="decision_id",
+        unknown={"decision_id": UNKNOWN},
+        reason="DECISION_NOT_FOUND",
+    ),
+}
+
+
+async def make(running: Running) -> Made:
+    """Tell a fresh server what the good requests speak of."""
+    decision = await running.client.route(task=TASK)
+    return Made(decision_id=decision.decision_id)
+
+
+def method(name: str) -> MethodDescriptor:
+    """The descriptor of a method by its full name."""
+    service, _, short = name.rpartition(".")
+    return Default().FindServiceByName(service).methods_by_name[short]
+
+
+def request(name: str, fields: Fields) -> Message:
+    """The request message of a method, from its fields."""
+    return GetMessageClass(method(name).input_type)(**fields)
+
+
+async def ask(
+    client: Client, name: str, message: Message | bytes, timeout: float = PATIENCE_S
+) -> Refusal | None:
+    """Why a method, whatever its kind, refuses this message; None when it is taken.
+
+    A stream is sent the one message, and its first answer counts. An answer that has a Status in
+    it is a refusal.
+    """
+    data = message if isinstance(message, bytes) else message.SerializeToString()
+    asked = method(name)
+    path = f"/{asked.containing_service.full_name}/{asked.name}"
+    parse = GetMessageClass(asked.output_type).FromString
+    many: Any = (asked.client_streaming, asked.server_streaming)
+    open_call: Any = {
+        (False, False): client.channel.unary_unary,
+        (False, True): client.channel.unary_stream,
+        (True, False): client.channel.stream_unary,
+        (True, True): client.channel.stream_stream,
+    }[many]
+    call = open_call(path, None, parse)(*([] if many[0] else [data]), timeout=timeout)
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            if many[0]:
+                with suppress(Exception):  # of a call that has ended: reading says why
+                    await call.write(data)
+                    await call.done_writing()
+            answer = await (call.read() if many[1] else call)
+    except grpc.aio.AioRpcError as error:
+        return Refusal(error)
+    finally:
+        call.cancel()
+    told = next(statuses(answer), None)
+    return None if told is None else Refusal.of(told)
+
+
+def statuses(message: Message) -> Iterator[Status]:
+    """Every Status in a message, at any depth."""
+    if isinstance(message, Status):
+        yield message
+        return
+    for field, value in message.ListFields():
+        if field.message_type is None or field.message_type.GetOptions().map_entry:
+            continue
+        for inner in value if field.is_repeated else [value]:
+            yield from statuses(inner)

@@ -1,0 +1,469 @@
+"""RouteBatch, RouteStream and StreamOutcomes: one result for each message, in order, always."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+import grpc
+import pytest
+from google.rpc import error_details_pb2
+
+from routerd.v1 import router_pb2, types_pb2
+from tests.e2e import script
+from tests.server.harness import (
+    PATIENCE_S,
+    Client,
+    Refusal,
+    Running,
+    in_process,
+    read,
+    refused,
+    told,
+    until,
+)
+
+TASK = {"work_type": "code", "embedding": [0.1, 0.2, 0.3, 0.4]}
+
+Result = router_pb2.RouteResult
+Ack = router_pb2.StreamOutcomesResponse
+
+
+def asked(*requests: dict[str, Any], **more: Any) -> list[router_pb2.RouteStreamRequest]:
+    return [router_pb2.RouteStreamRequest(request=fields, **more) for fields in requests]
+
+
+def reported(decision_id: str, *outcome_ids: str, **more: Any) -> list[Any]:
+    """Outcomes of one decision as messages of a stream."""
+    return [
+        router_pb2.StreamOutcomesRequest(
+            outcome={"decision_id": decision_id, "outcome_id": name, "quality": 0.5}, **more
+        )
+        for name in outcome_ids
+    ]
+
+
+async def batch(client: Client, *requests: dict[str, Any]) -> list[Result]:
+    wire = router_pb2.RouteBatchRequest(requests=[router_pb2.RouteRequest(**r) for r in requests])
+    response = await client.router.RouteBatch(wire, timeout=PATIENCE_S)
+    return list(response.results)
+
+
+def said(results: Sequence[Result]) -> list[str]:
+    """What became of each request: its id and the agent, or the reason of its refusal."""
+    return [
+        r.answer.agent_id if r.HasField("answer") else f"!{Refusal.of(r.status).reason}"
+        for r in results
+    ]
+
+
+async def test_a_batch_has_a_result_for_each_request(client: Client) -> None:
+    """Answers and refusals stand in the order of the requests, each as Route would give it."""
+    results = await batch(
+        client, {"task": TASK, "pool": "free"}, {"pool": "nowhere"}, {"agent_id": "large"}
+    )
+    assert said(results) == ["small", "!EMPTY_POOL", "large"]
+    first, _, last = (r.answer for r in results)
+    assert last.position == first.position + 1
+    assert results[0].request_id == first.request_id != ""
+    assert (await client.decision(last.decision_id)).agent_id == "large"
+
+
+async def test_a_request_of_a_batch_sees_those_before_it(running: Running) -> None:
+    """A repeated key gets the first answer, and with another body the refusal that Route gives."""
+    key = {"request_id": "b-1", "task": TASK}
+    first, again, other = await batch(running.client, key, key, {"request_id": "b-1"})
+    assert again.answer == first.answer
+    refusal = Refusal.of(other.status)
+    assert (refusal.reason, other.request_id) == ("REQUEST_ID_REUSED", "b-1")
+    assert refusal.facts["decision_id"] == first.answer.decision_id
+    assert running.state()[0] == first.answer.position
+
+
+async def test_a_batch_is_explained_when_asked(client: Client) -> None:
+    """Request by request."""
+    plain, explained = await batch(client, {"task": TASK}, {"task": TASK, "explain": True})
+    assert not plain.answer.candidates
+    assert [c.agent_id for c in explained.answer.candidates] == ["large", "medium", "small"]
+
+
+async def test_a_batch_beyond_its_bound_is_refused_whole() -> None:
+    """The refusal names the setting; nothing was decided. An empty batch is answered emptily."""
+    async with in_process() as running:
+        before = running.state()
+        refusal = await refused(batch(running.client, *[{"task": TASK}] * 257))
+        assert refusal.fields == ["requests"]
+        assert "limits.batch is 256" in refusal.message
+        assert running.state() == before
+        assert await batch(running.client) == []
+
+
+async def test_a_batch_does_not_explain_more_than_a_client_can_take() -> None:
+    """Too many candidates in one response are refused before anything is decided."""
+    agents = [{"id": f"agent-{i}"} for i in range(100)]
+    async with in_process(config={"agents": agents}) as running:
+        before = running.state()
+        many = [{"explain": True}] * 164
+        refusal = await refused(batch(running.client, *many))
+        assert refusal.fields == ["requests"]
+        assert running.state() == before
+        assert len(await batch(running.client, *many[:163])) == 163
+
+
+async def test_a_batch_is_one_commit(running: Running) -> None:
+    """All of its decisions reach the log in one append."""
+    appends: list[int] = []
+    append = running.disk.append
+
+    def counted(partition: str, entries: Any, expect: int) -> None:
+        appends.append(len(entries))
+        append(partition, entries, expect)
+
+    running.disk.append = counted  # type: ignore[method-assign]
+    await batch(running.client, *[{"task": TASK}] * 50)
+    assert appends == [50]
+
+
+async def test_a_batch_on_a_failing_disk_is_not_answered(running: Running) -> None:
+    """READ_ONLY for all of it, and no trace: with room, the same keys are decided anew."""
+    requests = [{"request_id": f"b-{i}", "task": TASK} for i in range(3)]
+    before = running.state()
+    running.disk.full = True
+    for _ in range(2):
+        refusal = await refused(batch(running.client, *requests))
+        assert (refusal.code, refusal.reason) == (grpc.StatusCode.UNAVAILABLE, "READ_ONLY")
+        assert running.state() == before
+    running.disk.full = False
+    await until(lambda: not running.app.sequencer.read_only)
+    results = await batch(running.client, *requests)
+    assert [r.answer.position for r in results] == [before[0] + 1 + i for i in range(3)]
+
+
+async def test_a_stream_of_tasks_is_answered_in_order(client: Client) -> None:
+    """A refusal is the result of its own message, with Route's details, and ends nothing."""
+    messages = asked(
+        {"task": TASK, "pool": "free"},
+        {"request_id": "s-1", "max_cost_usd": -1.0, "task": {"complexity": 2.0}},
+        {"agent_id": "nobody"},
+        {"agent_id": "large"},
+    )
+    call = client.router.RouteStream(timeout=PATIENCE_S)
+    results = [response.result for response in await told(call, messages)]
+    assert said(results) == ["small", "!FIELD_VIOLATIONS", "!AGENT_NOT_FOUND", "large"]
+    refusal = Refusal.of(results[1].status)
+    assert refusal.code is grpc.StatusCode.INVALID_ARGUMENT
+    assert sorted(refusal.fields) == ["request.max_cost_usd", "request.task.complexity"]
+    assert [r.request_id for r in results[1:3]] == ["s-1", ""]
+    assert results[0].request_id == results[0].answer.request_id != ""
+    assert await call.code() is grpc.StatusCode.OK
+
+
+async def test_an_outcome_of_a_stream_is_acknowledged_with_its_position(client: Client) -> None:
+    """One response a message, in order; what cannot be taken has its own status."""
+    decision = await client.route(task=TASK)
+    messages = [
+        *reported(decision.decision_id, f"{decision.decision_id}-a", f"{decision.decision_id}-b"),
+        *reported("nobody", "c"),
+        *reported(decision.decision_id, f"{decision.decision_id}-a", ""),
+        router_pb2.StreamOutcomesRequest(),
+    ]
+    answers: list[Ack] = await told(client.router.StreamOutcomes(timeout=PATIENCE_S), messages)
+    first, second, unknown, again, unnamed, absent = answers
+    assert [a.outcome_id for a in answers] == [m.outcome.outcome_id for m in messages]
+    assert second.ack.position == first.ack.position + 1 > decision.position + 1
+    assert (again.ack.position, again.ack.duplicate) == (first.ack.position, True)
+    assert Refusal.of(unknown.status).reason == "DECISION_NOT_FOUND"
+    assert Refusal.of(unnamed.status).fields == ["outcome.outcome_id"]
+    assert Refusal.of(absent.status).fields == ["outcome.outcome_id", "outcome"]
+    assert (await client.decision(decision.decision_id)).outcome.reports == 2
+
+
+async def test_all_that_is_wrong_with_a_message_is_told_at_once(running: Running) -> None:
+    """Its own fields and those of the message in it."""
+    before = running.state()
+    call = running.client.router.RouteStream(timeout=PATIENCE_S)
+    messages = [
+        *asked({"max_cost_usd": -1.0}, timeout_ms=-1),
+        router_pb2.RouteStreamRequest(timeout_ms=3_600_001),
+    ]
+    fields = [Refusal.of(a.result.status).fields for a in await told(call, messages)]
+    assert fields == [["timeout_ms", "request.max_cost_usd"], ["timeout_ms", "request"]]
+    outcomes = running.client.router.StreamOutcomes(timeout=PATIENCE_S)
+    wrong = router_pb2.StreamOutcomesRequest(outcome={"quality": 2.0}, timeout_ms=-1)
+    (answer,) = await told(outcomes, [wrong])
+    assert Refusal.of(answer.status).fields == [
+        "timeout_ms",
+        "outcome.outcome_id",
+        "outcome.decision_id",
+        "outcome.quality",
+    ]
+    assert running.state() == before
+
+
+async def test_bytes_that_are_no_message_have_a_status_too(client: Client) -> None:
+    """The stream goes on behind them."""
+    method: Any = client.channel.stream_stream("/routerd.v1.RouterService/RouteStream")
+    call = method(timeout=PATIENCE_S)
+    good = asked({"agent_id": "large"})[0].SerializeToString()
+    for data in (good, b"\xff", good):
+        await call.write(data)
+    answers = [router_pb2.RouteStreamResponse.FromString(data) for data in await read(call, 3)]
+    assert said([a.result for a in answers]) == ["large", "!FIELD_VIOLATIONS", "large"]
+    call.cancel()
+
+
+async def test_later_messages_are_worked_on_while_the_disk_works(running: Running) -> None:
+    """One fsync that takes long holds up acknowledgements, not the reading; they come in order."""
+    decision = await running.client.route(task=TASK)
+    running.disk.flowing.clear()
+    call = running.client.router.StreamOutcomes(timeout=PATIENCE_S)
+    names = [f"o-{i}" for i in range(100)]
+    for message in reported(decision.decision_id, *names):
+        await call.write(message)
+    await until(lambda: running.state()[0] == decision.position + 100)
+    answers = asyncio.create_task(read(call, 100))
+    assert (await running.client.route(task=TASK)).position == decision.position + 101
+    assert not answers.done()
+    running.disk.flowing.set()
+    acks = [answer.ack for answer in await answers]
+    assert [ack.outcome_id for ack in acks] == names
+    assert [ack.position for ack in acks] == [decision.position + 1 + i for i in range(100)]
+    call.cancel()
+
+
+async def test_a_stream_is_ahead_of_its_answers_by_a_bounded_number() -> None:
+    """While the disk stands still no more than max_unanswered messages are worked on."""
+    async with in_process(max_unanswered=10) as running:
+        decision = await running.client.route(task=TASK)
+        running.disk.flowing.clear()
+        call = running.client.router.StreamOutcomes(timeout=PATIENCE_S)
+        messages = reported(decision.decision_id, *(f"o-{i}" for i in range(50)))
+        answers = asyncio.create_task(told(call, messages))
+        await until(lambda: running.state()[0] == decision.position + 10)
+        for _ in range(20):  # others go on, and the stream does not
+            await running.client.route(task=TASK)
+        assert running.state()[0] == decision.position + 30
+        running.disk.flowing.set()
+        assert len(await answers) == 50
+
+
+async def test_who_reads_no_answers_is_read_no_further() -> None:
+    """A client that only sends holds up itself: the work done for it is bounded, others go on."""
+    # It takes 64 KiB that it was not asked to take; without the option gRPC would raise that.
+    small = [("grpc.http2.bdp_probe", 0), ("grpc.use_local_subchannel_pool", 1)]
+    async with in_process(max_unanswered=10) as running:
+        before = running.state()[0]
+        async with grpc.aio.insecure_channel(running.address, options=small) as channel:
+            call = Client(channel).router.RouteStream()
+
+            async def pump() -> None:
+                for message in asked({"explain": True, "task": TASK}) * 100_000:
+                    await call.write(message)
+
+            pumping = asyncio.create_task(pump())
+            worked = -1
+            async with asyncio.timeout(PATIENCE_S):
+                while worked != running.state()[0]:  # until it stands still
+                    worked = running.state()[0]
+                    await asyncio.sleep(0.3)
+            assert 10 < worked - before < 1_000
+            assert not pumping.done()
+            assert (await running.client.route(task=TASK)).position == worked + 1
+            pumping.cancel()
+            call.cancel()
+
+
+async def test_a_message_has_its_own_deadline(running: Running) -> None:
+    """On a stalled disk its status is DEADLINE_EXCEEDED; sent again, it was learnt once."""
+    decision = await running.client.route(task=TASK)
+    running.disk.flowing.clear()
+    call = running.client.router.StreamOutcomes(timeout=PATIENCE_S)
+    for message in reported(decision.decision_id, "o-1", timeout_ms=20):
+        await call.write(message)
+    refusal = Refusal.of((await read(call, 1))[0].status)
+    assert refusal.code is grpc.StatusCode.DEADLINE_EXCEEDED
+    assert refusal.reason == "DEADLINE_PASSED"
+    running.disk.flowing.set()
+    (again,) = await told(call, reported(decision.decision_id, "o-1"))
+    assert again.ack.duplicate
+
+
+async def test_a_message_that_waits_has_the_servers_deadline_by_default() -> None:
+    """default_timeout_ms holds for the messages of a stream that has no deadline itself."""
+    async with in_process(default_timeout_ms=50) as running:
+        decision = await running.client.route(task=TASK)
+        running.disk.flowing.clear()
+        call = running.client.router.StreamOutcomes()
+        await call.write(reported(decision.decision_id, "o-1")[0])
+        assert Refusal.of((await read(call, 1))[0].status).reason == "DEADLINE_PASSED"
+        call.cancel()
+
+
+async def test_a_stream_is_told_of_overload_message_by_message() -> None:
+    """Beyond max_in_flight a message is OVERLOADED, with the time to wait; then it can be sent."""
+    async with in_process(max_in_flight=2) as running:
+        decision = await running.client.route(task=TASK)
+        running.disk.flowing.clear()
+        call = running.client.router.StreamOutcomes(timeout=PATIENCE_S)
+        for message in reported(decision.decision_id, "a", "b", "c"):
+            await call.write(message)
+        await until(lambda: running.state()[0] == decision.position + 2)
+        assert (await running.client.route(task=TASK)).decision_id  # waits for no platter
+        running.disk.flowing.set()
+        first, second, third = await read(call, 3)
+        assert first.ack.position < second.ack.position
+        refusal = Refusal.of(third.status)
+        assert refusal.code is grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert (refusal.reason, third.outcome_id) == ("OVERLOADED", "c")
+        assert refusal.detail(error_details_pb2.RetryInfo).retry_delay.ToMilliseconds() > 0
+        (again,) = await told(call, reported(decision.decision_id, "c"))
+        assert not again.ack.duplicate
+
+
+async def test_a_failing_disk_refuses_each_message_and_not_the_stream(running: Running) -> None:
+    """READ_ONLY for what was not acknowledged; with room the same stream takes it."""
+    decision = await running.client.route(task=TASK)
+    call = running.client.router.StreamOutcomes(timeout=PATIENCE_S)
+    messages = reported(decision.decision_id, *(f"o-{i}" for i in range(5)))
+    await call.write(messages[0])
+    assert (await read(call, 1))[0].ack.position == decision.position + 1
+    running.disk.full = True
+    for message in messages:
+        await call.write(message)
+    answers = await read(call, 5)
+    assert answers[0].ack.duplicate
+    assert {Refusal.of(a.status).reason for a in answers[1:]} == {"READ_ONLY"}
+    assert running.state()[0] == decision.position + 1
+    running.disk.full = False
+    await until(lambda: not running.app.sequencer.read_only)
+    acks = [a.ack for a in await told(call, messages)]
+    assert [ack.duplicate for ack in acks] == [True, False, False, False, False]
+
+
+async def test_a_stream_that_broke_is_resumed_by_sending_again(running: Running) -> None:
+    """What was not acknowledged is sent on a new stream, and learnt once."""
+    decision = await running.client.route(task=TASK)
+    messages = reported(decision.decision_id, *(f"o-{i}" for i in range(40)))
+    running.disk.flowing.clear()
+    broken = running.client.router.StreamOutcomes()
+    for message in messages[:25]:
+        await broken.write(message)
+    await until(lambda: running.state()[0] == decision.position + 25)
+    broken.cancel()
+    running.disk.flowing.set()
+    again = await told(running.client.router.StreamOutcomes(timeout=PATIENCE_S), messages)
+    assert [a.ack.duplicate for a in again] == [True] * 25 + [False] * 15
+    assert [a.ack.position for a in again] == [decision.position + 1 + i for i in range(40)]
+    assert (await running.client.decision(decision.decision_id)).outcome.reports == 40
+
+
+async def test_a_drain_acknowledges_what_was_read(running: Running) -> None:
+    """Then the stream ends in DRAINING, and the client knows what to send elsewhere."""
+    decision = await running.client.route(task=TASK)
+    running.disk.flowing.clear()
+    call = running.client.router.StreamOutcomes()
+    for message in reported(decision.decision_id, "a", "b", "c"):
+        await call.write(message)
+    await until(lambda: running.state()[0] == decision.position + 3)
+    stop = running.stop()
+    assert (await refused(running.client.route())).reason == "DRAINING"
+    running.disk.flowing.set()
+    assert [a.ack.outcome_id for a in await read(call, 3)] == ["a", "b", "c"]
+    assert (await refused(call.read())).reason == "DRAINING"
+    await stop
+
+
+async def test_a_bug_in_one_message_is_told_and_the_stream_goes_on(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """An exception that nobody foresaw is INTERNAL for its message alone; no words are quoted."""
+    bugs: list[Exception] = []
+
+    def clock() -> int:
+        if bugs:
+            raise bugs.pop()
+        return 10**12
+
+    async with in_process(clock) as running:
+        call = running.client.router.RouteStream(timeout=PATIENCE_S)
+        bugs.append(ValueError("a secret"))
+        first, second = await told(call, asked({"agent_id": "large"}, {"agent_id": "large"}))
+        assert first.result.status.code == grpc.StatusCode.INTERNAL.value[0]
+        assert not first.result.status.details
+        assert second.result.answer.agent_id == "large"
+    assert "in clock" in caplog.text
+    assert "a secret" not in f"{first} {caplog.text}"
+
+
+class Variant:
+    """A way to send the same requests and outcomes."""
+
+    def __init__(self, client: Client) -> None:
+        self.router = client.router
+
+    async def route(self, requests: Sequence[router_pb2.RouteRequest]) -> list[str]:
+        """The decision of each request; empty where it was refused."""
+        answers = []
+        for request in requests:
+            try:
+                answers.append((await self.router.Route(request, timeout=PATIENCE_S)).decision_id)
+            except grpc.aio.AioRpcError:
+                answers.append("")
+        return answers
+
+    async def report(self, outcomes: Sequence[types_pb2.Outcome]) -> None:
+        for outcome in outcomes:
+            request = router_pb2.ReportOutcomeRequest(outcome=outcome)
+            await self.router.ReportOutcome(request, timeout=PATIENCE_S)
+
+
+class Streams(Variant):
+    async def route(self, requests: Sequence[router_pb2.RouteRequest]) -> list[str]:
+        messages = [router_pb2.RouteStreamRequest(request=request) for request in requests]
+        answers = await told(self.router.RouteStream(timeout=PATIENCE_S), messages)
+        return [a.result.answer.decision_id for a in answers]
+
+    async def report(self, outcomes: Sequence[types_pb2.Outcome]) -> None:
+        messages = [router_pb2.StreamOutcomesRequest(outcome=outcome) for outcome in outcomes]
+        answers = await told(self.router.StreamOutcomes(timeout=PATIENCE_S), messages)
+        assert all(a.HasField("ack") for a in answers)
+
+
+class Batches(Streams):
+    async def route(self, requests: Sequence[router_pb2.RouteRequest]) -> list[str]:
+        decided = []
+        for at in range(0, len(requests), 64):
+            wire = router_pb2.RouteBatchRequest(requests=requests[at : at + 64])
+            response = await self.router.RouteBatch(wire, timeout=PATIENCE_S)
+            decided += [r.answer.decision_id for r in response.results]
+        return decided
+
+
+async def logged(variant: type[Variant]) -> tuple[list[str], list[Any]]:
+    """The decisions and the log after 2,000 requests and their outcomes, sent in this way."""
+    config = {**script.CONFIG, "outcomes": {}, "limits": {}}
+    fields = [step.fields for step in script.steps() if step.of < 0][:2_000]
+    requests = [router_pb2.RouteRequest(**f) for f in fields]
+    async with in_process(config=config) as running:
+        sender, decided = variant(running.client), []
+        for at in range(0, len(requests), 250):
+            fresh = await sender.route(requests[at : at + 250])
+            decided += fresh
+            await sender.report(
+                [
+                    types_pb2.Outcome(outcome_id=f"o-{at}-{i}", decision_id=name, quality=i % 9 / 8)
+                    for i, name in enumerate(fresh)
+                    if name and i % 3 == 0
+                ]
+            )
+        assert running.app.sequencer.state.hash()
+        return decided, list(running.disk.read("default"))
+
+
+async def test_every_way_to_send_gives_the_same_log() -> None:
+    """2,000 requests one by one, on a stream and in batches: the same decisions, byte for byte."""
+    decided, log = await logged(Variant)
+    assert 1_700 < len([name for name in decided if name]) < 2_000
+    assert await logged(Streams) == (decided, log)
+    assert await logged(Batches) == (decided, log)
