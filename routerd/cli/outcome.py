@@ -11,7 +11,9 @@ from routerd.cli.output import json_option, say_json
 
 
 @click.command()
-@click.argument("decision_id")
+@click.argument("decision_id", required=False, default="")
+@click.option("--group", "group_id", default="", help="Of all open decisions of this group.")
+@click.option("--signal", default="", help="One of outcomes.signals, instead of a quality.")
 @click.option("--success/--failure", default=None, help="Stands in for an unset quality.")
 @click.option("--quality", type=float, help="From 0 to 1.")
 @click.option("--cost-usd", type=float)
@@ -23,7 +25,10 @@ from routerd.cli.output import json_option, say_json
 @json_option
 @address_option
 def outcome(executed_agent: str, retract: bool, as_json: bool, address: str, **told: Any) -> None:
-    """Report what came of a decision. It is learnt and on disk when this returns."""
+    """Report what came of a decision, or of a group of them.
+
+    It is learnt and on disk when this returns.
+    """
     from routerd.v1.router_pb2 import ReportOutcomeRequest
     from routerd.v1.router_pb2_grpc import RouterServiceStub
     from routerd.v1.types_pb2 import OUTCOME_KIND_REPORT, OUTCOME_KIND_RETRACT, Outcome
@@ -38,4 +43,5 @@ def outcome(executed_agent: str, retract: bool, as_json: bool, address: str, **t
         say_json(in_json(ack))
     else:
         what = "already known" if ack.duplicate else "retracted" if retract else "learnt"
-        click.echo(f"{what}: outcome {ack.outcome_id} at position {ack.position}")
+        of = f" of {ack.decisions} decisions" if ack.decisions > 1 else ""
+        click.echo(f"{what}: outcome {ack.outcome_id}{of} at position {ack.position}")

@@ -37,11 +37,15 @@ class Answer(NamedTuple):
 
 
 class Ack(NamedTuple):
-    """An accepted outcome; position is where it was first accepted."""
+    """An accepted outcome; position is where it was first accepted.
+
+    decisions: how many it is of; not told of a duplicate.
+    """
 
     outcome_id: str
     position: int
     duplicate: bool
+    decisions: int = 0
 
 
 class Found(NamedTuple):

@@ -111,19 +111,23 @@ def apply_decision(state: State, position: int, decision_id: str, event: Decisio
     entry = OpenDecision(position, state.generation, event, credit)
     state.decisions[decision_id] = entry
     state.in_flight.begin(entry)
+    if query.group_id:
+        state.groups.setdefault(query.group_id, {})[decision_id] = None
 
 
 def apply_outcome(state: State, position: int, event: OutcomeReported) -> None:
     """Write what was said into the decision's registers and move the learners' credit."""
     outcome = event.outcome
-    entry = state.decisions.get(outcome.decision_id)
-    if entry is None or outcome.outcome_id in state.outcomes:
+    names = event.decision_ids or (outcome.decision_id,)
+    entries = [state.decisions[name] for name in names if name in state.decisions]
+    if not entries or outcome.outcome_id in state.outcomes:
         return
     state.outcomes[outcome.outcome_id] = (event.digest, position)
-    state.in_flight.end(entry)
-    entry.outcome_ids.append(outcome.outcome_id)
-    write_registers(entry.reports, outcome, event.time_ms, position)
-    move_credit(state, entry, credit_of(state, entry))
+    entries[-1].outcome_ids.append(outcome.outcome_id)  # of a group the latest, which closes last
+    for entry in entries:
+        state.in_flight.end(entry)
+        write_registers(entry.reports, outcome, event.time_ms, position)
+        move_credit(state, entry, credit_of(state, entry))
 
 
 def apply_closing(state: State, event: DecisionsClosed) -> None:
@@ -136,7 +140,12 @@ def apply_closing(state: State, event: DecisionsClosed) -> None:
         if missing is not None and entry.credit.quality is None:
             move_credit(state, entry, msgspec.structs.replace(entry.credit, quality=missing))
         state.in_flight.end(entry)
-        del state.requests[entry.decision.query.request_id]
+        query = entry.decision.query
+        del state.requests[query.request_id]
+        if query.group_id:
+            del state.groups[query.group_id][decision_id]
+            if not state.groups[query.group_id]:
+                del state.groups[query.group_id]
         for outcome_id in entry.outcome_ids:
             del state.outcomes[outcome_id]
 

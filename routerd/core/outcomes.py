@@ -11,10 +11,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+import msgspec
+
+from routerd.core.settings import Signal
 from routerd.core.state import Register
 from routerd.core.values import Outcome, OutcomeKind
 
-DEFAULT_SOURCE = "caller"
+# Sources that have no rank follow by name: what is said of one result outranks what is said of its
+# group, and both what is only concluded from what a user did.
+DEFAULT_SOURCE, GROUP_SOURCE, SIGNAL_SOURCE = "caller", "group", "signal"
 METRICS = ("quality", "success", "cost_usd", "latency_ms", "executed_agent_id")
 
 Reports = dict[str, dict[str, Register]]
@@ -28,6 +33,24 @@ class Current(NamedTuple):
     quality: float | None
     cost_usd: float | None
     latency_ms: float | None
+
+
+def meant(outcome: Outcome, signals: Mapping[str, Signal], since_ms: int) -> Outcome:
+    """The outcome with what its signal means, so long after the decision, and with its source.
+
+    The log then holds what was learnt, whatever a later configuration makes of the signal.
+    """
+    source = outcome.source
+    if outcome.group_id:
+        source = source or GROUP_SOURCE
+    if not outcome.signal:
+        return msgspec.structs.replace(outcome, source=source) if outcome.group_id else outcome
+    signal = signals[outcome.signal]
+    limit = signal.within_minutes
+    timely = limit is None or since_ms <= limit * 60_000
+    return msgspec.structs.replace(
+        outcome, source=source or SIGNAL_SOURCE, quality=signal.quality if timely else None
+    )
 
 
 def write_registers(reports: Reports, outcome: Outcome, time_ms: int, position: int) -> None:

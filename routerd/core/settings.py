@@ -221,15 +221,27 @@ Policy = (
 )
 
 
+class Signal(Section, frozen=True):
+    """What something that a user did says about the result, for example that it was edited.
+
+    within_minutes: of the decision; later it says nothing. null: it says so at any time.
+    """
+
+    quality: Share
+    within_minutes: Positive | None = None
+
+
 class Outcomes(Section, frozen=True):
     """window_hours: how long a decision accepts outcomes. sources: ranked, the most trusted first.
 
     missing_quality: the quality of a decision whose window ended without one; null ignores it.
+    signals: the implicit signals that an outcome may name, each with what it means.
     """
 
     window_hours: Positive = 24.0
     missing_quality: Share | None = None
     sources: tuple[Name, ...] = ()
+    signals: dict[Name, Signal] = {}
 
 
 class Limits(Section, frozen=True):
@@ -237,12 +249,14 @@ class Limits(Section, frozen=True):
 
     agents: how many may be known before registering more is refused, those that were removed and
     whose learning is kept included. in_flight_minutes: after so long without any outcome a
-    decision no longer counts against its agent's max_concurrency.
+    decision no longer counts against its agent's max_concurrency. group_decisions: the open
+    decisions of a group that one outcome may be of.
     """
 
     open_decisions: Count = 200_000
     agents: Annotated[int, Meta(ge=1, le=10_000)] = 1_000
     in_flight_minutes: Annotated[float, Meta(gt=0, le=1e6)] = 60.0
+    group_decisions: Count = 1_000
     id_chars: Annotated[int, Meta(ge=8, le=1024)] = 128
     text_chars: Count = 20_000
     labels: Annotated[int, Meta(ge=1, le=256)] = 32

@@ -108,6 +108,8 @@ class State:
         self.in_flight = InFlight()
         self.slots: dict[str, dict[str, int]] = {}
         self.decisions: dict[str, OpenDecision] = {}
+        # The open decisions of each group, in the order of the log: an index over `decisions`.
+        self.groups: dict[str, dict[str, None]] = {}
         self.requests: dict[str, str] = {}
         self.outcomes: dict[str, tuple[bytes, int]] = {}
 

@@ -7,10 +7,10 @@ those of the contract's messages.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from routerd.core.errors import Violation, invalid
-from routerd.core.settings import Limits
+from routerd.core.settings import Limits, Signal
 from routerd.core.state import State
 from routerd.core.values import Heartbeat, Listing, Outcome, OutcomeKind, Request, Task
 
@@ -158,24 +158,31 @@ def check_embedding(check: Check, embedding: tuple[float, ...], dimension: int) 
 def check_outcome(state: State, outcome: Outcome) -> None:
     """Raise FIELD_VIOLATIONS with everything that is wrong in an outcome."""
     check = Check(state.config.limits)
-    names = ("outcome_id", "decision_id", "source", "executed_agent_id")
+    names = ("outcome_id", "decision_id", "group_id", "source", "executed_agent_id", "signal")
     check.texts("outcome.", outcome, names)
     if outcome.outcome_id.startswith(MADE_ID):
         check.add("outcome.outcome_id", f"starts with {MADE_ID!r}, which is kept for ids made here")
     check.text("outcome.explanation", outcome.explanation, check.limits.text_chars)
-    if not outcome.decision_id:
+    if outcome.group_id:
+        check_group_outcome(check, outcome)
+    elif not outcome.decision_id:
         check.add("outcome.decision_id", "is empty; give the decision_id that Route answered")
+    if outcome.signal:
+        check_signal(check, outcome, state.config.outcomes.signals)
     check.between("outcome.quality", outcome.quality, 0, 1)
     check.between("outcome.cost_usd", outcome.cost_usd, 0, MAX_AMOUNT)
     check.between("outcome.latency_ms", outcome.latency_ms, 0, MAX_AMOUNT)
     check.between("outcome.reported_confidence", outcome.reported_confidence, 0, 1)
     check.between("outcome.event_time_ms", outcome.event_time_ms, 0, MAX_TIME_MS)
     told = (outcome.success, outcome.quality, outcome.cost_usd, outcome.latency_ms)
-    says = outcome.executed_agent_id or any(metric is not None for metric in told)
+    named = outcome.executed_agent_id or outcome.signal
+    says = named or any(metric is not None for metric in told)
     if outcome.kind is OutcomeKind.RETRACT and says:
         check.add("outcome.kind", "is RETRACT, which takes no metrics; send a REPORT beside it")
     elif outcome.kind is not OutcomeKind.RETRACT and not says:
-        text = "says nothing; give success, quality, cost_usd, latency_ms or executed_agent_id"
+        text = (
+            "says nothing; give success, quality, cost_usd, latency_ms, signal or executed_agent_id"
+        )
         check.add("outcome", text)
     check.raise_if_any()
 
@@ -208,3 +215,24 @@ def check_listing(state: State, listing: Listing) -> None:
     check.texts("", listing, ("pool", "type", "capability", "page_token"))
     check.between("page_size", listing.page_size, 0, MAX_PAGE_SIZE)
     check.raise_if_any()
+
+
+def check_group_outcome(check: Check, outcome: Outcome) -> None:
+    """A group is rated as a whole; what one task cost, or who did it, belongs to its decision."""
+    if outcome.decision_id:
+        check.add("outcome.group_id", "stands beside a decision_id; give one of the two")
+    of_one = (outcome.cost_usd, outcome.latency_ms, outcome.executed_agent_id or None)
+    if any(value is not None for value in of_one):
+        text = "takes success and quality only; report cost, latency and agent for each decision"
+        check.add("outcome.group_id", text)
+
+
+def check_signal(check: Check, outcome: Outcome, declared: Mapping[str, Signal]) -> None:
+    """A signal is declared, of one decision, and alone in what it says of the result."""
+    if outcome.signal not in declared:
+        known = ", ".join(sorted(declared)) or "it has none"
+        check.add("outcome.signal", f"is not declared in outcomes.signals: {known}")
+    if outcome.group_id:
+        check.add("outcome.signal", "is of one decision; give its decision_id instead of a group")
+    if outcome.quality is not None or outcome.success is not None:
+        check.add("outcome.signal", "means a quality itself; give quality and success without it")

@@ -217,13 +217,20 @@ class Outcome(Value, frozen=True):
     executed_agent_id: str = ""
     explanation: str = ""
     event_time_ms: int = 0
+    group_id: str = ""
+    signal: str = ""
 
 
 class OutcomeReported(Event, frozen=True, tag=True):
-    """An accepted outcome. Its order among others: see routerd.core.outcomes."""
+    """An accepted outcome. Its order among others: see routerd.core.outcomes.
+
+    decision_ids: the open decisions of its group, the oldest first; empty when it is of one
+    decision. A signal stands beside the quality that the configuration made of it.
+    """
 
     outcome: Outcome
     digest: bytes
+    decision_ids: tuple[str, ...] = ()
 
 
 class DecisionsClosed(Event, frozen=True, tag=True):

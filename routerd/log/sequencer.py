@@ -16,9 +16,9 @@ from routerd import __version__
 from routerd.core.answers import Ack, Answer, Candidate, Found
 from routerd.core.apply import apply
 from routerd.core.decide import decide, digest_of, encode_request
-from routerd.core.errors import ErrorReason, RouterError
+from routerd.core.errors import ErrorReason, RouterError, Violation, invalid
 from routerd.core.fingerprint import fingerprint
-from routerd.core.outcomes import current
+from routerd.core.outcomes import current, meant
 from routerd.core.react import react, window_ended
 from routerd.core.reasons import law_of, sentence
 from routerd.core.settings import EngineConfig, engine_part
@@ -130,8 +130,9 @@ class Sequencer:
             facts = {"outcome_id": outcome.outcome_id, "position": str(known[1])}
             raise RouterError(ErrorReason.OUTCOME_CONFLICT, text, metadata=facts)
         self.require_writable()
-        entry = self.state.decisions.get(outcome.decision_id)
         time_ms = self.time_ms(outcome.event_time_ms)
+        names = self._open_group(outcome.group_id, time_ms) if outcome.group_id else ()
+        entry = self.state.decisions.get(names[0] if names else outcome.decision_id)
         if entry is None or window_ended(self.state, entry, time_ms):
             raise self._not_open(outcome.decision_id)
         executed = outcome.executed_agent_id
@@ -141,9 +142,11 @@ class Sequencer:
         if not outcome.outcome_id:
             made = f"{MADE_ID}{self.state.position + 1}"
             outcome = msgspec.structs.replace(outcome, outcome_id=made)
-        position, _ = self.append(OutcomeReported(time_ms, outcome, digest))
+        since_ms = (outcome.event_time_ms or time_ms) - entry.decision.time_ms
+        outcome = meant(outcome, self.state.config.outcomes.signals, since_ms)
+        position, _ = self.append(OutcomeReported(time_ms, outcome, digest, names))
         self.react()
-        return Ack(outcome.outcome_id, position, duplicate=False)
+        return Ack(outcome.outcome_id, position, duplicate=False, decisions=len(names) or 1)
 
     def find(self, name: str) -> Found:
         """A decision by its id, open or closed. Raises DECISION_NOT_FOUND."""
@@ -269,6 +272,22 @@ class Sequencer:
             return None
         event = decode(entry.payload)
         return (entry.position, event) if isinstance(event, Decision) else None
+
+    def _open_group(self, group_id: str, time_ms: int) -> tuple[str, ...]:
+        """The decisions of a group that accept outcomes. Raises GROUP_NOT_FOUND, or too many."""
+        open_ones = tuple(
+            name
+            for name in self.state.groups.get(group_id, ())
+            if not window_ended(self.state, self.state.decisions[name], time_ms)
+        )
+        if not open_ones:
+            text = f"no decision that is open has the group_id {group_id!r}"
+            raise RouterError(ErrorReason.GROUP_NOT_FOUND, text, metadata={"group_id": group_id})
+        most = self.state.config.limits.group_decisions
+        if len(open_ones) > most:
+            text = f"has {len(open_ones)} open decisions; limits.group_decisions is {most}"
+            raise invalid([Violation("outcome.group_id", text)])
+        return open_ones
 
     def _not_open(self, name: str) -> RouterError:
         if self._logged(name) is None:

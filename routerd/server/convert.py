@@ -107,6 +107,8 @@ def outcome_of(
         executed_agent_id=told.executed_agent_id,
         explanation=told.explanation,
         event_time_ms=told.event_time_ms,
+        group_id=told.group_id,
+        signal=told.signal,
     )
 
 
@@ -183,7 +185,10 @@ def estimate(told: Estimate | None) -> types_pb2.Estimate | None:
 def outcome_response(ack: Ack) -> router_pb2.ReportOutcomeResponse:
     """An acknowledgement for the wire."""
     return router_pb2.ReportOutcomeResponse(
-        outcome_id=ack.outcome_id, position=ack.position, duplicate=ack.duplicate
+        outcome_id=ack.outcome_id,
+        position=ack.position,
+        duplicate=ack.duplicate,
+        decisions=ack.decisions,
     )
 
 

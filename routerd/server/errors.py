@@ -27,6 +27,7 @@ STATUS = {
     ErrorReason.FIELD_VIOLATIONS: grpc.StatusCode.INVALID_ARGUMENT,
     ErrorReason.DECISION_NOT_FOUND: grpc.StatusCode.NOT_FOUND,
     ErrorReason.AGENT_NOT_FOUND: grpc.StatusCode.NOT_FOUND,
+    ErrorReason.GROUP_NOT_FOUND: grpc.StatusCode.NOT_FOUND,
     ErrorReason.REQUEST_ID_REUSED: grpc.StatusCode.ALREADY_EXISTS,
     ErrorReason.OUTCOME_CONFLICT: grpc.StatusCode.ALREADY_EXISTS,
     ErrorReason.AGENT_EXISTS: grpc.StatusCode.ALREADY_EXISTS,

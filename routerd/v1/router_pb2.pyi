@@ -115,14 +115,16 @@ class ReportOutcomeRequest(_message.Message):
     def __init__(self, outcome: _Optional[_Union[_types_pb2.Outcome, _Mapping]] = ...) -> None: ...
 
 class ReportOutcomeResponse(_message.Message):
-    __slots__ = ("outcome_id", "position", "duplicate")
+    __slots__ = ("outcome_id", "position", "duplicate", "decisions")
     OUTCOME_ID_FIELD_NUMBER: _ClassVar[int]
     POSITION_FIELD_NUMBER: _ClassVar[int]
     DUPLICATE_FIELD_NUMBER: _ClassVar[int]
+    DECISIONS_FIELD_NUMBER: _ClassVar[int]
     outcome_id: str
     position: int
     duplicate: bool
-    def __init__(self, outcome_id: _Optional[str] = ..., position: _Optional[int] = ..., duplicate: bool = ...) -> None: ...
+    decisions: int
+    def __init__(self, outcome_id: _Optional[str] = ..., position: _Optional[int] = ..., duplicate: bool = ..., decisions: _Optional[int] = ...) -> None: ...
 
 class StreamOutcomesRequest(_message.Message):
     __slots__ = ("outcome", "timeout_ms")

@@ -115,8 +115,8 @@ class RouterServiceServicer(object):
     def ReportOutcome(self, request, context):
         """Tells what came of a decision. What it says is learnt and durable when the answer arrives.
 
-        NOT_FOUND / DECISION_NOT_FOUND, AGENT_NOT_FOUND; FAILED_PRECONDITION / DECISION_EXPIRED; ALREADY_EXISTS /
-        OUTCOME_CONFLICT.
+        NOT_FOUND / DECISION_NOT_FOUND, GROUP_NOT_FOUND, AGENT_NOT_FOUND; FAILED_PRECONDITION / DECISION_EXPIRED;
+        ALREADY_EXISTS / OUTCOME_CONFLICT.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

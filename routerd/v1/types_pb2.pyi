@@ -128,7 +128,7 @@ class Candidate(_message.Message):
     def __init__(self, agent_id: _Optional[str] = ..., probability: _Optional[float] = ..., quality: _Optional[_Union[Estimate, _Mapping]] = ..., cost_usd: _Optional[_Union[Estimate, _Mapping]] = ..., latency_ms: _Optional[_Union[Estimate, _Mapping]] = ..., utility: _Optional[_Union[Estimate, _Mapping]] = ..., exclusion: _Optional[str] = ..., detail: _Optional[str] = ...) -> None: ...
 
 class Outcome(_message.Message):
-    __slots__ = ("outcome_id", "decision_id", "kind", "source", "success", "quality", "cost_usd", "latency_ms", "reported_confidence", "executed_agent_id", "explanation", "event_time_ms")
+    __slots__ = ("outcome_id", "decision_id", "kind", "source", "success", "quality", "cost_usd", "latency_ms", "reported_confidence", "executed_agent_id", "explanation", "event_time_ms", "group_id", "signal")
     OUTCOME_ID_FIELD_NUMBER: _ClassVar[int]
     DECISION_ID_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
@@ -141,6 +141,8 @@ class Outcome(_message.Message):
     EXECUTED_AGENT_ID_FIELD_NUMBER: _ClassVar[int]
     EXPLANATION_FIELD_NUMBER: _ClassVar[int]
     EVENT_TIME_MS_FIELD_NUMBER: _ClassVar[int]
+    GROUP_ID_FIELD_NUMBER: _ClassVar[int]
+    SIGNAL_FIELD_NUMBER: _ClassVar[int]
     outcome_id: str
     decision_id: str
     kind: OutcomeKind
@@ -153,4 +155,6 @@ class Outcome(_message.Message):
     executed_agent_id: str
     explanation: str
     event_time_ms: int
-    def __init__(self, outcome_id: _Optional[str] = ..., decision_id: _Optional[str] = ..., kind: _Optional[_Union[OutcomeKind, str]] = ..., source: _Optional[str] = ..., success: bool = ..., quality: _Optional[float] = ..., cost_usd: _Optional[float] = ..., latency_ms: _Optional[float] = ..., reported_confidence: _Optional[float] = ..., executed_agent_id: _Optional[str] = ..., explanation: _Optional[str] = ..., event_time_ms: _Optional[int] = ...) -> None: ...
+    group_id: str
+    signal: str
+    def __init__(self, outcome_id: _Optional[str] = ..., decision_id: _Optional[str] = ..., kind: _Optional[_Union[OutcomeKind, str]] = ..., source: _Optional[str] = ..., success: bool = ..., quality: _Optional[float] = ..., cost_usd: _Optional[float] = ..., latency_ms: _Optional[float] = ..., reported_confidence: _Optional[float] = ..., executed_agent_id: _Optional[str] = ..., explanation: _Optional[str] = ..., event_time_ms: _Optional[int] = ..., group_id: _Optional[str] = ..., signal: _Optional[str] = ...) -> None: ...

@@ -71,7 +71,7 @@ class Engine:
     def preview(self, **fields: Any) -> Answer:
         return self.sequencer.preview(request_of(fields))
 
-    def report(self, decision_id: str, **fields: Any) -> Ack:
+    def report(self, decision_id: str = "", **fields: Any) -> Ack:
         ack = self.sequencer.report(
             msgspec.convert({"decision_id": decision_id, **fields}, Outcome)
         )

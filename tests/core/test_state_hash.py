@@ -22,6 +22,7 @@ DERIVED = {
     "State.encoder": "config_bytes",
     "State.roster": "config_bytes, registered and arm_of",
     "State.away": "standings",
+    "State.groups": "decisions",
     "Sums.d": "config_bytes",
     "Sums.gamma": "config_bytes",
     "LogNormalCells.gamma": "config_bytes",
@@ -155,6 +156,8 @@ def test_what_is_called_derived_is_derived(kind: str) -> None:
     engine.register("guest", max_concurrency=9)
     engine.set_status("guest", "OFFLINE")
     engine.set_status("zoe", "ONLINE")
+    engine.route(group_id="plan")
+    engine.route(group_id="plan")
     state = engine.state
     config = msgspec.json.decode(state.config_bytes, type=type(state.config))
     assert state.config == config
@@ -163,6 +166,9 @@ def test_what_is_called_derived_is_derived(kind: str) -> None:
     made.roster = Roster((*config.agents, *state.registered.values()), state.arm_of)
     made.away = {a: s for a, s in state.standings.items() if s.status is not AgentStatus.ONLINE}
     assert list(made.away) == ["guest"]
+    named = [(d.decision.query.group_id, name) for name, d in state.decisions.items()]
+    made.groups = {group: {n: None for g, n in named if g == group} for group, _ in named}
+    assert list(made.groups) == ["plan"]
     made.learner = new_learner(config, len(state.arm_of), state.encoder.width)
     made.cost, made.latency = new_cells(config, [None] * len(state.arm_of))
     left_out = set()

@@ -74,7 +74,7 @@ def test_an_outcome_is_learnt_once() -> None:
     name = engine.route().decision_id
     first = engine.sequencer.report(says(name, outcome_id="o", quality=1.0))
     twice = engine.sequencer.report(says(name, outcome_id="o", quality=1.0))
-    assert twice == first._replace(duplicate=True)
+    assert twice == first._replace(duplicate=True, decisions=0)
     engine.sequencer.commit()
     engine.open(**LOGICAL)
     assert engine.report(name, outcome_id="o", quality=1.0) == twice
