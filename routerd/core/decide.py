@@ -53,10 +53,11 @@ def encode_request(state: State, request: Request, request_id: str) -> Query:
 
 def decide(state: State, query: Query, time_ms: int) -> tuple[Decision, View]:
     """One draw from the law that the stages make; the view holds what it was made from."""
-    return decided(View(state, query, time_ms))
+    view = View(state, query, time_ms)
+    return decided(view), view
 
 
-def decided(view: View) -> tuple[Decision, View]:
+def decided(view: View) -> Decision:
     """decide, with a view that perhaps knows some of its estimates already."""
     state, query = view.state, view.query
     ids = state.roster.ids
@@ -70,7 +71,7 @@ def decided(view: View) -> tuple[Decision, View]:
     others = [i for i in order[: ALTERNATIVES + 1] if i != drawn][:ALTERNATIVES]
     routed = routed_index(law, view)
     fallback = others[:1] if routed in (-1, drawn) else [routed]
-    decision = Decision(
+    return Decision(
         time_ms=view.time_ms,
         query=query,
         agent_id=ids[law.eligible[drawn]],
@@ -87,7 +88,6 @@ def decided(view: View) -> tuple[Decision, View]:
         stages=law.stages,
         excluded=law.excluded,
     )
-    return decision, view
 
 
 def routed_index(law: Law, view: View) -> int:

@@ -22,7 +22,7 @@ AT_ONCE = 16
 PLAIN = Preference()
 
 
-def views(state: State, queries: Sequence[Query], time_ms: int) -> list[View]:
+def views(state: State, queries: Sequence[Query], time_ms: int = 0) -> list[View]:
     """The views of at most AT_ONCE queries, with their quality and law where those are shared."""
     made = [View(state, query, time_ms) for query in queries]
     x = np.array([np.frombuffer(query.x) for query in queries])

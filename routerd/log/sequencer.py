@@ -6,7 +6,7 @@ folded anew from what the log holds, and nothing is accepted until recover() suc
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Self
 
@@ -15,7 +15,7 @@ import msgspec
 from routerd import __version__
 from routerd.core.answers import Ack, Answer, Candidate, Found
 from routerd.core.apply import apply
-from routerd.core.decide import decide, digest_of, encode_request
+from routerd.core.decide import decided, digest_of, encode_request
 from routerd.core.errors import ErrorReason, RouterError, Violation, invalid
 from routerd.core.fingerprint import fingerprint
 from routerd.core.outcomes import current, meant
@@ -30,6 +30,7 @@ from routerd.core.values import (
     Decision,
     Outcome,
     OutcomeReported,
+    Query,
     Record,
     Request,
 )
@@ -81,31 +82,33 @@ class Sequencer:
 
     def route(self, request: Request, *, explain: bool = False) -> Answer:
         """Decide once for a request_id; asked again, answer what was answered."""
-        check_request(self.state, request)
-        known = self.state.requests.get(request.request_id)
+        known = self.known(request)
         if known is not None:
-            return self._again(known, self.state.decisions[known], request)
+            return known
+        view = View(self.state, self.query(request, self.state.position + 1), 0)
+        return self.settle(view, request, explain=explain)
+
+    def known(self, request: Request) -> Answer | None:
+        """What was answered to this request; None when it is new and can be decided."""
+        check_request(self.state, request)
+        name = self.state.requests.get(request.request_id)
+        if name is not None:
+            return self._again(name, self.state.decisions[name], request)
         self.require_writable()
-        decision, view = self._decide(request)
+        return None
+
+    def query(self, request: Request, position: int) -> Query:
+        """A new request as the law sees it; without an id it gets one from the position."""
+        return encode_request(self.state, request, request.request_id or f"{MADE_ID}{position}")
+
+    def settle(self, view: View, request: Request, *, explain: bool) -> Answer:
+        """Decide on a new request, now."""
+        view.time_ms = self.time_ms(request.event_time_ms)
+        decision = decided(view)
         position, name = self.append(decision)
         candidates = explained(decision, view) if explain else ()
         self.react()
         return Answer(name, position, decision, candidates, sentence(decision))
-
-    def route_many(self, asked: Iterable[tuple[Request, bool]]) -> list[Answer | RouterError]:
-        """Route several requests, each with whether to explain, in order: answers or refusals.
-
-        Raises READ_ONLY as a whole.
-        """
-        results: list[Answer | RouterError] = []
-        for request, explain in asked:
-            try:
-                results.append(self.route(request, explain=explain))
-            except RouterError as error:
-                if error.reason is ErrorReason.READ_ONLY:
-                    raise
-                results.append(error)
-        return results
 
     def preview(self, request: Request, *, explain: bool = True) -> Answer:
         """What route would answer now, its position included; nothing changes."""
@@ -114,9 +117,12 @@ class Sequencer:
         if known is not None:
             again = self._again(known, self.state.decisions[known], request)
             return again._replace(decision_id="")
-        decision, view = self._decide(request)
+        position = self.state.position + 1
+        time_ms = self.time_ms(request.event_time_ms)
+        view = View(self.state, self.query(request, position), time_ms)
+        decision = decided(view)
         candidates = explained(decision, view) if explain else ()
-        return Answer("", self.state.position + 1, decision, candidates, sentence(decision))
+        return Answer("", position, decision, candidates, sentence(decision))
 
     def report(self, outcome: Outcome) -> Ack:
         """Accept an outcome once for an outcome_id."""
@@ -228,11 +234,6 @@ class Sequencer:
             case "logical":
                 now = self.state.position + 1
         return max(now, self.state.time_ms)
-
-    def _decide(self, request: Request) -> tuple[Decision, View]:
-        request_id = request.request_id or f"{MADE_ID}{self.state.position + 1}"
-        query = encode_request(self.state, request, request_id)
-        return decide(self.state, query, self.time_ms(request.event_time_ms))
 
     def append(self, event: AnyEvent) -> tuple[int, str]:
         """Take the next position, apply, queue."""

@@ -12,6 +12,7 @@ from google.protobuf.message import Message
 from routerd.core.errors import RouterError, Violation, invalid
 from routerd.core.settings import Server
 from routerd.core.validate import check_outcome, check_request
+from routerd.log.batch import route_many
 from routerd.log.sequencer import Sequencer
 from routerd.server import convert
 from routerd.server.errors import message_status
@@ -147,7 +148,7 @@ def routed_batch(sequencer: Sequencer, wire: router_pb2.RouteBatchRequest) -> Ba
             if isinstance(told, RouterError)
             else convert.route_response(told, explain=explain),
         )
-        for (request, explain), told in zip(asked, sequencer.route_many(asked), strict=True)
+        for (request, explain), told in zip(asked, route_many(sequencer, asked), strict=True)
     ]
     return Batch(sequencer.position, router_pb2.RouteBatchResponse(results=results))
 

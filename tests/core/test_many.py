@@ -71,7 +71,7 @@ def together(state: State, several: list[Query]) -> list[Decision | str]:
     made: list[Decision | str] = []
     for view in views(state, several, state.time_ms):
         try:
-            made.append(decided(view)[0])
+            made.append(decided(view))
         except RouterError as error:
             made.append(str(error))
     return made

@@ -1,0 +1,111 @@
+"""A batch writes the very log that its requests write one by one, and answers the same."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from routerd.core.errors import ErrorReason, RouterError
+from routerd.core.many import AT_ONCE
+from routerd.core.values import Request
+from routerd.log.batch import Told, route_many
+from routerd.log.codec import records
+from routerd.router import request_of
+from tests.core.engine import HOUR_MS, START_MS, Engine
+
+CONFIGS: dict[str, dict[str, Any]] = {
+    "plain": {"clock": "logical"},
+    "closing teaches": {
+        "clock": "logical",
+        "limits": {"open_decisions": 20},
+        "outcomes": {"missing_quality": 0.0},
+    },
+    "time forgets": {"clock": "caller", "policy": {"kind": "value", "learner": {"epoch_hours": 2}}},
+    "no room": {
+        "clock": "logical",
+        "agents": [{"id": "large", "max_concurrency": 9}, {"id": "small", "max_concurrency": 9}],
+    },
+    "texts": {"clock": "logical", "features": [{"kind": "text", "size": 8}]},
+}
+
+
+def asked(count: int, clock: str) -> list[Request]:
+    """New and repeated requests, known and new work types, wrong ones, and ones with conditions."""
+    rng = np.random.default_rng(3)
+    made = []
+    for i in range(count):
+        fields: dict[str, Any] = {
+            "work_type": f"w{rng.integers(1 + i // 3)}",
+            "description": f"{i}",
+        }
+        match int(rng.integers(12)):
+            case 0:
+                fields["request_id"] = f"r{rng.integers(5)}"
+            case 1:
+                fields["max_cost_usd"] = -1.0
+            case 2:
+                fields["agent_id"] = str(rng.choice(["large", "nobody"]))
+            case 3:
+                fields["preference"] = {"cost": float(rng.random())}
+            case 4:
+                fields["pool"] = "nowhere"
+            case _:
+                fields["request_id"] = f"q{i}"
+        if clock == "caller":
+            fields["event_time_ms"] = START_MS + i * HOUR_MS // 4
+        made.append(request_of(fields))
+    return made
+
+
+def taught(config: dict[str, Any]) -> Engine:
+    engine = Engine(**config)
+    when = {"event_time_ms": START_MS} if config["clock"] == "caller" else {}
+    for i in range(8):
+        name = engine.route(work_type=f"w{i % 3}", **when).decision_id
+        engine.report(name, quality=i % 4 / 3, cost_usd=0.01, **when)
+    return engine
+
+
+def one_by_one(engine: Engine, requests: list[Request]) -> list[Told]:
+    told: list[Told] = []
+    for request in requests:
+        try:
+            told.append(engine.sequencer.route(request))
+        except RouterError as error:
+            told.append(error)
+    return told
+
+
+def plain(told: list[Told]) -> list[object]:
+    return [str(t) if isinstance(t, RouterError) else t for t in told]
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+@pytest.mark.parametrize("size", [1, 7, AT_ONCE, 90])
+def test_a_batch_is_its_requests_in_order(name: str, size: int) -> None:
+    """Whatever stands in it, and whatever the decisions before set in motion."""
+    config = CONFIGS[name]
+    requests = asked(90, config["clock"])
+    together, alone = taught(config), taught(config)
+    told: list[Told] = []
+    for start in range(0, len(requests), size):
+        batch = [(request, False) for request in requests[start : start + size]]
+        told += route_many(together.sequencer, batch)
+    assert plain(told) == plain(one_by_one(alone, requests))
+    assert together.state.hash() == alone.state.hash()
+    for engine in (together, alone):
+        engine.sequencer.commit()
+    assert list(records(together.log, "default")) == list(records(alone.log, "default"))
+    refused = {t.reason for t in told if isinstance(t, RouterError)}
+    assert ErrorReason.FIELD_VIOLATIONS in refused
+    assert any(isinstance(t, tuple) for t in told)
+
+
+def test_a_batch_on_a_disk_that_failed_is_refused_as_a_whole() -> None:
+    """Nothing is decided while nothing can be written."""
+    engine = taught(CONFIGS["plain"])
+    engine.sequencer.fail()
+    batch = [(request_of({"work_type": "code"}), False)]
+    engine.refused(ErrorReason.READ_ONLY, route_many, engine.sequencer, batch)
