@@ -90,6 +90,26 @@ def stream(data: Recorded, seed: int, conditions: Conditions) -> Stream:
     return Stream(rows[:warm], rows[warm:], *data.visit(seed))
 
 
+def taught_first(first: Recorded, seed: int, on: Stream) -> Stream:
+    """The stream behind all tasks of `first`, which are told in full and in seeded order.
+
+    Rows are those of Recorded.after.
+    """
+    offset = len(first)
+
+    def both(one: Array | None, other: Array | None) -> Array | None:
+        return None if one is None or other is None else np.concatenate([one, other])
+
+    quality, cost_usd, latency_ms = first.visit(seed)
+    return Stream(
+        warm=np.concatenate([first.rows("shuffled", seed), on.warm + offset]),
+        scored=on.scored + offset,
+        quality=np.concatenate([quality, on.quality]),
+        cost_usd=both(cost_usd, on.cost_usd),
+        latency_ms=both(latency_ms, on.latency_ms),
+    )
+
+
 def play(contestant: Contestant, on: Stream, conditions: Conditions) -> Played:
     """Run the contestant over the stream.
 

@@ -133,6 +133,34 @@ class Recorded:
             replicates={},
         )
 
+    def after(self, first: Recorded) -> Recorded:
+        """These tasks behind those of `first`, without a single outcome.
+
+        Raises DataError when not the same agents ran both, or the tasks have other features.
+        """
+        if first.agents != self.agents:
+            told = f"the agents of {first.name} are {', '.join(first.agents[:10])}"
+            raise DataError(f"{self.name}: {told}; they must be {', '.join(self.agents[:10])}")
+        if first.number_names != self.number_names:
+            raise DataError(f"{self.name}: the tasks of {first.name} have other numbers")
+
+        def both(one: Array | None, other: Array | None) -> Array | None:
+            return None if one is None or other is None else np.concatenate([one, other])
+
+        nothing = np.full((len(first) + len(self), len(self.agents)), np.nan)
+        return replace(
+            self.blind(),
+            task_ids=first.task_ids + self.task_ids,
+            domain=first.domain + self.domain,
+            text=first.text + self.text,
+            quality=nothing,
+            cost_usd=None if self.cost_usd is None or first.cost_usd is None else nothing,
+            latency_ms=None if self.latency_ms is None or first.latency_ms is None else nothing,
+            time_ms=both(first.time_ms, self.time_ms),
+            numbers=both(first.numbers, self.numbers),
+            file_rank=None,
+        )
+
     def visit(self, seed: int) -> tuple[Array, Array | None, Array | None]:
         """Quality, cost and latency of one visit to every cell: one replicate, by seeded hash."""
         if not self.replicates:

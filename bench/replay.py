@@ -17,7 +17,16 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from bench import baselines, curves
-from bench.contest import Conditions, Contestant, Factory, Played, Skipped, play, stream
+from bench.contest import (
+    Conditions,
+    Contestant,
+    Factory,
+    Played,
+    Skipped,
+    play,
+    stream,
+    taught_first,
+)
 from bench.recorded import Array, DataError, Recorded, Rows, utility
 from bench.references import references
 from bench.stats import bootstrap_ci
@@ -31,11 +40,12 @@ Told = Callable[[int, int, str], None]
 
 
 class Run(NamedTuple):
-    """One policy on the stream of one seed."""
+    """One policy on the stream of one seed. first: tasks that it is told in full before."""
 
     data: Recorded
     policy: str
     seed: int
+    first: Recorded | None = None
 
 
 def default_names() -> list[str]:
@@ -64,12 +74,14 @@ def enter(run: Run, conditions: Conditions) -> Contestant:
 
     Raises DataError for an unknown name, Skipped when it cannot take part, ConfigErrors.
     """
-    data, name, seed = run
+    data, name, seed, first = run
+    if name in baselines.INFORMED:
+        if first is not None:
+            raise Skipped(f"it is fitted to the outcomes, so {first.name} would tell it nothing")
+        return baselines.INFORMED[name](data, conditions.cost_weight, seed)
+    data = data.blind() if first is None else data.after(first)
     if conditions.order != "time":
         data = replace(data, time_ms=None)
-    if name in baselines.INFORMED:
-        return baselines.INFORMED[name](data, conditions.cost_weight, seed)
-    data = data.blind()
     if name in baselines.POLICIES:
         return baselines.POLICIES[name](data, conditions.cost_weight, seed)
     if name.endswith(OWN_SUFFIXES):
@@ -86,7 +98,10 @@ def enter(run: Run, conditions: Conditions) -> Contestant:
 def run_one(run: Run, conditions: Conditions) -> Played:
     """One run on one thread, so that its bits do not depend on how many run beside it."""
     with one_thread():
-        return play(enter(run, conditions), stream(run.data, run.seed, conditions), conditions)
+        on = stream(run.data, run.seed, conditions)
+        if run.first is not None:
+            on = taught_first(run.first, run.seed, on)
+        return play(enter(run, conditions), on, conditions)
 
 
 def one_thread() -> AbstractContextManager[Any]:
@@ -103,6 +118,7 @@ def replay(
     seeds: int | Sequence[int] = 20,
     conditions: Conditions | None = None,
     *,
+    first: Recorded | None = None,
     jobs: int = 1,
     curves_file: Path | None = None,
     told: Told | None = None,
@@ -110,7 +126,8 @@ def replay(
     """results.json: every named policy on every data set under every seed.
 
     names: of policies, of groups of them, or of YAML files. A whole number of seeds are those from
-    0. Tasks that some agent never ran are left out and counted. Raises DataError, ConfigErrors.
+    0. first: tasks told in full before each stream. Tasks that some agent never ran are left out
+    and counted. Raises DataError, ConfigErrors.
     """
     conditions = conditions or Conditions()
     seeds = list(range(seeds)) if isinstance(seeds, int) else list(seeds)
@@ -119,8 +136,10 @@ def replay(
     datasets = [data.complete() for data in datasets]
     if len({data.name for data in datasets}) < len(datasets):
         raise DataError("two data sets have one name: rename a file, or replay them one by one")
-    entered, skipped = admitted(datasets, names, seeds[0], conditions)
-    runs = [Run(data, name, seed) for data, name in entered for seed in seeds]
+    first = None if first is None else first.complete()
+    entries = [Run(data, name, seeds[0], first) for data in datasets for name in names]
+    entered, skipped = admitted(entries, conditions)
+    runs = [run._replace(seed=seed) for run in entered for seed in seeds]
     played = all_played(runs, conditions, jobs)
     found: list[dict[str, Any]] = []
     with curves.writer(curves_file) if curves_file else nullcontext() as file:
@@ -140,24 +159,24 @@ def replay(
         "runs": found,
         "references": [references(data, conditions.cost_weight) for data in datasets],
         "skipped": skipped,
-        "conditions": conditions._asdict(),
+        "conditions": conditions._asdict() | {"warm_from": first and first.name},
     }
 
 
 def admitted(
-    datasets: Sequence[Recorded], names: Sequence[str], seed: int, conditions: Conditions
-) -> tuple[list[tuple[Recorded, str]], list[dict[str, str]]]:
+    entries: Sequence[Run], conditions: Conditions
+) -> tuple[list[Run], list[dict[str, str]]]:
     """Who takes part where, and who does not and why. Finds every error before the first run."""
-    entered: list[tuple[Recorded, str]] = []
+    entered: list[Run] = []
     skipped: list[dict[str, str]] = []
-    for data in datasets:
-        stream(data, seed, conditions)
-        for name in names:
-            try:
-                enter(Run(data, name, seed), conditions)
-                entered.append((data, name))
-            except Skipped as why:
-                skipped.append({"dataset": data.name, "policy": name, "reason": str(why)})
+    for run in entries:
+        stream(run.data, run.seed, conditions)
+        try:
+            enter(run, conditions)
+            entered.append(run)
+        except Skipped as why:
+            skip = {"dataset": run.data.name, "policy": run.policy, "reason": str(why)}
+            skipped.append(skip)
     return entered, skipped
 
 

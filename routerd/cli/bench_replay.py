@@ -43,6 +43,11 @@ def listed(value: str | None) -> list[str] | None:
     help="Share of the tasks told in full before the stream starts.",
 )
 @click.option(
+    "--warm-from",
+    metavar="FILE",
+    help="Recorded tasks of the same agents, told in full before each stream.",
+)
+@click.option(
     "--order",
     type=click.Choice(["shuffled", "file", "time"]),
     default="shuffled",
@@ -68,6 +73,7 @@ def replay(
     agents: str | None,
     policies: str | None,
     seeds: int,
+    warm_from: str | None,
     jobs: int,
     out: Path,
     as_json: bool,
@@ -88,12 +94,14 @@ def replay(
     conditions["budget_usd"] = conditions.pop("budget")
     try:
         datasets = [load(file, listed(agents)) for file in files]
+        first = None if warm_from is None else load(warm_from, listed(agents))
         with progress() as told:
             results = run(
                 datasets,
                 listed(policies),
                 seeds,
                 Conditions(**conditions),
+                first=first,
                 jobs=jobs,
                 curves_file=file_beside(out),
                 told=told,
@@ -140,7 +148,8 @@ def heading(run: dict[str, Any], conditions: dict[str, Any]) -> str:
     return (
         f"{run['dataset']}: {run['n_tasks']:,} tasks, {run['n_agents']} agents, "
         f"{run['n_seeds']} seeds, order {conditions['order']}, "
-        "utility = quality"
+        + (f"warm from {conditions['warm_from']}, " if conditions["warm_from"] else "")
+        + "utility = quality"
         + (f" - {weight:g} x USD" if weight else "")
         + (f"; {left_out:,} tasks left out that some agent never ran" if left_out else "")
     )

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from bench import baselines, curves
-from bench.contest import Conditions, play, stream
+from bench.contest import Conditions, play, stream, taught_first
 from bench.recorded import Cell, DataError, Recorded, order
 from bench.references import folds, held_out_choices
 from bench.replay import Run, enter, replay, run_one
@@ -232,3 +232,38 @@ def test_curves_are_the_running_sums_of_the_run(suffix: str, tmp_path: Path) -> 
         assert found["regret_oracle"][row] == pytest.approx((u[:step].max(axis=1) - mine).sum())
         assert list(found["picks"][row]) == np.bincount(arms[:step], minlength=3).tolist()
     assert found["step"][at[-1]] == 700
+
+
+def test_a_warm_start_from_other_tasks_tells_them_in_full_and_first() -> None:
+    """Every cell of every task of the other set, then the stream as it is without a warm start."""
+    first, data = replace(made(7, seed=2), name="earlier"), made(20)
+    on = taught_first(first, 3, stream(data, 3, Conditions()))
+    witness = Witness(3)
+    play(witness, on, Conditions())
+    warm = [call[1:] for call in witness.calls[: 7 * 3]]
+    assert first.cost_usd is not None
+    assert warm == [
+        ("learn", i, k, first.quality[i, k], first.cost_usd[i, k], None)[1:]
+        for i in order(7, 3).tolist()
+        for k in range(3)
+    ]
+    chosen = [call[1] for call in witness.calls[7 * 3 :] if call[0] == "choose"]
+    assert chosen == [7 + i for i in order(20, 3).tolist()]
+
+
+def test_a_warm_start_from_other_tasks_pays_and_is_scored_on_the_stream_alone() -> None:
+    """Who was told of like tasks errs less; the informed policies sit it out, by name."""
+    first, data = replace(made(60, seed=2), name="earlier"), made(40)
+    cold = replay(data, ["default", "static"], 5, Conditions(cost_weight=2.0))
+    warm = replay(data, ["default", "static"], 5, Conditions(cost_weight=2.0), first=first)
+    (before, _), (after,) = cold["runs"], warm["runs"]
+    assert after["utility_mean"] > before["utility_mean"]
+    assert (after["n_tasks"], warm["references"]) == (40, cold["references"])
+    assert [skip["policy"] for skip in warm["skipped"]] == ["static"]
+    assert warm["conditions"]["warm_from"] == "earlier"
+
+
+def test_a_warm_start_needs_the_same_agents() -> None:
+    """Outcomes of others say nothing of these."""
+    with pytest.raises(DataError, match="the agents of made are"):
+        replay(made(), ["default"], 1, first=made(agents=4))
