@@ -20,6 +20,7 @@ from bisect import bisect_right
 from itertools import accumulate
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import ndtr, owens_t
 
 from learners.base import Array
@@ -58,6 +59,9 @@ _RIVALS = ((0, 1, 2), (1, 2, 0), (2, 0, 1), (0, 2, 1), (1, 0, 2), (2, 1, 0))
 # Stands in for a lead of zero, in units of the largest sd.
 _TINY = 1e-150
 
+# So many arms have a closed form.
+_CLOSED = 3
+
 # The closed form of three arms needs two sds above this share of the largest.
 _NARROW = 1e-8
 
@@ -93,43 +97,60 @@ def win_probabilities(mean: Array, sd: Array) -> Array:
     low, contends = _contenders(means, sds)
     if len(contends) == len(means):
         return _integrate(mean - low, sd, _step(sds))
-    means, sds = [means[k] for k in contends], [sds[k] for k in contends]
-    part = _closed(means, sds)
-    if part is None:
-        part = _integrate(np.array(means) - low, np.array(sds), _step(sds))
     law = np.zeros(mean.size)
-    law[contends] = part
+    law[contends] = _among([means[k] for k in contends], [sds[k] for k in contends], low)
     return law
 
 
 def laws(mean: Array, sd: Array) -> Array:
     """win_probabilities of every row, with the same bits; shapes (n, K). Raises as it does.
 
-    Rows with equally many contenders are integrated at once.
+    Rows with equally many contenders are integrated together.
     """
+    if mean.shape[1] <= _CLOSED or mean.shape[1] >= _CROWD:
+        return np.array([win_probabilities(*row) for row in zip(mean, sd, strict=True)])
+    if not np.isfinite(mean + sd).all() or (sd < 0.0).any():
+        raise ValueError("need finite means and sds, sd >= 0")
     made = np.zeros(mean.shape)
-    alike: dict[tuple[int, int], list[tuple[int, list[int], float]]] = {}
-    for row, (means, sds) in enumerate(zip(mean.tolist(), sd.tolist(), strict=True)):
-        law = _closed(means, sds)
-        if law is not None:
-            made[row] = law
-            continue
-        low, contends = _contenders(means, sds)
-        if len(contends) < len(means):
-            means, sds = [means[k] for k in contends], [sds[k] for k in contends]
-            law = _closed(means, sds)
-        if law is not None:
-            made[row, contends] = law
-        elif len(contends) >= _CROWD:
-            made[row, contends] = _integrate(np.array(means) - low, np.array(sds), 1)
-        else:
-            alike.setdefault((len(contends), _step(sds)), []).append((row, contends, low))
-    for (_, step), members in alike.items():
-        for start in range(0, len(members), _AT_ONCE):
-            rows, arms, lows = zip(*members[start : start + _AT_ONCE], strict=True)
-            index = np.array(rows)[:, None], np.array(arms)
-            made[index] = _integrate(mean[index] - np.array(lows)[:, None], sd[index], step)
+    low, beats = _contending(mean, sd)
+    counts = _sum_along(beats, 1)
+    for count in sorted(set(counts.tolist())):
+        rows = np.flatnonzero(counts == count)
+        at = rows[:, None], beats[rows].nonzero()[1].reshape(-1, count)
+        made[at] = _laws_of_contenders(mean[at], sd[at], low[rows])
     return made
+
+
+def _contending(mean: Array, sd: Array) -> tuple[Array, NDArray[np.bool_]]:
+    """_contenders of every row: low (n,), and whether each arm contends (n, K)."""
+    each, lows = np.arange(len(mean)), mean - _REACH * sd
+    surest = lows.argmax(1)
+    top, wide = mean[each, surest][:, None], (sd[each, surest] ** 2)[:, None]
+    near = (top - mean) * (top - mean) <= _REACH * _REACH * (sd * sd + wide)
+    return lows[each, surest], near | (mean >= top)
+
+
+def _laws_of_contenders(mean: Array, sd: Array, low: Array) -> Array:
+    """The laws of rows in which all contend, (n, k)."""
+    laws = np.empty(mean.shape)
+    if mean.shape[1] <= _CLOSED:
+        for row, at in enumerate(low.tolist()):
+            laws[row] = _among(mean[row].tolist(), sd[row].tolist(), at)
+        return laws
+    steps = np.array([_step(sds) for sds in sd.tolist()])
+    from_low = mean - low[:, None]
+    for step in (1, 2):
+        rows = np.flatnonzero(steps == step)
+        for start in range(0, rows.size, _AT_ONCE):
+            few = rows[start : start + _AT_ONCE]
+            laws[few] = _integrate(from_low[few], sd[few], step)
+    return laws
+
+
+def _among(mean: list[float], sd: list[float], low: float) -> Array:
+    """The law of contenders alone."""
+    law = _closed(mean, sd)
+    return _integrate(np.array(mean) - low, np.array(sd), _step(sd)) if law is None else law
 
 
 def _closed(mean: list[float], sd: list[float]) -> Array | None:

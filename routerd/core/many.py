@@ -16,7 +16,7 @@ from routerd.core.state import State
 from routerd.core.values import Preference, Query
 from routerd.core.view import View
 
-AT_ONCE = 16
+AT_ONCE = 64
 """Queries whose arrays fit a processor's nearer caches together."""
 
 PLAIN = Preference()
