@@ -5,7 +5,7 @@ What a page shows is run when it is one of these:
     ```yaml whose first line is `# NAME`      the file NAME is written
     ```python                                 a program
     ```sh, or an indented line `routerd ...`  commands, a line at a time; `routerd serve` goes on
-                                              running until the page ends
+                                              running until the next one, or until the page ends
 
 DECISION_ID stands for the decision that was shown last. The daemon's port is a free one.
 """
@@ -56,6 +56,7 @@ class Reader:
 
     def __init__(self, home: Path) -> None:
         self.home = home
+        (home / "proto").symlink_to(ROOT / "proto")
         self.decision_id = ""
         self.daemons: list[subprocess.Popen[str]] = []
         with socket.create_server(("127.0.0.1", 0)) as server:
@@ -101,7 +102,8 @@ class Reader:
         return done.stdout
 
     def serve(self, line: str) -> None:
-        """Start a daemon; return when it accepts calls."""
+        """Start a daemon in place of the one before; return when it accepts calls."""
+        self.leave()
         daemon = subprocess.Popen(
             ["sh", "-c", f"exec {line}"],
             cwd=self.home,
@@ -116,11 +118,13 @@ class Reader:
             raise AssertionError(daemon.communicate()[1])
 
     def leave(self) -> None:
-        """Ctrl-C on every daemon: each ends well."""
-        for daemon in self.daemons:
+        """Ctrl-C on the daemon that runs: it ends well."""
+        while self.daemons:
+            daemon = self.daemons[-1]
             daemon.send_signal(signal.SIGINT)
             _, told = daemon.communicate(timeout=20)
             assert daemon.returncode == 0, told
+            self.daemons.remove(daemon)
 
 
 def environment(home: Path, port: str) -> dict[str, str]:

@@ -38,7 +38,9 @@ class Report:
     @property
     def key(self) -> str:
         """Reports with the same key are sent one after the other."""
-        return self.decision.request_id if self.decision else self.outcome.decision_id
+        if self.decision is not None:
+            return self.decision.request_id
+        return self.outcome.decision_id or self.outcome.group_id
 
     @property
     def unheard(self) -> Decision | None:

@@ -47,6 +47,8 @@ class Told(TypedDict, total=False):
     executed_agent_id: str
     explanation: str
     event_time_ms: int
+    group_id: str
+    signal: str
 
 
 def request_of(task: TaskLike | None, conditions: Conditions) -> router_pb2.RouteRequest:

@@ -106,8 +106,8 @@ class Client:
         assert isinstance(found, audit_pb2.GetDecisionResponse)
         return found.decision
 
-    def report(self, decision: Decision | str, **told: Unpack[Told]) -> str:
-        """Queue an outcome of a decision, given itself or by its id; the outcome's id.
+    def report(self, decision: Decision | str = "", **told: Unpack[Told]) -> str:
+        """Queue an outcome of a decision, given itself or by its id, or of a group; its own id.
 
         It is sent in the background, and again until the daemon has it.
         """

@@ -43,7 +43,7 @@ class Threaded:
     async def decision(self, decision_id: str) -> audit_pb2.DecisionRecord:
         return await asyncio.to_thread(self._client.decision, decision_id)
 
-    async def report(self, decision: Decision | str, **told: Any) -> str:
+    async def report(self, decision: Decision | str = "", **told: Any) -> str:
         return await asyncio.to_thread(self._client.report, decision, **told)
 
     async def flush(self, timeout_s: float = 10.0) -> bool:

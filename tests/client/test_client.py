@@ -124,6 +124,16 @@ async def test_outcomes_of_a_decision_arrive_in_order(kind: Kind, running: Runni
     assert (found.outcome.quality, found.outcome.reports) == (0.9, 11)
 
 
+async def test_a_group_is_rated_as_a_whole(kind: Kind, running: Running) -> None:
+    """What is known of a whole plan is reported without naming its decisions."""
+    async with kind(address(running)) as client:
+        steps = [await client.route({"group_id": "plan"}) for _ in range(3)]
+        await client.report(group_id="plan", quality=0.8)
+        assert await client.flush()
+        found = [await client.decision(step.decision_id) for step in steps]
+    assert [record.outcome.quality for record in found] == [0.8] * 3
+
+
 async def test_a_preview_leaves_no_trace(kind: Kind, running: Running) -> None:
     """The same request then gets the same agent."""
     async with kind(address(running)) as client:
