@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import Any
 
 import click
@@ -19,6 +20,7 @@ from routerd.cli.output import json_option, say_json
 @click.option("--cost-usd", type=float)
 @click.option("--latency-ms", type=float)
 @click.option("--executed-agent", default="", help="The agent that really ran, if another did.")
+@click.option("--explanation", default="", help="Why, for the audit: a failure, another agent.")
 @click.option("--retract", is_flag=True, help="Take back what this source has said so far.")
 @click.option("--source", default="", help="Who says so, for example ci or reviewer.")
 @click.option("--outcome-id", default="", help="Idempotency key.")
@@ -37,6 +39,8 @@ def outcome(executed_agent: str, retract: bool, as_json: bool, address: str, **t
     wire = ReportOutcomeRequest(
         outcome=Outcome(kind=kind, executed_agent_id=executed_agent, **told)
     )
+    # A key of its own: a lost connection is asked again without learning twice.
+    wire.outcome.outcome_id = wire.outcome.outcome_id or str(uuid.uuid4())
     with connected(address) as channel:
         ack = RouterServiceStub(channel).ReportOutcome(wire, timeout=TIMEOUT_S)
     if as_json:

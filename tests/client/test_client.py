@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import sys
 from collections.abc import Callable
 
 import pytest
@@ -21,7 +22,7 @@ from routerd.client.decision import reason_word
 from routerd.client.routing import Conditions, Told
 from routerd.v1 import router_pb2, types_pb2
 from tests.client.harness import AnyClient, address
-from tests.server.harness import Running
+from tests.server.harness import PATIENCE_S, Running
 
 CODE = {"work_type": "code", "description": "fix the login bug"}
 
@@ -178,6 +179,27 @@ async def test_an_outcome_that_is_refused_is_counted_and_logged(
         assert (await client.decision(decision.decision_id)).outcome.quality == 0.5
     assert "DECISION_NOT_FOUND" in caplog.text
     assert "FIELD_VIOLATIONS" in caplog.text
+
+
+FORGETFUL = """
+import sys
+from routerd.client import Client
+client = Client(sys.argv[1])
+decision = client.route({"work_type": "code"})
+client.report(decision, quality=0.5)
+print(decision.decision_id)
+"""
+
+
+async def test_a_program_that_forgets_to_close_loses_nothing(running: Running) -> None:
+    """A script that ends right after its last report has reported it."""
+    script = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", FORGETFUL, address(running), stdout=asyncio.subprocess.PIPE
+    )
+    told, _ = await asyncio.wait_for(script.communicate(), PATIENCE_S)
+    assert script.returncode == 0
+    found = await running.client.decision(told.decode().strip())
+    assert found.outcome.quality == 0.5
 
 
 def test_both_clients_have_the_same_methods() -> None:
