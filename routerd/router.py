@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import msgspec
 
 from routerd.clock import wall_clock
-from routerd.config import load, parse
-from routerd.core.answers import Ack, Answer, Found
-from routerd.core.errors import ErrorReason, RouterError
-from routerd.core.settings import Config
-from routerd.core.values import Outcome, Request, Task
+from routerd.config import ConfigErrors, load, parse, parse_agent
+from routerd.core.answers import Ack, Answer, Found, Listed, Profile
+from routerd.core.errors import ErrorReason, RouterError, Violation, invalid
+from routerd.core.settings import Agent, Config
+from routerd.core.validate import MAX_PAGE_SIZE
+from routerd.core.values import AgentStatus, Listing, Outcome, Request, Task
 from routerd.log.base import Log, LogUnavailable
 from routerd.log.memory import MemoryLog
+from routerd.log.registry import Registry
 from routerd.log.sequencer import Sequencer
 from routerd.log.sqlite import SqliteLog
+
+T = TypeVar("T")
 
 TASK_FIELDS = frozenset(Task.__struct_fields__)
 
@@ -42,6 +47,7 @@ class Router:
         self._log = log
         self._lock = threading.Lock()
         self._sequencer = Sequencer.open(log, config, wall_clock())
+        self._registry = Registry(self._sequencer)
 
     @classmethod
     def open(
@@ -78,6 +84,36 @@ class Router:
             self._make_durable(platter=True)
             return ack
 
+    def register(self, agent_id: str, definition: Mapping[str, Any] | None = None) -> Listed:
+        """Take an agent in, defined as in a configuration file but for its id."""
+        agent = agent_of(agent_id, definition or {})
+        return self._change(lambda: self._registry.register(agent))
+
+    def update(
+        self,
+        agent_id: str,
+        definition: Mapping[str, Any] | None = None,
+        status: AgentStatus | None = None,
+    ) -> Listed:
+        """Replace an agent's whole definition, set its status, or both."""
+        agent = None if definition is None else agent_of(agent_id, definition)
+        return self._change(lambda: self._registry.update(agent_id, agent, status))
+
+    def deregister(self, agent_id: str) -> None:
+        """Let an agent go; what it learnt is kept for its return."""
+        self._change(lambda: self._registry.deregister(agent_id))
+
+    def agents(self, listing: Listing | None = None, **filters: Any) -> tuple[Listed, ...]:
+        """The agents of a listing, given whole or as its fields, a page of them at most."""
+        with self._lock:
+            asked = listing or Listing(**{"page_size": MAX_PAGE_SIZE, **filters})
+            return self._registry.page(asked).agents
+
+    def profile(self, agent_id: str) -> Profile:
+        """What an agent has shown that it can do, in all its work and in each work type."""
+        with self._lock:
+            return self._registry.profile(agent_id)
+
     def find(self, decision_id: str) -> Found:
         """A decision and what came of it."""
         with self._lock:
@@ -91,6 +127,14 @@ class Router:
     def close(self) -> None:
         with self._lock:
             self._log.close()
+
+    def _change(self, change: Callable[[], T]) -> T:
+        """Do what changes the registry; it survives power loss."""
+        with self._lock:
+            self._sequencer.recover()
+            done = change()
+            self._make_durable(platter=True)
+            return done
 
     def _make_durable(self, *, platter: bool) -> None:
         try:
@@ -111,6 +155,14 @@ class Router:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def agent_of(agent_id: str, definition: Mapping[str, Any]) -> Agent:
+    """A typed agent. Raises FIELD_VIOLATIONS with everything that is wrong in it."""
+    try:
+        return parse_agent({**definition, "id": agent_id})
+    except ConfigErrors as errors:
+        raise invalid([Violation(path, told) for path, told in errors.errors]) from None
 
 
 def request_of(fields: dict[str, Any]) -> Request:

@@ -69,14 +69,17 @@ def test_the_readme_shows_a_whole_life(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not BUF, reason="buf is neither on the path nor in .venv: `make check` gets it")
-def test_buf_curl_by_reflection_alone_routes_reports_and_reads_the_audit(tmp_path: Path) -> None:
+def test_buf_curl_by_reflection_alone_registers_routes_reports_and_reads_the_audit(
+    tmp_path: Path,
+) -> None:
     """README's commands need no file of the contract, and the audit shows what they did."""
     with reader(tmp_path) as someone:
         (by_reflection,) = filter(uses_buf, blocks(README))
         for block in (*blocks(README)[:3], by_reflection):
             told = someone.follow(block)
     answers = [json.loads(part) for part in re.findall(r"^\{.*?^\}", told, re.M | re.S)]
-    routed, _, found = answers
+    registered, routed, _, found = answers
+    assert registered["agent"]["source"] == "AGENT_SOURCE_RPC"
     record = found["decision"]
     assert record["decisionId"] == routed["decisionId"]
     assert record["requestId"] == "job-17"

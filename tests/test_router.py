@@ -11,7 +11,7 @@ import pytest
 from routerd import Router
 from routerd.config import ConfigErrors, parse
 from routerd.core.errors import ErrorReason, RouterError
-from routerd.core.values import Outcome, Request, Task
+from routerd.core.values import AgentSource, AgentStatus, Outcome, Request, Task
 from routerd.log.base import LogUnavailable
 from routerd.log.fold import fold
 from routerd.log.sqlite import SqliteLog
@@ -176,4 +176,32 @@ def test_a_real_disk_that_refuses_writes_is_recovered_from(tmp_path: Path) -> No
         final = router.state_hash()
     log = SqliteLog.open(tmp_path, read_only=True)
     assert verify(log).state_hashes == {"default": final}
+    log.close()
+
+
+def test_agents_come_and_go_in_process(tmp_path: Path) -> None:
+    """The registry is the daemon's: by the same rules, on the same log."""
+    with Router.open(CONFIG, tmp_path) as router:
+        told = router.register("guest", {"pool": "paid", "max_concurrency": 1})
+        assert (told.source, told.agent.pool) == (AgentSource.RPC, "paid")
+        answer = router.route(pool="paid")
+        assert answer.decision.agent_id == "guest"
+        refused(ErrorReason.NO_ELIGIBLE_AGENT, router, "route", pool="paid")
+        router.report(decision_id=answer.decision_id, success=True)
+        assert router.profile("guest").overall.outcomes == 1
+        router.update("guest", {"pool": "free"}, AgentStatus.OFFLINE)
+        wrong = refused(
+            ErrorReason.FIELD_VIOLATIONS, router, "register", agent_id="a b", definition={"x": 1}
+        )
+        assert [v.field for v in wrong.violations] == ["id", "x"]
+        refused(ErrorReason.AGENT_IS_CONFIGURED, router, "deregister", agent_id="small")
+    with Router.open(CONFIG, tmp_path) as router:
+        (guest,) = router.agents(source=AgentSource.RPC)
+        assert (guest.agent.pool, guest.status) == ("free", AgentStatus.OFFLINE)
+        router.deregister("guest")
+        assert [told.agent.id for told in router.agents()] == ["large", "small"]
+        before = router.state_hash()
+    log = SqliteLog.open(tmp_path, read_only=True)
+    assert fold(log, "default").hash() == before
+    assert verify(log).mismatches == ()
     log.close()

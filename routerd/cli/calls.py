@@ -20,7 +20,7 @@ ADDRESS = "127.0.0.1:7450"
 TIMEOUT_S = 10.0
 
 WAYS_OUT = {
-    "AGENT_NOT_FOUND": "the agents are those of the daemon's configuration",
+    "AGENT_NOT_FOUND": "`routerd agents` lists those that there are",
     "REQUEST_ID_REUSED": "use another --request-id, or repeat the first request unchanged",
     "OUTCOME_CONFLICT": "use another --outcome-id, or repeat the first outcome unchanged",
     "DRAINING": "try again when the daemon is back",

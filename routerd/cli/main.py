@@ -8,11 +8,13 @@ from __future__ import annotations
 import click
 
 from routerd import __version__
+from routerd.cli.agents import agents
 from routerd.cli.bench import bench
 from routerd.cli.check_config import check_config
 from routerd.cli.decision import decision
 from routerd.cli.demo import demo
 from routerd.cli.outcome import outcome
+from routerd.cli.profile import profile
 from routerd.cli.project import project
 from routerd.cli.prove import prove
 from routerd.cli.route import preview, route
@@ -37,6 +39,8 @@ COMMANDS = (
     preview,
     outcome,
     decision,
+    agents,
+    profile,
     verify,
     project,
     check_config,

@@ -33,6 +33,14 @@ class Exit(IntEnum):
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 
 
+def key_values(_: click.Context, __: click.Parameter, pairs: tuple[str, ...]) -> dict[str, str]:
+    """The callback of an option that may be given several times, each as key=value."""
+    for pair in pairs:
+        if "=" not in pair:
+            raise click.BadParameter(f"{pair!r} is not of the form key=value")
+    return {key: value for key, _, value in (pair.partition("=") for pair in pairs)}
+
+
 class Failed(click.ClickException):
     """Ends a command with a sentence on stderr and an exit code."""
 

@@ -9,19 +9,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from routerd.cli.calls import TIMEOUT_S, address_option, connected, in_json
-from routerd.cli.output import Failed, console, facts, json_option, say_json, table
+from routerd.cli.output import Failed, console, facts, json_option, key_values, say_json, table
 
 if TYPE_CHECKING:
     from rich.table import Table
 
     from routerd.v1 import router_pb2, types_pb2
-
-
-def _labels(_: click.Context, __: click.Parameter, pairs: tuple[str, ...]) -> dict[str, str]:
-    for pair in pairs:
-        if "=" not in pair:
-            raise click.BadParameter(f"{pair!r} is not of the form key=value")
-    return {key: value for key, _, value in (pair.partition("=") for pair in pairs)}
 
 
 _OPTIONS = (
@@ -32,7 +25,7 @@ _OPTIONS = (
         "--label",
         "labels",
         multiple=True,
-        callback=_labels,
+        callback=key_values,
         metavar="KEY=VALUE",
         help="A fact for static routes and features.",
     ),

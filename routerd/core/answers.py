@@ -89,6 +89,29 @@ class Page(NamedTuple):
     position: int
 
 
+class CapabilityRecord(NamedTuple):
+    """What an agent has shown in a work type; a mean is None where nothing was reported.
+
+    work_type: empty for tasks without one, or for all. last_ms: when it was last chosen; 0: never.
+    """
+
+    work_type: str
+    outcomes: int
+    mean_quality: float | None
+    mean_cost_usd: float | None
+    mean_latency_ms: float | None
+    last_ms: int
+    cue: str
+
+
+class Profile(NamedTuple):
+    """What an agent has shown in all of its work, and in each work type of it."""
+
+    agent_id: str
+    overall: CapabilityRecord
+    records: tuple[CapabilityRecord, ...]
+
+
 class Logged(NamedTuple):
     """The last position of a call that tells nothing else."""
 

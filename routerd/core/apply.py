@@ -17,7 +17,7 @@ from routerd.core.registry import (
 )
 from routerd.core.settings import EmbeddingFeature, EngineConfig, TextFeature
 from routerd.core.state import Credit, OpenDecision, State, new_cells, new_learner
-from routerd.core.tally import Tally
+from routerd.core.tally import COST, LATENCY, QUALITY, Tally
 from routerd.core.values import (
     AgentDeregistered,
     AgentRegistered,
@@ -169,8 +169,10 @@ def move_credit(state: State, entry: OpenDecision, credit: Credit) -> None:
         same_arm = held.arm == other.arm
         if held.quality is not None and not (same_arm and held.quality == other.quality):
             state.learner.observe(held.arm, x, held.quality, weight, epoch)
-            state.tally.observed(held.arm, held.quality, weight)
+            state.tally.observed(held.arm, cell, QUALITY, held.quality, weight)
         if held.cost_usd is not None and not (same_arm and held.cost_usd == other.cost_usd):
             state.cost.observe(held.arm, cell, held.cost_usd, weight, epoch)
+            state.tally.observed(held.arm, cell, COST, held.cost_usd, weight)
         if held.latency_ms is not None and not (same_arm and held.latency_ms == other.latency_ms):
             state.latency.observe(held.arm, cell, held.latency_ms, weight, epoch)
+            state.tally.observed(held.arm, cell, LATENCY, held.latency_ms, weight)

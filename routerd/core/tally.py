@@ -1,6 +1,6 @@
-"""Plain counts for each agent and work type, which the static policies read.
+"""Plain counts for each agent and work type, which static policies and capability profiles read.
 
-runs and quality are sums: they can be taken back. The times are marks: they follow the log.
+Counts and totals are sums: they can be taken back. The times are marks: they follow the log.
 """
 
 from __future__ import annotations
@@ -11,15 +11,20 @@ from learners.base import Array
 
 RECENT = 10
 NEVER_MS = -(2.0**53)
+QUALITY, COST, LATENCY = range(3)
+METRICS = 3
 
 
 class Tally:
-    """runs, quality (arms,): outcomes with a quality, and their sum. last_ms (arms, cells): the
-    latest decision. recent_ms (arms, RECENT): the latest decisions, the oldest first."""
+    """runs, quality (arms,): outcomes with a quality, and their sum. told, total (arms, cells,
+    METRICS): how many decisions have a value of each metric, and its sum. last_ms (arms, cells):
+    the latest decision. recent_ms (arms, RECENT): the latest decisions, the oldest first."""
 
     def __init__(self, arms: int, cells: int) -> None:
         self.runs = np.zeros(arms)
         self.quality = np.zeros(arms)
+        self.told = np.zeros((arms, cells, METRICS))
+        self.total = np.zeros((arms, cells, METRICS))
         self.last_ms = np.full((arms, cells), NEVER_MS)
         self.recent_ms = np.full((arms, RECENT), NEVER_MS)
 
@@ -34,14 +39,20 @@ class Tally:
         recent[:-1] = recent[1:]
         recent[-1] = time_ms
 
-    def observed(self, arm: int, quality: float, weight: float) -> None:
-        self.runs[arm] += weight
-        self.quality[arm] += weight * quality
+    def observed(self, arm: int, cell: int, metric: int, value: float, weight: float) -> None:
+        """Add a decision's value of a metric; a negative weight takes it back."""
+        self.told[arm, cell, metric] += weight
+        self.total[arm, cell, metric] += weight * value
+        if metric == QUALITY:
+            self.runs[arm] += weight
+            self.quality[arm] += weight * value
 
     def state(self) -> dict[str, Array]:
         return {
             "runs": self.runs,
             "quality": self.quality,
+            "told": self.told,
+            "total": self.total,
             "last_ms": self.last_ms,
             "recent_ms": self.recent_ms,
         }

@@ -212,7 +212,7 @@ def check_heartbeat(state: State, beat: Heartbeat) -> None:
 def check_listing(state: State, listing: Listing) -> None:
     """Raise FIELD_VIOLATIONS with everything that is wrong in a question for agents."""
     check = Check(state.config.limits)
-    check.texts("", listing, ("pool", "type", "capability", "page_token"))
+    check.texts("", listing, ("pool", "type", "capability", "work_type", "page_token"))
     check.between("page_size", listing.page_size, 0, MAX_PAGE_SIZE)
     check.raise_if_any()
 

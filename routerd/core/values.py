@@ -142,7 +142,8 @@ class Heartbeat(Value, frozen=True):
 class Listing(Value, frozen=True):
     """Which agents to tell, and from where on; an unset filter admits all.
 
-    page_token: the id of the last agent of the page before.
+    work_type: of their profiles only the records of it. page_token: the id of the last agent of
+    the page before.
     """
 
     pool: str = ""
@@ -150,6 +151,7 @@ class Listing(Value, frozen=True):
     capability: str = ""
     status: AgentStatus | None = None
     source: AgentSource | None = None
+    work_type: str = ""
     page_size: int = 0
     page_token: str = ""
 

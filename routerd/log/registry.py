@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from routerd.core.answers import Listed, Logged, Page
+from routerd.core.answers import Listed, Logged, Page, Profile
 from routerd.core.errors import ErrorReason, RouterError
+from routerd.core.profile import profile
 from routerd.core.settings import Agent
 from routerd.core.standing import UNHEARD_OF, Standing
 from routerd.core.state import State
@@ -79,31 +80,35 @@ class Registry:
         return self.get(agent_id)
 
     def deregister(self, agent_id: str) -> Logged:
-        """Let an agent go; what it learnt is kept for its return.
+        """Let an agent go; what it learnt is kept for its return. One that is gone stays gone.
 
         Raises FIELD_VIOLATIONS, AGENT_NOT_FOUND, AGENT_IS_CONFIGURED, READ_ONLY.
         """
         check_agent_id(self.state, agent_id)
-        self._agent(agent_id)
         self._require_not_configured(agent_id)
-        self._record(AgentDeregistered(self._sequencer.time_ms(), agent_id))
+        if agent_id in self.state.registered:
+            self._record(AgentDeregistered(self._sequencer.time_ms(), agent_id))
+        elif agent_id not in self.state.arm_of:
+            raise unknown(agent_id)
         return Logged(self.state.position)
 
     def beat(self, beat: Heartbeat) -> Logged:
         """Take a heartbeat; only one that says something new is an event.
 
-        An agent that says it is offline has no lease. Raises FIELD_VIOLATIONS, AGENT_NOT_FOUND,
-        READ_ONLY.
+        Who is offline has no lease. Raises FIELD_VIOLATIONS, AGENT_NOT_FOUND, READ_ONLY.
         """
-        check_heartbeat(self.state, beat)
-        self._agent(beat.agent_id)
-        lease_ms = 0 if beat.status is AgentStatus.OFFLINE else beat.lease_ms or LEASE_MS
-        standing = self._standing(beat.agent_id)
-        said = (standing.told_cause, standing.told, standing.lease_ms)
-        if said != (StatusCause.HEARTBEAT, beat.status, lease_ms):
+        if self.is_news(beat):
             time_ms, cause = self._sequencer.time_ms(), StatusCause.HEARTBEAT
-            self._record(AgentStatusChanged(time_ms, beat.agent_id, beat.status, cause, lease_ms))
+            told = (beat.agent_id, beat.status, cause, lease_of(beat))
+            self._record(AgentStatusChanged(time_ms, *told))
         return Logged(self.state.position)
+
+    def is_news(self, beat: Heartbeat) -> bool:
+        """Whether a heartbeat says something that the last one did not. Raises as beat does."""
+        check_heartbeat(self.state, beat)
+        standing = self._standing(self._agent(beat.agent_id).id)
+        said = (standing.told_cause, standing.told, standing.lease_ms)
+        return said != (StatusCause.HEARTBEAT, beat.status, lease_of(beat))
 
     def end_lease(self, agent_id: str) -> Logged:
         """An agent's heartbeats stopped: it is offline until the next. Raises READ_ONLY."""
@@ -111,6 +116,10 @@ class Registry:
             time_ms, cause = self._sequencer.time_ms(), StatusCause.LEASE_ENDED
             self._record(AgentStatusChanged(time_ms, agent_id, AgentStatus.OFFLINE, cause))
         return Logged(self.state.position)
+
+    def lease_ms(self, agent_id: str) -> int:
+        """How long an agent's heartbeats hold; 0 while no lease runs."""
+        return self._standing(agent_id).lease_ms
 
     def leases(self) -> dict[str, int]:
         """The agents with a lease, and its length in ms."""
@@ -133,6 +142,11 @@ class Registry:
         following = told[size - 1].agent.id if len(told) > size else ""
         return Page(tuple(told[:size]), following, self.state.position)
 
+    def profile(self, agent_id: str) -> Profile:
+        """What an agent has shown. Raises FIELD_VIOLATIONS, AGENT_NOT_FOUND."""
+        check_agent_id(self.state, agent_id)
+        return profile(self.state, self._agent(agent_id).id)
+
     def _record(self, event: AnyEvent) -> None:
         self._sequencer.require_writable()
         self._sequencer.append(event)
@@ -141,8 +155,7 @@ class Registry:
     def _agent(self, agent_id: str) -> Agent:
         index = self.state.roster.index.get(agent_id)
         if index is None:
-            text = f"agent {agent_id!r} is not registered"
-            raise RouterError(ErrorReason.AGENT_NOT_FOUND, text, metadata={"agent_id": agent_id})
+            raise unknown(agent_id)
         return self.state.roster.agents[index]
 
     def _standing(self, agent_id: str) -> Standing:
@@ -185,6 +198,11 @@ class Registry:
             raise RouterError(ErrorReason.TOO_MANY_AGENTS, text, metadata=facts)
 
 
+def lease_of(beat: Heartbeat) -> int:
+    """How long a heartbeat holds, in ms."""
+    return 0 if beat.status is AgentStatus.OFFLINE else beat.lease_ms or LEASE_MS
+
+
 def admits(listing: Listing, listed: Listed) -> bool:
     """Whether an agent passes every filter."""
     agent = listed.agent
@@ -195,6 +213,11 @@ def admits(listing: Listing, listed: Listed) -> bool:
         and listing.status in (None, listed.status)
         and listing.source in (None, listed.source)
     )
+
+
+def unknown(agent_id: str) -> RouterError:
+    text = f"agent {agent_id!r} is not registered"
+    return RouterError(ErrorReason.AGENT_NOT_FOUND, text, metadata={"agent_id": agent_id})
 
 
 def exists(known: Agent, agent: Agent) -> RouterError:

@@ -19,7 +19,8 @@ from routerd.core.settings import Config, engine_part
 from routerd.log.base import Log
 from routerd.log.committer import Committer
 from routerd.log.sequencer import Sequencer
-from routerd.server import audit_service, router_service
+from routerd.server import agent_service, audit_service, router_service
+from routerd.server.agent_service import AgentService
 from routerd.server.audit_service import AuditService
 from routerd.server.interceptors import DEFAULT_PARTITION, Gate, Methods, Partition
 from routerd.server.projection import Projection
@@ -54,16 +55,18 @@ class Server:
     def __init__(self, config: Config, log: Log, clock: Callable[[], int]) -> None:
         self.sequencer = Sequencer.open(log, engine_part(config), clock, DEFAULT_PARTITION)
         self._committer = Committer(self.sequencer, self._on_health, config.server.max_in_flight)
+        partition = Partition.of(self.sequencer, self._committer)
+        self._leases = partition.leases
 
-        self.gate = Gate(
-            config.server, {DEFAULT_PARTITION: Partition(self.sequencer, self._committer)}
-        )
+        self.gate = Gate(config.server, {DEFAULT_PARTITION: partition})
         methods = Methods(self.gate)
         methods.add(
             router_service.SERVICE, RouterService(config.durability == "power", config.server)
         )
+        methods.add(agent_service.SERVICE, AgentService())
         methods.add(audit_service.SERVICE, AuditService())
-        self._names = (router_service.SERVICE.full_name, audit_service.SERVICE.full_name)
+        services = (router_service, agent_service, audit_service)
+        self._names = tuple(service.SERVICE.full_name for service in services)
 
         self._health = grpc_health.aio.HealthServicer()
         self._health_changes: set[asyncio.Task[None]] = set()
@@ -78,11 +81,13 @@ class Server:
 
     async def start(self) -> None:
         """Serve; return when calls are accepted."""
+        self._leases.restart()
         await self._set_health(serving=not self.sequencer.read_only)
         await self._grpc.start()
 
     async def stop(self) -> None:
         """Tell health, refuse new calls, answer the admitted ones, make all durable."""
+        self._leases.close()  # the heartbeats that end here say nothing about their agents
         try:
             async with asyncio.timeout(self._drain_timeout_s):
                 await self._health.enter_graceful_shutdown()
@@ -98,6 +103,8 @@ class Server:
         await self._grpc.wait_for_termination()
 
     def _on_health(self, serving: bool) -> None:
+        if serving:
+            self._leases.restart()
         change = asyncio.get_running_loop().create_task(self._set_health(serving))
         self._health_changes.add(change)
         change.add_done_callback(self._health_changes.discard)

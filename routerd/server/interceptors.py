@@ -23,7 +23,7 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import aclosing, asynccontextmanager
 from functools import partial
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple, NoReturn, Self
 
 import grpc
 from google.protobuf.descriptor import ServiceDescriptor
@@ -33,8 +33,10 @@ from google.protobuf.message_factory import GetMessageClass
 from routerd.core.errors import ErrorReason, RouterError
 from routerd.core.settings import Server
 from routerd.log.committer import Committer, too_late
+from routerd.log.registry import Registry
 from routerd.log.sequencer import Sequencer
 from routerd.server import errors
+from routerd.server.leases import Leases
 from routerd.server.streams import Context, Ended, Ending, Wires, send
 
 DEFAULT_PARTITION = "default"
@@ -48,6 +50,14 @@ class Partition(NamedTuple):
 
     sequencer: Sequencer
     committer: Committer
+    registry: Registry
+    leases: Leases
+
+    @classmethod
+    def of(cls, sequencer: Sequencer, committer: Committer) -> Self:
+        """With the registry of the engine's agents, and their leases."""
+        registry = Registry(sequencer)
+        return cls(sequencer, committer, registry, Leases(registry, committer))
 
 
 Method = Callable[[Any, Partition, float], Awaitable[Message]]

@@ -120,7 +120,7 @@ REFUSED = {
     "unknown agent": (
         ["route", "--agent", "none"],
         "agent 'none' is not registered; "
-        "the agents are those of the daemon's configuration [AGENT_NOT_FOUND]",
+        "`routerd agents` lists those that there are [AGENT_NOT_FOUND]",
     ),
     "capability that nobody has": (
         ["route", "--capability", "fly"],

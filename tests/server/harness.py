@@ -24,7 +24,15 @@ from routerd.config import parse
 from routerd.log.base import Entry, LogUnavailable
 from routerd.log.memory import MemoryLog
 from routerd.server.app import Server
-from routerd.v1 import audit_pb2, audit_pb2_grpc, router_pb2, router_pb2_grpc, types_pb2
+from routerd.v1 import (
+    agents_pb2,
+    agents_pb2_grpc,
+    audit_pb2,
+    audit_pb2_grpc,
+    router_pb2,
+    router_pb2_grpc,
+    types_pb2,
+)
 
 CONFIG = {
     "listen": "127.0.0.1:0",
@@ -77,6 +85,7 @@ class Client:
         self.channel = channel
         self.health: Any = health_pb2_grpc.HealthStub(channel)
         self.router = router_pb2_grpc.RouterServiceStub(channel)
+        self.agents = agents_pb2_grpc.AgentServiceStub(channel)
         self.audit = audit_pb2_grpc.AuditServiceStub(channel)
 
     async def route(self, **fields: Any) -> router_pb2.RouteResponse:
@@ -97,6 +106,21 @@ class Client:
             request, timeout=PATIENCE_S
         )
         return response
+
+    async def agent(self, verb: str, **fields: Any) -> agents_pb2.Agent:
+        """RegisterAgent, UpdateAgent or GetAgent, by its verb."""
+        request = getattr(agents_pb2, f"{verb}AgentRequest")(**fields)
+        call: Any = getattr(self.agents, f"{verb}Agent")
+        agent: agents_pb2.Agent = (await call(request, timeout=PATIENCE_S)).agent
+        return agent
+
+    async def beat(self, *agent_ids: str, **fields: Any) -> int:
+        """One heartbeat for each agent; returns when they are taken, how many they were."""
+        request = agents_pb2.HeartbeatRequest
+        wires = [request(agent_id=agent_id, **fields) for agent_id in agent_ids]
+        call: Any = self.agents.Heartbeat
+        response: agents_pb2.HeartbeatResponse = await call(iter(wires), timeout=PATIENCE_S)
+        return response.heartbeats
 
     async def raw(self, path: str, data: bytes) -> bytes:
         """Call the method /service/method with these bytes, whatever they are."""
@@ -149,10 +173,11 @@ class Running:
 async def in_process(
     clock: Callable[[], int] | None = None,
     config: Mapping[str, Any] = CONFIG,
+    disk: Disk | None = None,
     **server: int,
 ) -> AsyncIterator[Running]:
     """A server with these bounds (see routerd.core.settings.Server) over a Disk."""
-    disk = Disk()
+    disk = disk or Disk()
     given = {"listen": "127.0.0.1:0", **config, "server": server}
     app = Server(parse(given), disk, clock or wall_clock())
     await app.start()

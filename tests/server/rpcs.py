@@ -29,6 +29,7 @@ class Made(NamedTuple):
     """What a fresh server has been told before it is asked."""
 
     decision_id: str
+    agent_id: str
 
 
 class Row(NamedTuple):
@@ -48,6 +49,7 @@ class Row(NamedTuple):
 TASK: Fields = {"work_type": "code", "embedding": [0.1, 0.2, 0.3, 0.4]}
 ROUTE: Fields = {"task": TASK, "preference": {"quality": 1.0}}
 UNKNOWN = "0000000000000000"
+AGENT: Fields = {"pool": "paid", "prices": {"input_usd_per_mtok": 1.0}}
 
 ROWS: dict[str, Row] = {
     "routerd.v1.RouterService.Route": Row(
@@ -94,6 +96,59 @@ ROWS: dict[str, Row] = {
         unknown={"outcome": {"decision_id": UNKNOWN, "outcome_id": "o-1", "quality": 0.5}},
         reason="DECISION_NOT_FOUND",
     ),
+    "routerd.v1.AgentService.RegisterAgent": Row(
+        good=lambda made: {"agent_id": "newcomer", "definition": AGENT},
+        bad={"agent_id": "newcomer", "definition": {"max_concurrency": -1}},
+        field="definition.max_concurrency",
+        unknown="names an agent that need not exist",
+    ),
+    "routerd.v1.AgentService.UpdateAgent": Row(
+        good=lambda made: {"agent_id": made.agent_id, "definition": AGENT, "status": 1},
+        bad={"agent_id": "small"},
+        field="definition",
+        unknown={"agent_id": "nobody", "status": 1},
+        reason="AGENT_NOT_FOUND",
+    ),
+    "routerd.v1.AgentService.DeregisterAgent": Row(
+        good=lambda made: {"agent_id": made.agent_id},
+        bad={},
+        field="agent_id",
+        unknown={"agent_id": "nobody"},
+        reason="AGENT_NOT_FOUND",
+    ),
+    "routerd.v1.AgentService.GetAgent": Row(
+        good=lambda made: {"agent_id": made.agent_id},
+        bad={},
+        field="agent_id",
+        unknown={"agent_id": "nobody"},
+        reason="AGENT_NOT_FOUND",
+    ),
+    "routerd.v1.AgentService.ListAgents": Row(
+        good=lambda made: {"pool": "paid"},
+        bad={"page_size": -1},
+        field="page_size",
+        unknown="filters by what need not exist",
+    ),
+    "routerd.v1.AgentService.Heartbeat": Row(
+        good=lambda made: {"agent_id": made.agent_id, "lease_ms": 60_000},
+        bad={"agent_id": "small", "lease_ms": 1},
+        field="lease_ms",
+        unknown={"agent_id": "nobody"},
+        reason="AGENT_NOT_FOUND",
+    ),
+    "routerd.v1.AgentService.GetCapabilityProfile": Row(
+        good=lambda made: {"agent_id": made.agent_id},
+        bad={},
+        field="agent_id",
+        unknown={"agent_id": "nobody"},
+        reason="AGENT_NOT_FOUND",
+    ),
+    "routerd.v1.AgentService.ListCapabilityProfiles": Row(
+        good=lambda made: {"pool": "paid", "work_type": "code"},
+        bad={"page_size": 1_001},
+        field="page_size",
+        unknown="filters by what need not exist",
+    ),
     "routerd.v1.AuditService.GetDecision": Row(
         good=lambda made: {"decision_id": made.decision_id},
         bad={},
@@ -107,7 +162,8 @@ ROWS: dict[str, Row] = {
 async def make(running: Running) -> Made:
     """Tell a fresh server what the good requests speak of."""
     decision = await running.client.route(task=TASK)
-    return Made(decision_id=decision.decision_id)
+    agent = await running.client.agent("Register", agent_id="guest")
+    return Made(decision_id=decision.decision_id, agent_id=agent.agent_id)
 
 
 def method(name: str) -> MethodDescriptor:

@@ -31,6 +31,7 @@ REFUSALS = {
 NOT_FINITE = {"nan": math.nan, "inf": math.inf, "minus_inf": -math.inf}
 HUGE_TEXT = "x" * 10**6
 MANY = 10**5
+INT32 = {"most": 2**31 - 1, "least": -(2**31), "minus_one": -1}
 INT64 = {"most": 2**63 - 1, "least": -(2**63), "minus_one": -1}
 
 ROUTE = "routerd.v1.RouterService.Route"
@@ -106,6 +107,9 @@ def single_values(field: FieldDescriptor) -> Iterator[tuple[str, Any, bool]]:
             yield "unspecified", 0, False
         case FieldDescriptor.CPPTYPE_INT64:
             yield from ((what, value, True) for what, value in INT64.items())
+            yield "zero", 0, False
+        case FieldDescriptor.CPPTYPE_INT32:
+            yield from ((what, value, True) for what, value in INT32.items())
             yield "zero", 0, False
         case FieldDescriptor.CPPTYPE_BOOL:
             yield "true", True, False

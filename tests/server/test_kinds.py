@@ -133,7 +133,7 @@ async def served(**limits: int) -> AsyncIterator[Served]:
     """A gRPC server on a socket with nothing but the gate before the kinds."""
     sequencer = Engine().sequencer
     committer = Committer(sequencer, lambda serving: None)
-    gate = Gate(Server(**limits), {DEFAULT_PARTITION: Partition(sequencer, committer)})
+    gate = Gate(Server(**limits), {DEFAULT_PARTITION: Partition.of(sequencer, committer)})
     kinds, methods = Kinds(), Methods(gate)
     methods.add(KINDS, kinds)
     server = grpc.aio.server()
