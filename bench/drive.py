@@ -6,10 +6,11 @@ Messages travel as bytes, so the client costs as little as it can and the same f
 from __future__ import annotations
 
 import asyncio
+import collections
 import itertools
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import grpc
 import numpy as np
@@ -67,6 +68,41 @@ async def closed(call: Call, payloads: Sequence[bytes], concurrency: int, second
 
     await asyncio.gather(*(caller() for _ in range(concurrency)))
     return tape.round(time.perf_counter() - started_s)
+
+
+async def streamed(
+    stream: Callable[[], Any], payloads: Sequence[bytes], ahead: int, seconds: float
+) -> Round:
+    """One stream whose client is at most so many messages ahead of the answers to them.
+
+    It ends before its time when there are no more payloads.
+    """
+    call = stream()
+    room = asyncio.Semaphore(ahead)
+    sent_s: collections.deque[float] = collections.deque()
+    latency_s: list[float] = []
+    answers: list[bytes] = []
+    started_s = time.perf_counter()
+    end_s = started_s + seconds
+
+    async def send() -> None:
+        for data in payloads:
+            await room.acquire()
+            now_s = time.perf_counter()
+            if now_s >= end_s:
+                break
+            sent_s.append(now_s)
+            await call.write(data)
+        await call.done_writing()
+
+    sending = asyncio.create_task(send())
+    while (answer := await call.read()) is not grpc.aio.EOF:
+        latency_s.append(time.perf_counter() - sent_s.popleft())
+        answers.append(answer)
+        room.release()
+    elapsed_s = time.perf_counter() - started_s
+    await sending
+    return Round(1e6 * np.array(latency_s), 0, elapsed_s, answers)
 
 
 async def open_loop(

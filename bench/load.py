@@ -8,52 +8,41 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import grpc
 import msgspec
 import numpy as np
 
 from bench import targets
-from bench.decide import tasks
-from bench.drive import TIMEOUT_S, Call, Round, closed, open_loop
-from routerd.v1 import router_pb2, types_pb2
+from bench.callers import BATCH, Caller, Point
+from bench.drive import Round
 
 CONCURRENCY = (1, 2, 4, 8, 16, 32, 64)
 RATES_PER_S = (100.0, 300.0, 600.0)
-PAYLOADS = 512
+AHEAD = (1, 16, 256)
+BATCH_CALLERS = (1, 2)
 WARM_UP = 1_000
 OUTCOMES_A_ROUND = 100
 
-SERVICE = router_pb2.DESCRIPTOR.services_by_name["RouterService"]
-ROUTE = f"/{SERVICE.full_name}/Route"
-REPORT = f"/{SERVICE.full_name}/ReportOutcome"
-MODES = {"unary": "Route", "stream": "RouteStream", "batch": "RouteBatch"}
-
 Range = tuple[float, float]
-
-
-class Point(NamedTuple):
-    """One way of calling: closed loops have callers, open loops a rate of calls a second."""
-
-    mode: str
-    loop: str
-    concurrency: int | None = None
-    rate: float | None = None
-
 
 POINTS = (
     *(Point("unary", "closed", concurrency=callers) for callers in CONCURRENCY),
     *(Point("unary", "open", rate=rate) for rate in RATES_PER_S),
+    *(Point("stream", "closed", concurrency=ahead) for ahead in AHEAD),
+    *(Point("outcomes", "closed", concurrency=ahead) for ahead in AHEAD),
+    *(Point("batch", "closed", concurrency=callers) for callers in BATCH_CALLERS),
 )
+MODES = tuple(dict.fromkeys(point.mode for point in POINTS))
 
 
 class Figures(NamedTuple):
-    """What one round at one target comes to."""
+    """What one round at one target comes to. per_s: requests or outcomes, a batch's one by one."""
 
     per_s: float
     p50_us: float
@@ -90,128 +79,92 @@ class Ratio(NamedTuple):
 
 
 class Measured(NamedTuple):
-    """ratios: for each point those of per_s, p50_us and p99_us. skipped: what was, and why."""
+    """ratios: for each point those of per_s, p50_us and p99_us."""
 
     rows: list[Row]
     ratios: dict[Point, dict[str, Ratio]]
-    skipped: list[str]
 
 
-class Target:
-    """One server and the calls that are made to it."""
-
-    def __init__(self, name: str, channel: grpc.aio.Channel, payloads: Sequence[bytes]) -> None:
-        self.name = name
-        self.payloads = payloads
-        route: Any = channel.unary_unary(ROUTE)
-        report: Any = channel.unary_unary(REPORT)
-        self.route: Call = lambda data: route(data, timeout=TIMEOUT_S)
-        self.report: Call = lambda data: report(data, timeout=TIMEOUT_S)
-
-    async def run(self, point: Point, seconds: float, seed: int) -> Round:
-        if point.concurrency is not None:
-            return await closed(self.route, self.payloads, point.concurrency, seconds)
-        assert point.rate is not None
-        return await open_loop(self.route, self.payloads, point.rate, seconds, seed)
+def points(modes: Sequence[str]) -> list[Point]:
+    """The points of these modes; of all when none is named."""
+    return [point for point in POINTS if not modes or point.mode in modes]
 
 
-def run(directory: Path, rounds: int, seconds: float, done: Callable[[], None]) -> Measured:
+def run(
+    directory: Path,
+    rounds: int,
+    seconds: float,
+    done: Callable[[], None],
+    modes: Sequence[str] = (),
+) -> Measured:
     """Measure. directory: where the log goes, on the disk in question. done: told of each round.
 
     Raises targets.NotServing.
     """
     with (
-        TemporaryDirectory(dir=directory, prefix="load-") as scratch,
-        targets.routerd(Path(scratch)) as ours,
+        TemporaryDirectory(dir=directory, prefix="load-") as name,
+        targets.routerd(scratch := Path(name)) as ours,
     ):
-        answer = asyncio.run(first_answer(ours))
-        with targets.echo(answer) as floor:
-            return asyncio.run(measure(floor, ours, rounds, seconds, done))
+        answers = asyncio.run(first_answers(ours))
+        with targets.echo(scratch, answers) as floor:
+            return asyncio.run(measure(floor, ours, rounds, seconds, done, points(modes)))
 
 
-async def first_answer(address: str) -> router_pb2.RouteResponse:
-    """An answer of the daemon, for the echo to repeat."""
+async def first_answers(address: str) -> dict[str, bytes]:
+    """Answers of the daemon by method, for the echo to repeat."""
     async with grpc.aio.insecure_channel(address) as channel:
-        (request,) = requests(1)
-        answer = await Target("routerd", channel, [request]).route(request)
-    return router_pb2.RouteResponse.FromString(answer)
+        return await Caller("routerd", channel).samples()
 
 
 async def measure(
-    echo_address: str, address: str, rounds: int, seconds: float, done: Callable[[], None]
+    echo_address: str,
+    address: str,
+    rounds: int,
+    seconds: float,
+    done: Callable[[], None],
+    chosen: Sequence[Point],
 ) -> Measured:
     """Every point, round by round, the targets in turn."""
-    payloads = list(requests(PAYLOADS))
     async with (
         grpc.aio.insecure_channel(echo_address) as to_echo,
         grpc.aio.insecure_channel(address) as to_routerd,
     ):
-        floor, ours = Target("echo", to_echo, payloads), Target("routerd", to_routerd, payloads)
+        floor, ours = Caller("echo", to_echo), Caller("routerd", to_routerd)
         await warm_up(floor, ours)
         gc.freeze()
         figures: dict[tuple[Point, str], list[Figures]] = {}
         for number in range(rounds):
-            for point in POINTS:
+            for point in chosen:
+                outcomes = await ours.outcomes(seconds) if point.mode == "outcomes" else []
                 for target in (floor, ours) if number % 2 == 0 else (ours, floor):
                     gc.collect()
-                    shown = await target.run(point, seconds, seed=number)
-                    figures.setdefault((point, target.name), []).append(summary(shown))
-                    if target is ours:
-                        await teach(ours, shown.answers[-OUTCOMES_A_ROUND:], seed=number)
+                    shown = await target.run(point, seconds, number, outcomes)
+                    figures.setdefault((point, target.name), []).append(summary(shown, point))
+                    if target is ours and point.mode == "unary":
+                        await ours.teach(shown.answers[-OUTCOMES_A_ROUND:], seed=number)
                     done()
-    rows = [row(point, name, figures[point, name]) for point in POINTS for name in NAMES]
-    ratios = {p: compared(figures[p, "echo"], figures[p, "routerd"]) for p in POINTS}
-    return Measured(rows, ratios, skipped())
+    rows = [row(point, name, figures[point, name]) for point in chosen for name in NAMES]
+    ratios = {p: compared(figures[p, "echo"], figures[p, "routerd"]) for p in chosen}
+    return Measured(rows, ratios)
 
 
 NAMES = ("echo", "routerd")
 
 
-def skipped() -> list[str]:
-    """The modes that the contract has no method for."""
-    return [
-        f"{mode}: {SERVICE.full_name} has no {method}"
-        for mode, method in MODES.items()
-        if method not in SERVICE.methods_by_name
-    ]
-
-
-def requests(count: int) -> Iterator[bytes]:
-    """Seeded requests, without a request_id: each is a new decision."""
-    for task, _ in tasks(targets.FEATURES, count):
-        wire = types_pb2.Task(work_type=task.work_type, features=task.features)
-        yield router_pb2.RouteRequest(task=wire).SerializeToString()
-
-
-async def warm_up(floor: Target, ours: Target) -> None:
+async def warm_up(floor: Caller, ours: Caller) -> None:
     """Call both until they are warm; the daemon learns from an outcome of each decision."""
     for at in range(0, WARM_UP, OUTCOMES_A_ROUND):
-        data = [ours.payloads[i % PAYLOADS] for i in range(at, at + OUTCOMES_A_ROUND)]
+        data = [ours.payloads[i % len(ours.payloads)] for i in range(at, at + OUTCOMES_A_ROUND)]
         await asyncio.gather(*map(floor.route, data))
-        await teach(ours, await asyncio.gather(*map(ours.route, data)), seed=at)
+        await ours.teach(await asyncio.gather(*map(ours.route, data)), seed=at)
 
 
-async def teach(ours: Target, answers: Sequence[bytes], seed: int) -> None:
-    """Report seeded outcomes of answered decisions."""
-    rng = np.random.default_rng(seed)
-    reports = []
-    for data in answers:
-        answer = router_pb2.RouteResponse.FromString(data)
-        skill = (1 + int(answer.agent_id.rpartition("-")[2])) / (targets.AGENTS + 1)
-        quality = float(rng.beta(4.0 * skill, 4.0 * (1.0 - skill)))
-        outcome = types_pb2.Outcome(
-            decision_id=answer.decision_id, quality=quality, cost_usd=0.01 * skill
-        )
-        wire = router_pb2.ReportOutcomeRequest(outcome=outcome)
-        reports.append(ours.report(wire.SerializeToString()))
-    await asyncio.gather(*reports)
-
-
-def summary(shown: Round) -> Figures:
-    """Calls a second and percentiles of one round; without any call they are not a number."""
+def summary(shown: Round, point: Point) -> Figures:
+    """What one round comes to; without any call its percentiles are not a number."""
     calls = shown.latency_us.size
     p50, p99 = np.percentile(shown.latency_us, (50, 99)) if calls else (np.nan, np.nan)
-    return Figures(calls / shown.elapsed_s, float(p50), float(p99), calls, shown.failed)
+    per_s = calls * (BATCH if point.mode == "batch" else 1) / shown.elapsed_s
+    return Figures(per_s, float(p50), float(p99), calls, shown.failed)
 
 
 def row(point: Point, target: str, told: Sequence[Figures]) -> Row:

@@ -86,8 +86,9 @@ def load_section(rows: Sequence[Load], file: str) -> Html:
         closed = [r for r in rows if r.mode == mode and r.loop == "closed" and r.concurrency]
         opened = [r for r in rows if r.mode == mode and r.loop == "open" and r.rate]
         if closed:
-            drawn.append(load_picture(closed, "p50_us", f"{mode}: how long a call takes"))
-            drawn.append(load_picture(closed, "per_s", f"{mode}: how many calls a second"))
+            one, many = UNITS.get(mode, ("a call", "calls"))
+            drawn.append(load_picture(closed, "p50_us", f"{mode}: how long {one} takes"))
+            drawn.append(load_picture(closed, "per_s", f"{mode}: how many {many} a second"))
         if opened:
             drawn.append(load_picture(opened, "p99_us", f"{mode}, at a given rate: the slowest 1%"))
     lead = (
@@ -97,10 +98,15 @@ def load_section(rows: Sequence[Load], file: str) -> Html:
     return section(f"Load: {file}", element("p", lead), gallery(*drawn), load_table(rows))
 
 
+UNITS = {
+    "stream": ("a message", "messages"),
+    "outcomes": ("an acknowledgement", "outcomes"),
+    "batch": ("a batch", "decisions"),
+}
 LOAD_AXES = {
-    "p50_us": "median time of a call, µs",
-    "p99_us": "99th percentile of a call's time, µs",
-    "per_s": "calls per second",
+    "p50_us": "median time, µs",
+    "p99_us": "99th percentile of the time, µs",
+    "per_s": "a second",
 }
 
 
@@ -118,7 +124,7 @@ def load_picture(rows: Sequence[Load], field: str, title: str) -> Html:
         marks.append(Line(target, x, values, low, high, colour, dash, dots=True))
         told.append(f"{target} from {whole(values[0])} to {whole(values[-1])}")
     log = field != "per_s" and min(v for mark in marks for v in (*mark.y, *mark.low)) > 0
-    across = "calls offered per second" if rows[0].loop == "open" else "callers at once"
+    across = "calls offered per second" if rows[0].loop == "open" else "callers, or messages ahead"
     svg = lines(
         f"{LOAD_AXES[field].capitalize()}: {'; '.join(told)}.",
         Scale(across, whole, names=[f"{value:g}" for value in at]),

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,7 +16,6 @@ import msgspec
 
 from bench.decide import engine
 from routerd.core.settings import Audit, Config
-from routerd.v1 import router_pb2
 
 AGENTS, FEATURES = 8, 32
 START_S = STOP_S = 30.0
@@ -42,9 +42,11 @@ def routerd(directory: Path) -> Iterator[str]:
 
 
 @contextmanager
-def echo(answer: router_pb2.RouteResponse) -> Iterator[str]:
-    """The address of an echo that gives this answer. Raises NotServing."""
-    with started(["bench.echo", answer.SerializeToString().hex()]) as address:
+def echo(directory: Path, answers: Mapping[str, bytes]) -> Iterator[str]:
+    """The address of an echo that gives these answers, by method. Raises NotServing."""
+    file = directory / "answers.json"
+    file.write_text(json.dumps({name: data.hex() for name, data in answers.items()}))
+    with started(["bench.echo", str(file)]) as address:
         yield address
 
 

@@ -10,7 +10,8 @@ import click
 from routerd.cli.output import Exit, Failed, console, table
 
 if TYPE_CHECKING:
-    from bench.load import Measured, Point, Ratio
+    from bench.callers import Point
+    from bench.load import Measured, Ratio
 
 
 @click.command()
@@ -28,12 +29,19 @@ if TYPE_CHECKING:
     show_default=True,
     help="Of one round, at one point, of one server.",
 )
-def load(out: Path, rounds: int, seconds: float) -> None:
+@click.option(
+    "--mode",
+    "modes",
+    type=click.Choice(("unary", "stream", "outcomes", "batch")),
+    multiple=True,
+    help="Only this one; may be given several times.",
+)
+def load(out: Path, rounds: int, seconds: float, modes: tuple[str, ...]) -> None:
     """Measure the daemon over gRPC beside a bare echo, at several concurrencies and rates."""
     import msgspec
     from rich.progress import Progress
 
-    from bench.load import POINTS, run
+    from bench.load import points, run
     from bench.targets import NotServing
 
     directory = out.absolute().parent
@@ -43,9 +51,9 @@ def load(out: Path, rounds: int, seconds: float) -> None:
         )
     screen = console(stderr=True)
     with Progress(console=screen, disable=not screen.is_terminal) as progress:
-        bar = progress.add_task("measuring", total=2 * rounds * len(POINTS))
+        bar = progress.add_task("measuring", total=2 * rounds * len(points(modes)))
         try:
-            measured = run(directory, rounds, seconds, lambda: progress.advance(bar))
+            measured = run(directory, rounds, seconds, lambda: progress.advance(bar), modes)
         except NotServing as error:
             raise Failed(str(error)) from None
     out.write_bytes(msgspec.json.format(msgspec.json.encode(measured.rows)))
@@ -58,18 +66,16 @@ def show(measured: Measured) -> None:
     rows = []
     for r in measured.rows:
         numbers = (r.per_s, r.p50_us, r.p99_us, r.failed)
-        where = f"{r.concurrency} callers" if r.concurrency else f"{r.rate:g} calls/s"
-        rows.append([r.loop, where, r.target, *(f"{n:.0f}" for n in numbers)])
-    head = ["loop", "at", "target", "calls/s", "p50 us", "p99 us", "failed"]
-    told.print(table(head, rows, left=3))
-    head = ["routerd / echo", "at", "calls/s", "range", "p50", "range", "p99", "range"]
-    told.print(table(head, [ratio_row(*item) for item in measured.ratios.items()], left=2))
-    for why in measured.skipped:
-        told.print(f"skipped {why}")
+        where = f"{r.concurrency} at once" if r.concurrency else f"{r.rate:g} calls/s"
+        rows.append([r.mode, r.loop, where, r.target, *(f"{n:.0f}" for n in numbers)])
+    head = ["mode", "loop", "at", "target", "per s", "p50 us", "p99 us", "failed"]
+    told.print(table(head, rows, left=4))
+    head = ["routerd / echo", "loop", "at", "per s", "range", "p50", "range", "p99", "range"]
+    told.print(table(head, [ratio_row(*item) for item in measured.ratios.items()], left=3))
 
 
 def ratio_row(point: Point, ratios: dict[str, Ratio]) -> list[str]:
-    cells = [point.loop, f"{point.concurrency or point.rate:g}"]
+    cells = [point.mode, point.loop, f"{point.concurrency or point.rate:g}"]
     for ratio in ratios.values():
         cells += [f"{ratio.median:.2f}", f"{ratio.least:.2f}-{ratio.largest:.2f}"]
     return cells

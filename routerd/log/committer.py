@@ -44,7 +44,7 @@ T = TypeVar("T")
 class Committer:
     """Makes positions durable and tells who waits for them.
 
-    most: while so many wait, for company or for the disk, nothing more is begun.
+    most: messages of streams may wait, for company or for the disk; room: how many more may.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class Committer:
     ) -> None:
         self.sequencer = sequencer
         self.on_health = on_health
-        self.most = most
+        self.most = self.room = most
         self.synced = sequencer.durable
         self._loop = asyncio.get_running_loop()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="routerd-fsync")
@@ -77,16 +77,15 @@ class Committer:
         return await self._enter(work, deadline_s, platter)
 
     def begin(
-        self, work: Callable[[], P], deadline_s: float, *, platter: bool
+        self, work: Callable[[], P], deadline_s: float, *, platter: bool, size: int
     ) -> asyncio.Future[P]:
         """As settle, for who has more to do meanwhile: what settle would return or raise.
 
-        OVERLOADED when `most` pieces of work wait already.
+        size: so much room the work takes until then.
         """
-        if len(self._gathered) + len(self._sync_waiters) < self.most:
-            return self._enter(work, deadline_s, platter)
-        future: asyncio.Future[P] = self._loop.create_future()
-        future.set_exception(overloaded(self.most))
+        self.room -= size
+        future = self._enter(work, deadline_s, platter)
+        future.add_done_callback(lambda _: self._leave(size))
         return future
 
     async def durable(self, position: int, *, platter: bool) -> None:
@@ -109,6 +108,9 @@ class Committer:
             if self._recovery is not None:
                 self._recovery.cancel()
             self._thread.shutdown()
+
+    def _leave(self, size: int) -> None:
+        self.room += size
 
     def _enter(self, work: Callable[[], P], deadline_s: float, platter: bool) -> asyncio.Future[P]:
         future: asyncio.Future[P] = self._loop.create_future()
@@ -248,4 +250,4 @@ def too_late() -> RouterError:
 
 
 def overloaded(most: int) -> RouterError:
-    return RouterError(ErrorReason.OVERLOADED, f"{most} calls wait for the disk already")
+    return RouterError(ErrorReason.OVERLOADED, f"{most} messages wait for the disk already")

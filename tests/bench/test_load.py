@@ -7,6 +7,7 @@ import json
 import math
 import time
 from pathlib import Path
+from typing import Any
 
 import grpc
 import numpy as np
@@ -14,7 +15,8 @@ import pytest
 from click.testing import CliRunner
 
 from bench import drive, load, targets
-from bench.load import Figures, Point, Ratio
+from bench.callers import BATCH, Caller, Point
+from bench.load import Figures, Ratio
 from routerd.cli.main import main
 from routerd.v1 import router_pb2
 
@@ -114,37 +116,88 @@ def test_ratios_are_of_rounds_side_by_side() -> None:
 def test_a_round_without_answers_has_no_percentiles() -> None:
     """A server that answers nothing is not fast."""
     shown = drive.Round(np.array([]), failed=5, elapsed_s=1.0, answers=[])
-    figures = load.summary(shown)
+    figures = load.summary(shown, CLOSED)
     assert (figures.per_s, figures.failed) == (0.0, 5)
     assert math.isnan(figures.p50_us)
+
+
+def test_a_batch_counts_its_requests() -> None:
+    """A second's worth of batches is so many requests; their time is that of a call."""
+    shown = drive.Round(np.array([10.0, 20.0]), failed=0, elapsed_s=2.0, answers=[])
+    figures = load.summary(shown, Point("batch", "closed", concurrency=1))
+    assert (figures.per_s, figures.calls, figures.p50_us) == (BATCH, 2, 15.0)
+
+
+def test_points_are_those_of_the_modes_that_are_asked_for() -> None:
+    """Of all modes when none is named."""
+    assert {point.mode for point in load.points(["batch", "stream"])} == {"batch", "stream"}
+    assert load.points([]) == list(load.POINTS)
+    assert set(load.MODES) == {"unary", "stream", "outcomes", "batch"}
 
 
 def test_both_servers_are_measured_at_every_point(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A real daemon and a real echo in processes of their own; the rows are written as JSON."""
-    monkeypatch.setattr(load, "POINTS", (CLOSED, OPEN))
+    streams = [Point(mode, "closed", concurrency=8) for mode in ("stream", "outcomes", "batch")]
+    monkeypatch.setattr(load, "POINTS", (CLOSED, OPEN, *streams))
     monkeypatch.setattr(load, "WARM_UP", 100)
     out = tmp_path / "results.json"
     arguments = ["bench", "load", "--out", str(out), "--rounds", "2", "--seconds", "0.1"]
     result = CliRunner().invoke(main, arguments)
     assert result.exit_code == 0, result.output
     rows = json.loads(out.read_text())
-    assert [(r["target"], r["loop"]) for r in rows] == [
-        ("echo", "closed"),
-        ("routerd", "closed"),
-        ("echo", "open"),
-        ("routerd", "open"),
+    assert [(r["mode"], r["loop"], r["target"]) for r in rows] == [
+        (mode, loop, target)
+        for mode, loop in (
+            ("unary", "closed"),
+            ("unary", "open"),
+            ("stream", "closed"),
+            ("outcomes", "closed"),
+            ("batch", "closed"),
+        )
+        for target in ("echo", "routerd")
     ]
     for row in rows:
-        assert (row["mode"], row["rounds"], row["failed"]) == ("unary", 2, 0)
+        assert (row["rounds"], row["failed"]) == (2, 0)
         assert row["calls"] > 0
         assert row["per_s"] > 0
         assert 0 < row["p50_us"] <= row["p99_us"]
-    assert [(r["concurrency"], r["rate"]) for r in rows] == [(2, None)] * 2 + [(None, 50.0)] * 2
-    assert "skipped stream" in result.output
-    assert "skipped batch" in result.output
+    told = [(r["concurrency"], r["rate"]) for r in rows]
+    assert told == [(2, None)] * 2 + [(None, 50.0)] * 2 + [(8, None)] * 6
     assert list(tmp_path.iterdir()) == [out]  # the daemon's log is gone
+
+
+async def test_a_stream_is_never_further_ahead_than_told() -> None:
+    """All messages are sent, each is answered, and so many at most wait for their answers."""
+    waiting = most = 0
+
+    class Stream:
+        """A stream that answers in order, after a while."""
+
+        def __init__(self) -> None:
+            self.told: asyncio.Queue[Any] = asyncio.Queue()
+
+        async def write(self, data: bytes) -> None:
+            nonlocal waiting, most
+            waiting += 1
+            most = max(most, waiting)
+            await self.told.put(data)
+
+        async def done_writing(self) -> None:
+            await self.told.put(grpc.aio.EOF)
+
+        async def read(self) -> Any:
+            nonlocal waiting
+            await asyncio.sleep(0.001)
+            waiting -= 1
+            return await self.told.get()
+
+    payloads = [bytes([i]) for i in range(20)]
+    shown = await drive.streamed(Stream, payloads, ahead=4, seconds=10.0)
+    assert shown.answers == payloads
+    assert most == 4
+    assert shown.latency_us.size == 20
 
 
 def test_the_daemon_learns_from_outcomes_of_its_decisions(tmp_path: Path) -> None:
@@ -152,10 +205,9 @@ def test_the_daemon_learns_from_outcomes_of_its_decisions(tmp_path: Path) -> Non
 
     async def warmed_up(address: str) -> bytes:
         async with grpc.aio.insecure_channel(address) as channel:
-            payloads = list(load.requests(load.PAYLOADS))
-            ours = load.Target("routerd", channel, payloads)
+            ours = Caller("routerd", channel)
             await load.warm_up(ours, ours)
-            return await ours.route(payloads[0])
+            return await ours.route(ours.payloads[0])
 
     with targets.routerd(tmp_path) as address:
         answer = router_pb2.RouteResponse.FromString(asyncio.run(warmed_up(address)))
