@@ -38,8 +38,9 @@ class Result(NamedTuple):
 class Case(msgspec.Struct):
     """A decision as the audit follows it.
 
-    reports: None until they are needed. messages: how many outcomes were accepted.
-    told_ms: when the last one was; 0 without any. closed: the position where it was closed.
+    reports: None until they are needed. messages: how many outcomes were accepted, those of its
+    group included. told_ms: when the last one was; 0 without any. closed: the position where it was
+    closed.
     """
 
     position: int
@@ -79,7 +80,7 @@ class Shelf(Protocol):
         ...
 
     def is_told(self, outcome_id: str) -> bool:
-        """Whether an outcome of an open case has this id."""
+        """Whether an outcome that an open case keeps has this id."""
         ...
 
     def put(self, case: Case) -> None:
@@ -87,7 +88,7 @@ class Shelf(Protocol):
         ...
 
     def tell(self, case: Case, outcome: Outcome) -> None:
-        """An outcome that was accepted for it."""
+        """An outcome that was accepted; its id is known as long as this case is open."""
         ...
 
 
@@ -133,21 +134,25 @@ class Book:
         return [Change(case, None)]
 
     def _reported(self, position: int, event: OutcomeReported) -> list[Change]:
+        """An outcome of one decision, or of all that were open in a group."""
         outcome = event.outcome
-        case = self._shelf.find(outcome.decision_id)
-        if case is None or self._shelf.is_told(outcome.outcome_id):
+        cases = self._open(event.decision_ids or (outcome.decision_id,))
+        if not cases or self._shelf.is_told(outcome.outcome_id):
             return []
+        self._shelf.tell(cases[-1], outcome)  # of a group the latest, which closes last
+        return [self._told(position, case, event) for case in cases]
+
+    def _told(self, position: int, case: Case, event: OutcomeReported) -> Change:
+        assert self.config is not None, "position 1 is a configuration"
         if case.reports is None:
             case.reports = self._shelf.reports(case)
-        write_registers(case.reports, outcome, event.time_ms, position)
-        assert self.config is not None, "position 1 is a configuration"
+        write_registers(case.reports, event.outcome, event.time_ms, position)
         now = current(case.reports, self.config.outcomes.sources)
         before, executed = case.result, now.executed_agent_id or case.agent_id
         case.result = Result(executed, now.quality, now.cost_usd, now.latency_ms)
         case.messages += 1
         case.told_ms = event.time_ms
-        self._shelf.tell(case, outcome)
-        return [Change(case, before)]
+        return Change(case, before)
 
     def _open(self, decision_ids: tuple[str, ...]) -> list[Case]:
         found = (self._shelf.find(decision_id) for decision_id in decision_ids)

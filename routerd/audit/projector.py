@@ -14,6 +14,7 @@ import msgspec
 
 from routerd.audit import rows
 from routerd.audit.book import Book, Case
+from routerd.audit.roster import AgentRows
 from routerd.audit.rows import Row
 from routerd.audit.schema import audit_path
 from routerd.audit.store import Mark, Store, Unusable
@@ -21,6 +22,10 @@ from routerd.audit.tallies import Tallies
 from routerd.core.outcomes import Reports
 from routerd.core.settings import EngineConfig
 from routerd.core.values import (
+    AgentDeregistered,
+    AgentRegistered,
+    AgentStatusChanged,
+    AgentUpdated,
     ConfigApplied,
     Decision,
     DecisionsClosed,
@@ -32,6 +37,11 @@ from routerd.log.base import Log
 from routerd.log.codec import decision_id, records
 
 BATCH = 1_000
+
+INSERTED = (
+    *("labels", "candidates", "outcomes", "group_outcomes", "configs", "closings"),
+    "agent_events",
+)
 
 logger = logging.getLogger(__name__)
 
@@ -132,10 +142,8 @@ class Batch:
         self._outcomes: dict[str, Case] = {}
         self._made: dict[str, tuple[Decision, int]] = {}
         self._tallies = Tallies(store)
-        self._inserted: dict[str, list[Row]] = {
-            name: [] for name in ("labels", "candidates", "outcomes", "configs", "closings")
-        }
-        self._agents: dict[str, Row] = {}
+        self._inserted: dict[str, list[Row]] = {name: [] for name in INSERTED}
+        self._agents: AgentRows | None = None
 
     def add(self, record: Record) -> None:
         """Fold one event."""
@@ -152,9 +160,16 @@ class Batch:
             case OutcomeReported() if changes:
                 row = rows.outcome_row(position, event.time_ms, event.outcome)
                 self._inserted["outcomes"].append(row)
+                heard = event.decision_ids and [change.case.decision_id for change in changes]
+                self._inserted["group_outcomes"] += [
+                    {"decision_id": name, "position": position} for name in heard
+                ]
             case DecisionsClosed():
                 row = {"position": position, "time_ms": event.time_ms, "decisions": len(changes)}
                 self._inserted["closings"].append(row)
+            case AgentRegistered() | AgentUpdated() | AgentDeregistered() | AgentStatusChanged():
+                self._inserted["agent_events"].append(rows.agent_event_row(position, event))
+                self._roster().fold(position, event)
         for change in changes:
             self._tallies.add(change, event)
 
@@ -171,7 +186,8 @@ class Batch:
         store.update_decisions(old)
         for table, inserted in self._inserted.items():
             store.insert(table, inserted)
-        store.replace("agents", list(self._agents.values()))
+        if self._agents is not None:
+            store.replace("agents", self._agents.changed())
         for table, sums in self._tallies.rows():
             store.replace(table, sums)
 
@@ -212,12 +228,9 @@ class Batch:
         self.config_position = position
         assert self.book.config is not None
         agents = {agent.id: agent for agent in self.book.config.agents}
-        known = {row["agent_id"]: row for row in self._store.agents()} | self._agents
-        for name in sorted(agents.keys() | known.keys()):
-            held = known.get(name)
-            if name in agents:
-                row = rows.agent_row(position, agents[name], "config", held)
-            else:
-                row = rows.removed_agent(position, known[name])
-            if held is None or any(row[k] != held[k] for k in row if k != "changed_position"):
-                self._agents[name] = row
+        self._roster().configured(position, agents)
+
+    def _roster(self) -> AgentRows:
+        if self._agents is None:
+            self._agents = AgentRows(self._store.agents())
+        return self._agents

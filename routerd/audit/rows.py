@@ -11,9 +11,23 @@ from routerd.audit.book import Case
 from routerd.core.outcomes import DEFAULT_SOURCE
 from routerd.core.reasons import law_of, sentence
 from routerd.core.settings import Agent
-from routerd.core.values import ConfigApplied, Decision, Outcome, OutcomeKind, Preference
+from routerd.core.standing import Standing
+from routerd.core.values import (
+    AgentDeregistered,
+    AgentRegistered,
+    AgentStatus,
+    AgentStatusChanged,
+    AgentUpdated,
+    ConfigApplied,
+    Decision,
+    Outcome,
+    OutcomeKind,
+    Preference,
+    StatusCause,
+)
 
 Row = dict[str, Any]
+AgentEvent = AgentRegistered | AgentUpdated | AgentDeregistered | AgentStatusChanged
 
 ASKED = (
     "agent_id",
@@ -105,11 +119,13 @@ def outcome_row(position: int, time_ms: int, outcome: Outcome) -> Row:
         "position": position,
         "outcome_id": outcome.outcome_id,
         "decision_id": outcome.decision_id,
+        "group_id": outcome.group_id,
         "time_ms": time_ms,
         "event_time_ms": outcome.event_time_ms or None,
         "kind": str(outcome.kind),
         "source": outcome.source or DEFAULT_SOURCE,
         "success": None if outcome.success is None else int(outcome.success),
+        "signal": outcome.signal,
         "quality": outcome.quality,
         "cost_usd": outcome.cost_usd,
         "latency_ms": outcome.latency_ms,
@@ -180,8 +196,8 @@ def differences(path: str, old: Any, new: Any) -> list[Row]:
     return [{"path": path, "from": old, "to": new}]
 
 
-def agent_row(position: int, agent: Agent, source: str, before: Row | None) -> Row:
-    """before: its row until then."""
+def agent_row(agent: Agent) -> Row:
+    """The columns that define an agent."""
     prices = agent.prices
     return {
         "agent_id": agent.id,
@@ -195,14 +211,44 @@ def agent_row(position: int, agent: Agent, source: str, before: Row | None) -> R
         "output_usd_per_mtok": prices.output_usd_per_mtok if prices else None,
         "max_concurrency": agent.max_concurrency,
         "metadata": in_json(agent.metadata),
-        "source": source,
-        "since_position": position if before is None else before["since_position"],
-        "changed_position": position,
-        "removed_position": None,
     }
 
 
-def removed_agent(position: int, before: Row) -> Row:
-    """The row of an agent that is no longer there; it may have left earlier."""
-    left = before["removed_position"] or position
-    return {**before, "changed_position": position, "removed_position": left}
+def standing_row(standing: Standing) -> Row:
+    """The columns that say how an agent stands."""
+    return {
+        "status": str(standing.status),
+        "held": str(standing.held),
+        "held_ms": standing.held_ms,
+        "told": str(standing.told),
+        "told_cause": str(standing.told_cause or ""),
+        "told_ms": standing.told_ms,
+        "lease_ms": standing.lease_ms,
+    }
+
+
+def standing_of(row: Row) -> Standing:
+    """The standing in an agent's row."""
+    return Standing(
+        held=AgentStatus(row["held"]),
+        held_ms=row["held_ms"],
+        told=AgentStatus(row["told"]),
+        told_cause=StatusCause(row["told_cause"]) if row["told_cause"] else None,
+        told_ms=row["told_ms"],
+        lease_ms=row["lease_ms"],
+    )
+
+
+def agent_event_row(position: int, event: AgentEvent) -> Row:
+    row: Row = {"position": position, "time_ms": event.time_ms}
+    row |= {"status": "", "cause": "", "version": "", "definition": ""}
+    match event:
+        case AgentRegistered(agent=agent) | AgentUpdated(agent=agent):
+            told = "registered" if isinstance(event, AgentRegistered) else "updated"
+            defined = {"version": agent.version, "definition": in_json(agent)}
+            return {**row, "agent_id": agent.id, "event": told, **defined}
+        case AgentDeregistered():
+            return {**row, "agent_id": event.agent_id, "event": "deregistered"}
+        case AgentStatusChanged():
+            said = {"status": str(event.status), "cause": str(event.cause)}
+            return {**row, "agent_id": event.agent_id, "event": "status", **said}

@@ -61,11 +61,31 @@ CREATE TABLE agents ( -- every agent that ever was
   output_usd_per_mtok REAL,
   max_concurrency INTEGER,
   metadata TEXT NOT NULL, -- JSON object
-  source TEXT NOT NULL, -- who defines it: 'config'
+  source TEXT NOT NULL, -- who defines it: CONFIG or RPC
+  status TEXT NOT NULL, -- ONLINE, BUSY or OFFLINE: the worse of held and told
+  held TEXT NOT NULL, -- as it was set
+  held_ms INTEGER NOT NULL, -- when; 0 for never
+  told TEXT NOT NULL, -- as its heartbeats say, or their absence
+  told_cause TEXT NOT NULL, -- HEARTBEAT or LEASE_ENDED; '' for never
+  told_ms INTEGER NOT NULL,
+  lease_ms INTEGER NOT NULL, -- how long a heartbeat holds; 0 without a lease
   since_position INTEGER NOT NULL, -- where it was first known
   changed_position INTEGER NOT NULL, -- where it last changed
-  removed_position INTEGER -- where it left; NULL while it can be chosen
+  removed_position INTEGER -- where it left; NULL while it is there
 ) WITHOUT ROWID;
+
+CREATE TABLE agent_events ( -- what was changed of agents over RPC, or by their heartbeats
+  position INTEGER PRIMARY KEY,
+  time_ms INTEGER NOT NULL,
+  time TEXT AS (strftime('%Y-%m-%dT%H:%M:%fZ', time_ms / 1000.0, 'unixepoch')),
+  agent_id TEXT NOT NULL,
+  event TEXT NOT NULL, -- registered, updated, deregistered or status
+  status TEXT NOT NULL, -- of a status: ONLINE, BUSY or OFFLINE
+  cause TEXT NOT NULL, -- of a status: SET, HEARTBEAT or LEASE_ENDED
+  version TEXT NOT NULL, -- of a definition
+  definition TEXT NOT NULL -- of a definition, as JSON
+);
+CREATE INDEX agent_events_agent ON agent_events (agent_id);
 
 CREATE TABLE decisions ( -- one row a decision, joined with what came of it
   position INTEGER PRIMARY KEY, -- in the log
@@ -94,7 +114,7 @@ CREATE TABLE decisions ( -- one row a decision, joined with what came of it
   stages TEXT NOT NULL, -- JSON list: what changed the law
   open INTEGER NOT NULL, -- 1 while it accepts outcomes
   closed_position INTEGER, -- where it was closed
-  messages INTEGER NOT NULL, -- outcomes accepted, retractions included
+  messages INTEGER NOT NULL, -- outcomes accepted, retractions and those of its group included
   told_ms INTEGER, -- when the last one was
   executed_agent_id TEXT NOT NULL, -- who ran, and gets the credit: the chosen one unless told
   quality REAL, -- what counts now, after revisions, retractions and ranks of sources
@@ -134,13 +154,15 @@ CREATE TABLE candidates ( -- who was looked at for a decision: the law, and who 
 CREATE TABLE outcomes ( -- every message that was accepted, as it came
   position INTEGER PRIMARY KEY, -- in the log
   outcome_id TEXT NOT NULL,
-  decision_id TEXT NOT NULL REFERENCES decisions (decision_id),
+  decision_id TEXT NOT NULL, -- '' for a group's outcome: group_outcomes has its decisions
+  group_id TEXT NOT NULL, -- '' for a decision's outcome
   time_ms INTEGER NOT NULL, -- when it was accepted
   time TEXT AS (strftime('%Y-%m-%dT%H:%M:%fZ', time_ms / 1000.0, 'unixepoch')),
   event_time_ms INTEGER, -- when it happened, if the caller said so
   kind TEXT NOT NULL, -- REPORT, REVISE or RETRACT
   source TEXT NOT NULL,
   success INTEGER, -- 1 or 0
+  signal TEXT NOT NULL, -- what a user did; quality is then what the configuration made of it
   quality REAL,
   cost_usd REAL,
   latency_ms REAL,
@@ -150,11 +172,20 @@ CREATE TABLE outcomes ( -- every message that was accepted, as it came
 );
 CREATE INDEX outcomes_decision ON outcomes (decision_id);
 CREATE INDEX outcomes_id ON outcomes (outcome_id);
+CREATE INDEX outcomes_group ON outcomes (group_id) WHERE group_id > '';
+
+CREATE TABLE group_outcomes ( -- the decisions that heard an outcome of their group
+  decision_id TEXT NOT NULL REFERENCES decisions (decision_id),
+  position INTEGER NOT NULL REFERENCES outcomes,
+  PRIMARY KEY (decision_id, position)
+) WITHOUT ROWID;
+CREATE INDEX group_outcomes_position ON group_outcomes (position);
 
 CREATE TABLE performance ( -- of an agent at a kind of work, over all time
   agent_id TEXT NOT NULL,
   work_type TEXT NOT NULL,
   decisions INTEGER NOT NULL, -- that chose it
+  open INTEGER NOT NULL, -- of those, still open
   explored INTEGER NOT NULL, -- of those, with the reason SAMPLED
   quality_count INTEGER NOT NULL, -- decisions that it ran and whose quality is known
   quality_sum REAL NOT NULL,
@@ -172,6 +203,7 @@ CREATE TABLE groups ( -- plans: the tasks that share a group_id
   group_id TEXT PRIMARY KEY,
   decisions INTEGER NOT NULL,
   open INTEGER NOT NULL, -- of those, still open
+  explored INTEGER NOT NULL, -- of those, with the reason SAMPLED
   first_ms INTEGER NOT NULL, -- when the first decision was made, and the last
   last_ms INTEGER NOT NULL,
   quality_count INTEGER NOT NULL, -- as in performance
@@ -195,7 +227,8 @@ CREATE VIEW events AS -- everything in the order of the log
   SELECT position, time_ms, 'config' AS event, '' AS decision_id, '' AS agent_id FROM configs
   UNION ALL SELECT position, time_ms, 'decision', decision_id, agent_id FROM decisions
   UNION ALL SELECT position, time_ms, 'outcome', decision_id, executed_agent_id FROM outcomes
-  UNION ALL SELECT position, time_ms, 'closing', '', '' FROM closings;
+  UNION ALL SELECT position, time_ms, 'closing', '', '' FROM closings
+  UNION ALL SELECT position, time_ms, 'agent', '', agent_id FROM agent_events;
 """
 
 

@@ -35,9 +35,18 @@ SELECT position, decision_id, request_id, time_ms, agent_id, work_type, group_id
 FROM decisions WHERE decision_id = ? AND open = 1
 """
 ASKED = "SELECT decision_id FROM decisions WHERE request_id = ? AND open = 1"
+# A group's outcome is kept by the latest of its decisions; ids of decisions sort by position.
 TOLD = """
-SELECT decision_id FROM outcomes JOIN decisions USING (decision_id)
-WHERE outcome_id = ? AND open = 1
+SELECT decision_id FROM decisions WHERE open = 1 AND decision_id IN (
+    SELECT ifnull((SELECT max(g.decision_id) FROM group_outcomes g WHERE g.position = o.position),
+        o.decision_id)
+    FROM outcomes o WHERE outcome_id = ?)
+"""
+REPORTS = """
+SELECT * FROM outcomes WHERE decision_id = ?1
+UNION ALL
+SELECT outcomes.* FROM group_outcomes g JOIN outcomes USING (position) WHERE g.decision_id = ?1
+ORDER BY position
 """
 OBJECTS = """
 SELECT type, name FROM sqlite_schema WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite_%'
@@ -142,8 +151,7 @@ class Store:
     def reports(self, case: Case) -> Reports:
         """What was said of a case, told again in the order in which it was accepted."""
         reports: Reports = {}
-        sql = "SELECT * FROM outcomes WHERE decision_id = ? ORDER BY position"
-        for row in self._rows(sql, case.decision_id):
+        for row in self._rows(REPORTS, case.decision_id):
             write_registers(reports, outcome_of(row), row["time_ms"], row["position"])
         return reports
 
@@ -153,7 +161,7 @@ class Store:
         return None if row is None else str(row[0])
 
     def told(self, outcome_id: str) -> str | None:
-        """The open decision of an outcome."""
+        """The open decision that keeps an outcome."""
         row = self._one(TOLD, outcome_id)
         return None if row is None else str(row[0])
 

@@ -15,8 +15,11 @@ from routerd.core.values import AnyEvent, Decision, Reason
 METRICS = (("quality", "quality_sum"), ("cost", "cost_usd_sum"), ("latency", "latency_ms_sum"))
 NOTHING = {name: 0 for metric, total in METRICS for name in (f"{metric}_count", total)}
 STARTS: dict[str, Row] = {
-    "performance": {"decisions": 0, "explored": 0, **NOTHING},
-    "groups": {"decisions": 0, "open": 0, "first_ms": None, "last_ms": None, **NOTHING},
+    "performance": {"decisions": 0, "open": 0, "explored": 0, **NOTHING},
+    "groups": {
+        **{"decisions": 0, "open": 0, "explored": 0, "first_ms": None, "last_ms": None},
+        **NOTHING,
+    },
 }
 
 
@@ -30,34 +33,28 @@ class Tallies:
     def add(self, change: Change, event: AnyEvent) -> None:
         """Count what an event changed."""
         case, before = change
-        if isinstance(event, Decision):
-            row = self._performance(case.agent_id, case.work_type)
-            row["decisions"] += 1
-            row["explored"] += event.reason is Reason.SAMPLED
+        tables = [self._performance(case.agent_id, case.work_type)]
+        if case.group_id:
+            tables.append(self._row("groups", {"group_id": case.group_id}))
+            since = tables[1]["first_ms"]
+            tables[1]["first_ms"] = case.time_ms if since is None else since
+            tables[1]["last_ms"] = max(case.time_ms, tables[1]["last_ms"] or 0)
+        for row in tables:
+            if isinstance(event, Decision):
+                row["decisions"] += 1
+                row["open"] += 1
+                row["explored"] += event.reason is Reason.SAMPLED
+            row["open"] -= case.closed is not None
         if before is not None and before != case.result:
             for result, sign in ((before, -1), (case.result, 1)):
-                count(self._performance(result.agent_id, case.work_type), result, sign)
-        if case.group_id:
-            self._add_to_group(change)
+                tables[0] = self._performance(result.agent_id, case.work_type)
+                for row in tables:
+                    count(row, result, sign)
 
     def rows(self) -> Iterator[tuple[str, list[Row]]]:
         """Each table and its rows."""
         for table, rows in self._rows.items():
             yield table, list(rows.values())
-
-    def _add_to_group(self, change: Change) -> None:
-        case, before = change
-        row = self._row("groups", {"group_id": case.group_id})
-        if before is None:
-            row["decisions"] += 1
-            row["open"] += 1
-            row["first_ms"] = case.time_ms if row["first_ms"] is None else row["first_ms"]
-            row["last_ms"] = case.time_ms
-            return
-        row["open"] -= case.closed is not None
-        if before != case.result:
-            count(row, before, -1)
-            count(row, case.result, 1)
 
     def _performance(self, agent_id: str, work_type: str) -> Row:
         return self._row("performance", {"agent_id": agent_id, "work_type": work_type})

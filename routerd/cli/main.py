@@ -12,6 +12,7 @@ from routerd.cli.agents import agents
 from routerd.cli.bench import bench
 from routerd.cli.check_config import check_config
 from routerd.cli.decision import decision
+from routerd.cli.decisions import decisions, summary
 from routerd.cli.demo import demo
 from routerd.cli.outcome import outcome
 from routerd.cli.profile import profile
@@ -39,6 +40,8 @@ COMMANDS = (
     preview,
     outcome,
     decision,
+    decisions,
+    summary,
     agents,
     profile,
     verify,

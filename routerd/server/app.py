@@ -21,6 +21,7 @@ from routerd.log.committer import Committer
 from routerd.log.sequencer import Sequencer
 from routerd.server import agent_service, audit_service, router_service
 from routerd.server.agent_service import AgentService
+from routerd.server.audit_reader import AuditReader
 from routerd.server.audit_service import AuditService
 from routerd.server.interceptors import DEFAULT_PARTITION, Gate, Methods, Partition
 from routerd.server.projection import Projection
@@ -49,7 +50,8 @@ GOODBYE_S = 0.25
 class Server:
     """One process's gRPC server. Build it inside a running event loop.
 
-    Raises OSError when the port cannot be had, LogCorrupt and LogUnavailable.
+    projection: keeps the audit file beside the log; whoever serves starts and stops it. Raises
+    OSError when the port cannot be had, LogCorrupt and LogUnavailable.
     """
 
     def __init__(self, config: Config, log: Log, clock: Callable[[], int]) -> None:
@@ -64,7 +66,9 @@ class Server:
             router_service.SERVICE, RouterService(config.durability == "power", config.server)
         )
         methods.add(agent_service.SERVICE, AgentService())
-        methods.add(audit_service.SERVICE, AuditService())
+        self.projection = Projection(Path(config.data_dir))
+        self._audit = AuditReader(self.projection, DEFAULT_PARTITION)
+        methods.add(audit_service.SERVICE, AuditService(self._audit))
         services = (router_service, agent_service, audit_service)
         self._names = tuple(service.SERVICE.full_name for service in services)
 
@@ -96,6 +100,7 @@ class Server:
             logger.warning("cut off %d calls", self.gate.in_flight + self.gate.streams)
             await self._grpc.stop(None)
         await self._grpc.stop(GOODBYE_S)
+        self._audit.close()
         await self._committer.close()
 
     async def terminated(self) -> None:
@@ -134,9 +139,8 @@ async def serve(
     with closing(log):
         server = Server(config, log, clock)
         await server.start()
-        projection = Projection(Path(config.data_dir))
         if config.audit.enabled:
-            projection.start()
+            server.projection.start()
         # What is here now stays: a full collection would look through it for 25 ms, in vain.
         gc.collect()
         gc.freeze()
@@ -149,5 +153,5 @@ async def serve(
         await asyncio.wait((ended, stop), return_when=asyncio.FIRST_COMPLETED)
         stop.cancel()
         await server.stop()
-        await projection.stop()
+        await server.projection.stop()
         await ended

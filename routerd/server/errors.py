@@ -40,6 +40,7 @@ STATUS = {
     ErrorReason.OVERLOADED: grpc.StatusCode.RESOURCE_EXHAUSTED,
     ErrorReason.DRAINING: grpc.StatusCode.UNAVAILABLE,
     ErrorReason.READ_ONLY: grpc.StatusCode.UNAVAILABLE,
+    ErrorReason.AUDIT_UNAVAILABLE: grpc.StatusCode.UNAVAILABLE,
     ErrorReason.DEADLINE_PASSED: grpc.StatusCode.DEADLINE_EXCEEDED,
 }
 

@@ -36,6 +36,11 @@ class Projection:
             await asyncio.wait([self._keeping])
             self._keeping = None
 
+    @property
+    def runs(self) -> bool:
+        """Whether there is a projector, or will be again."""
+        return self._keeping is not None
+
     def rebuild(self) -> None:
         """End the projector, and have the next one make the audit anew; once a minute at most."""
         now_s = asyncio.get_running_loop().time()

@@ -77,15 +77,120 @@ class DecisionRecord(_message.Message):
     def __init__(self, decision_id: _Optional[str] = ..., request_id: _Optional[str] = ..., position: _Optional[int] = ..., time_ms: _Optional[int] = ..., task_id: _Optional[str] = ..., group_id: _Optional[str] = ..., work_type: _Optional[str] = ..., domain: _Optional[str] = ..., labels: _Optional[_Mapping[str, str]] = ..., session_id: _Optional[str] = ..., agent_id: _Optional[str] = ..., propensity: _Optional[float] = ..., u: _Optional[float] = ..., policy_id: _Optional[str] = ..., decision_confidence: _Optional[float] = ..., reason_code: _Optional[_Union[_types_pb2.ReasonCode, str]] = ..., reason: _Optional[str] = ..., fallback_agent_id: _Optional[str] = ..., alternative_agent_ids: _Optional[_Iterable[str]] = ..., candidates: _Optional[_Iterable[_Union[_types_pb2.Candidate, _Mapping]]] = ..., stages: _Optional[_Iterable[str]] = ..., open: bool = ..., outcome: _Optional[_Union[OutcomeState, _Mapping]] = ...) -> None: ...
 
 class OutcomeState(_message.Message):
-    __slots__ = ("quality", "cost_usd", "latency_ms", "executed_agent_id", "reports")
+    __slots__ = ("quality", "cost_usd", "latency_ms", "executed_agent_id", "reports", "quality_assumed")
     QUALITY_FIELD_NUMBER: _ClassVar[int]
     COST_USD_FIELD_NUMBER: _ClassVar[int]
     LATENCY_MS_FIELD_NUMBER: _ClassVar[int]
     EXECUTED_AGENT_ID_FIELD_NUMBER: _ClassVar[int]
     REPORTS_FIELD_NUMBER: _ClassVar[int]
+    QUALITY_ASSUMED_FIELD_NUMBER: _ClassVar[int]
     quality: float
     cost_usd: float
     latency_ms: float
     executed_agent_id: str
     reports: int
-    def __init__(self, quality: _Optional[float] = ..., cost_usd: _Optional[float] = ..., latency_ms: _Optional[float] = ..., executed_agent_id: _Optional[str] = ..., reports: _Optional[int] = ...) -> None: ...
+    quality_assumed: bool
+    def __init__(self, quality: _Optional[float] = ..., cost_usd: _Optional[float] = ..., latency_ms: _Optional[float] = ..., executed_agent_id: _Optional[str] = ..., reports: _Optional[int] = ..., quality_assumed: bool = ...) -> None: ...
+
+class ListDecisionsRequest(_message.Message):
+    __slots__ = ("page_size", "page_token", "from_time_ms", "until_time_ms", "agent_id", "work_type", "domain", "labels", "group_id", "session_id", "task_id", "request_id", "reason_code", "policy_id", "open", "at_least_position")
+    class LabelsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    FROM_TIME_MS_FIELD_NUMBER: _ClassVar[int]
+    UNTIL_TIME_MS_FIELD_NUMBER: _ClassVar[int]
+    AGENT_ID_FIELD_NUMBER: _ClassVar[int]
+    WORK_TYPE_FIELD_NUMBER: _ClassVar[int]
+    DOMAIN_FIELD_NUMBER: _ClassVar[int]
+    LABELS_FIELD_NUMBER: _ClassVar[int]
+    GROUP_ID_FIELD_NUMBER: _ClassVar[int]
+    SESSION_ID_FIELD_NUMBER: _ClassVar[int]
+    TASK_ID_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    REASON_CODE_FIELD_NUMBER: _ClassVar[int]
+    POLICY_ID_FIELD_NUMBER: _ClassVar[int]
+    OPEN_FIELD_NUMBER: _ClassVar[int]
+    AT_LEAST_POSITION_FIELD_NUMBER: _ClassVar[int]
+    page_size: int
+    page_token: str
+    from_time_ms: int
+    until_time_ms: int
+    agent_id: str
+    work_type: str
+    domain: str
+    labels: _containers.ScalarMap[str, str]
+    group_id: str
+    session_id: str
+    task_id: str
+    request_id: str
+    reason_code: _types_pb2.ReasonCode
+    policy_id: str
+    open: bool
+    at_least_position: int
+    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., from_time_ms: _Optional[int] = ..., until_time_ms: _Optional[int] = ..., agent_id: _Optional[str] = ..., work_type: _Optional[str] = ..., domain: _Optional[str] = ..., labels: _Optional[_Mapping[str, str]] = ..., group_id: _Optional[str] = ..., session_id: _Optional[str] = ..., task_id: _Optional[str] = ..., request_id: _Optional[str] = ..., reason_code: _Optional[_Union[_types_pb2.ReasonCode, str]] = ..., policy_id: _Optional[str] = ..., open: bool = ..., at_least_position: _Optional[int] = ...) -> None: ...
+
+class ListDecisionsResponse(_message.Message):
+    __slots__ = ("decisions", "next_page_token", "projected_through")
+    DECISIONS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    PROJECTED_THROUGH_FIELD_NUMBER: _ClassVar[int]
+    decisions: _containers.RepeatedCompositeFieldContainer[DecisionRecord]
+    next_page_token: str
+    projected_through: int
+    def __init__(self, decisions: _Optional[_Iterable[_Union[DecisionRecord, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., projected_through: _Optional[int] = ...) -> None: ...
+
+class GetSummaryRequest(_message.Message):
+    __slots__ = ("from_time_ms", "until_time_ms", "max_groups", "at_least_position")
+    FROM_TIME_MS_FIELD_NUMBER: _ClassVar[int]
+    UNTIL_TIME_MS_FIELD_NUMBER: _ClassVar[int]
+    MAX_GROUPS_FIELD_NUMBER: _ClassVar[int]
+    AT_LEAST_POSITION_FIELD_NUMBER: _ClassVar[int]
+    from_time_ms: int
+    until_time_ms: int
+    max_groups: int
+    at_least_position: int
+    def __init__(self, from_time_ms: _Optional[int] = ..., until_time_ms: _Optional[int] = ..., max_groups: _Optional[int] = ..., at_least_position: _Optional[int] = ...) -> None: ...
+
+class GetSummaryResponse(_message.Message):
+    __slots__ = ("projected_through", "total", "agents", "work_types", "groups")
+    PROJECTED_THROUGH_FIELD_NUMBER: _ClassVar[int]
+    TOTAL_FIELD_NUMBER: _ClassVar[int]
+    AGENTS_FIELD_NUMBER: _ClassVar[int]
+    WORK_TYPES_FIELD_NUMBER: _ClassVar[int]
+    GROUPS_FIELD_NUMBER: _ClassVar[int]
+    projected_through: int
+    total: Summary
+    agents: _containers.RepeatedCompositeFieldContainer[Summary]
+    work_types: _containers.RepeatedCompositeFieldContainer[Summary]
+    groups: _containers.RepeatedCompositeFieldContainer[Summary]
+    def __init__(self, projected_through: _Optional[int] = ..., total: _Optional[_Union[Summary, _Mapping]] = ..., agents: _Optional[_Iterable[_Union[Summary, _Mapping]]] = ..., work_types: _Optional[_Iterable[_Union[Summary, _Mapping]]] = ..., groups: _Optional[_Iterable[_Union[Summary, _Mapping]]] = ...) -> None: ...
+
+class Summary(_message.Message):
+    __slots__ = ("key", "decisions", "share", "explored", "open", "rated", "mean_quality", "mean_cost_usd", "total_cost_usd", "mean_latency_ms")
+    KEY_FIELD_NUMBER: _ClassVar[int]
+    DECISIONS_FIELD_NUMBER: _ClassVar[int]
+    SHARE_FIELD_NUMBER: _ClassVar[int]
+    EXPLORED_FIELD_NUMBER: _ClassVar[int]
+    OPEN_FIELD_NUMBER: _ClassVar[int]
+    RATED_FIELD_NUMBER: _ClassVar[int]
+    MEAN_QUALITY_FIELD_NUMBER: _ClassVar[int]
+    MEAN_COST_USD_FIELD_NUMBER: _ClassVar[int]
+    TOTAL_COST_USD_FIELD_NUMBER: _ClassVar[int]
+    MEAN_LATENCY_MS_FIELD_NUMBER: _ClassVar[int]
+    key: str
+    decisions: int
+    share: float
+    explored: int
+    open: int
+    rated: int
+    mean_quality: float
+    mean_cost_usd: float
+    total_cost_usd: float
+    mean_latency_ms: float
+    def __init__(self, key: _Optional[str] = ..., decisions: _Optional[int] = ..., share: _Optional[float] = ..., explored: _Optional[int] = ..., open: _Optional[int] = ..., rated: _Optional[int] = ..., mean_quality: _Optional[float] = ..., mean_cost_usd: _Optional[float] = ..., total_cost_usd: _Optional[float] = ..., mean_latency_ms: _Optional[float] = ...) -> None: ...

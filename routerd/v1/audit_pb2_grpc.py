@@ -40,6 +40,16 @@ class AuditServiceStub(object):
                 request_serializer=routerd_dot_v1_dot_audit__pb2.GetDecisionRequest.SerializeToString,
                 response_deserializer=routerd_dot_v1_dot_audit__pb2.GetDecisionResponse.FromString,
                 _registered_method=True)
+        self.ListDecisions = channel.unary_unary(
+                '/routerd.v1.AuditService/ListDecisions',
+                request_serializer=routerd_dot_v1_dot_audit__pb2.ListDecisionsRequest.SerializeToString,
+                response_deserializer=routerd_dot_v1_dot_audit__pb2.ListDecisionsResponse.FromString,
+                _registered_method=True)
+        self.GetSummary = channel.unary_unary(
+                '/routerd.v1.AuditService/GetSummary',
+                request_serializer=routerd_dot_v1_dot_audit__pb2.GetSummaryRequest.SerializeToString,
+                response_deserializer=routerd_dot_v1_dot_audit__pb2.GetSummaryResponse.FromString,
+                _registered_method=True)
 
 
 class AuditServiceServicer(object):
@@ -55,6 +65,28 @@ class AuditServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListDecisions(self, request, context):
+        """Lists decisions, the newest first, with what came of them so far.
+
+        It reads the audit file, which follows the log at a short distance: projected_through says how far it is. The pages of one
+        listing fit together while the log grows: newer decisions come before the first page.
+
+        UNAVAILABLE / AUDIT_UNAVAILABLE: there is no audit file, or it is being made anew; the message says which.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetSummary(self, request, context):
+        """Counts the decisions of a period, and says what came of them: in total, per agent, per kind of work and per group. It reads
+        the audit file, as ListDecisions does.
+
+        UNAVAILABLE / AUDIT_UNAVAILABLE.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AuditServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -62,6 +94,16 @@ def add_AuditServiceServicer_to_server(servicer, server):
                     servicer.GetDecision,
                     request_deserializer=routerd_dot_v1_dot_audit__pb2.GetDecisionRequest.FromString,
                     response_serializer=routerd_dot_v1_dot_audit__pb2.GetDecisionResponse.SerializeToString,
+            ),
+            'ListDecisions': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListDecisions,
+                    request_deserializer=routerd_dot_v1_dot_audit__pb2.ListDecisionsRequest.FromString,
+                    response_serializer=routerd_dot_v1_dot_audit__pb2.ListDecisionsResponse.SerializeToString,
+            ),
+            'GetSummary': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetSummary,
+                    request_deserializer=routerd_dot_v1_dot_audit__pb2.GetSummaryRequest.FromString,
+                    response_serializer=routerd_dot_v1_dot_audit__pb2.GetSummaryResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -92,6 +134,60 @@ class AuditService(object):
             '/routerd.v1.AuditService/GetDecision',
             routerd_dot_v1_dot_audit__pb2.GetDecisionRequest.SerializeToString,
             routerd_dot_v1_dot_audit__pb2.GetDecisionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListDecisions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/routerd.v1.AuditService/ListDecisions',
+            routerd_dot_v1_dot_audit__pb2.ListDecisionsRequest.SerializeToString,
+            routerd_dot_v1_dot_audit__pb2.ListDecisionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetSummary(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/routerd.v1.AuditService/GetSummary',
+            routerd_dot_v1_dot_audit__pb2.GetSummaryRequest.SerializeToString,
+            routerd_dot_v1_dot_audit__pb2.GetSummaryResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -12,14 +13,17 @@ import msgspec
 from routerd.audit.projector import Projector
 from routerd.audit.schema import audit_path
 from routerd.core.errors import RouterError
-from routerd.core.values import Outcome, Request
+from routerd.core.settings import Agent
+from routerd.core.values import AgentStatus, Heartbeat, Outcome, Request
 from routerd.log.base import Log
+from routerd.log.registry import Registry
 from routerd.log.sequencer import Sequencer
 from tests.core.engine import Engine
 from tests.e2e.script import CONFIG, steps
 
 # Decisions are closed after 180 events: a short log has all that there is.
-BUSY = {**CONFIG, "outcomes": {**CONFIG["outcomes"], "window_hours": 5e-5}}
+OUTCOMES = {"window_hours": 5e-5, "signals": {"edited": {"quality": 0.4}}}
+BUSY = {**CONFIG, "outcomes": {**CONFIG["outcomes"], **OUTCOMES}}
 
 Rows = dict[str, list[tuple[Any, ...]]]
 
@@ -49,9 +53,30 @@ def play(sequencer: Sequencer, requests: int, seed: int = 7) -> None:
             elif answers[step.of]:
                 fields = {**step.fields, "decision_id": answers[step.of]}
                 sequencer.report(msgspec.convert(fields, Outcome))
+            if number % 11 == 0:
+                say_more(sequencer, f"{seed}-{number}", f"plan-{number // 40}", name)
         except RouterError:
             pass
         answers.append(name)
+
+
+def say_more(sequencer: Sequencer, name: str, group_id: str, decision_id: str) -> None:
+    """A rating of a group, a signal, and an agent that comes, beats or goes; some are refused."""
+    rng, registry = random.Random(name), Registry(sequencer)
+    agent_id = f"guest-{rng.randrange(3)}"
+    match rng.randrange(5):
+        case 0:
+            outcome = Outcome(outcome_id=name, group_id=group_id, quality=rng.randrange(9) / 8)
+            sequencer.report(outcome)
+        case 1:
+            sequencer.report(Outcome(outcome_id=name, decision_id=decision_id, signal="edited"))
+        case 2:
+            registry.register(Agent(agent_id))
+        case 3:
+            status = rng.choice(list(AgentStatus))
+            registry.beat(Heartbeat(agent_id, status, lease_ms=1_000))
+        case 4:
+            registry.deregister(agent_id)
 
 
 def projected(log: Log, folder: Path, batch: int = 1_000, *, restarts: bool = False) -> Path:

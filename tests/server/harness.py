@@ -8,9 +8,10 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -19,11 +20,13 @@ from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 from grpc_health.v1 import health_pb2_grpc
 
+from routerd.audit.projector import Projector
 from routerd.clock import wall_clock
 from routerd.config import parse
 from routerd.log.base import Entry, LogUnavailable
 from routerd.log.memory import MemoryLog
 from routerd.server.app import Server
+from routerd.server.interceptors import DEFAULT_PARTITION
 from routerd.v1 import (
     agents_pb2,
     agents_pb2_grpc,
@@ -156,6 +159,13 @@ class Running:
         """The position, and the hash of all that decisions depend on."""
         return self.app.sequencer.position, self.app.sequencer.state.hash()
 
+    def project(self) -> None:
+        """Bring the audit file up to the log, as the projector of a daemon does by itself."""
+        directory = self.app.projection.directory
+        with closing(Projector(self.disk, DEFAULT_PARTITION, directory)) as projector:
+            while projector.advance():
+                pass
+
     async def stalled_report(
         self, decision_id: str, **fields: Any
     ) -> asyncio.Task[router_pb2.ReportOutcomeResponse]:
@@ -178,26 +188,31 @@ async def in_process(
 ) -> AsyncIterator[Running]:
     """A server with these bounds (see routerd.core.settings.Server) over a Disk."""
     disk = disk or Disk()
-    given = {"listen": "127.0.0.1:0", **config, "server": server}
-    app = Server(parse(given), disk, clock or wall_clock())
-    await app.start()
-    async with grpc.aio.insecure_channel(f"127.0.0.1:{app.port}") as channel:
-        running = Running(app, disk, Client(channel))
-        try:
-            yield running
-        finally:
-            disk.full = False
-            disk.flowing.set()
-            await running.stop()
+    with tempfile.TemporaryDirectory() as folder:
+        given = {"listen": "127.0.0.1:0", "data_dir": folder, **config, "server": server}
+        app = Server(parse(given), disk, clock or wall_clock())
+        await app.start()
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{app.port}") as channel:
+            running = Running(app, disk, Client(channel))
+            try:
+                yield running
+            finally:
+                disk.full = False
+                disk.flowing.set()
+                await running.stop()
 
 
 class Daemon:
-    """`routerd serve` in a process of its own; `address` is where it listens."""
+    """`routerd serve` in a process of its own; `address` is where it listens.
 
-    def __init__(self, folder: Path) -> None:
+    differing: keys of the configuration that are not as in CONFIG.
+    """
+
+    def __init__(self, folder: Path, **differing: Any) -> None:
         config = folder / "routerd.json"
-        config.write_text(json.dumps(CONFIG))
-        data = str(folder / "data")
+        config.write_text(json.dumps({**CONFIG, **differing}))
+        self.data = folder / "data"
+        data = str(self.data)
         self.process = subprocess.Popen(
             [sys.executable, "-m", "routerd", "serve", "--config", str(config), "--data", data],
             stdout=subprocess.PIPE,

@@ -156,6 +156,18 @@ ROWS: dict[str, Row] = {
         unknown={"decision_id": UNKNOWN},
         reason="DECISION_NOT_FOUND",
     ),
+    "routerd.v1.AuditService.ListDecisions": Row(
+        good=lambda made: {"labels": {"customer": "acme"}, "at_least_position": 2},
+        bad={"page_size": -1},
+        field="page_size",
+        unknown="filters select: what nobody decided is an empty page",
+    ),
+    "routerd.v1.AuditService.GetSummary": Row(
+        good=lambda made: {"from_time_ms": 1},
+        bad={"at_least_position": 10**9},
+        field="at_least_position",
+        unknown="it names nothing",
+    ),
 }
 
 
@@ -163,6 +175,7 @@ async def make(running: Running) -> Made:
     """Tell a fresh server what the good requests speak of."""
     decision = await running.client.route(task=TASK)
     agent = await running.client.agent("Register", agent_id="guest")
+    running.project()
     return Made(decision_id=decision.decision_id, agent_id=agent.agent_id)
 
 

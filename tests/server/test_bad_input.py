@@ -33,6 +33,7 @@ HUGE_TEXT = "x" * 10**6
 MANY = 10**5
 INT32 = {"most": 2**31 - 1, "least": -(2**31), "minus_one": -1}
 INT64 = {"most": 2**63 - 1, "least": -(2**63), "minus_one": -1}
+INT32 = {"most": 2**31 - 1, "least": -(2**31), "minus_one": -1}
 
 ROUTE = "routerd.v1.RouterService.Route"
 
@@ -105,8 +106,9 @@ def single_values(field: FieldDescriptor) -> Iterator[tuple[str, Any, bool]]:
         case FieldDescriptor.CPPTYPE_ENUM:
             yield from (("unknown_number", number, True) for number in (99, -1, 2**31 - 1))
             yield "unspecified", 0, False
-        case FieldDescriptor.CPPTYPE_INT64:
-            yield from ((what, value, True) for what, value in INT64.items())
+        case FieldDescriptor.CPPTYPE_INT64 | FieldDescriptor.CPPTYPE_INT32:
+            wide = field.cpp_type == FieldDescriptor.CPPTYPE_INT64
+            yield from ((what, value, True) for what, value in (INT64 if wide else INT32).items())
             yield "zero", 0, False
         case FieldDescriptor.CPPTYPE_INT32:
             yield from ((what, value, True) for what, value in INT32.items())

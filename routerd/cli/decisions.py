@@ -1,0 +1,185 @@
+"""`routerd decisions` and `routerd summary`: what was decided lately, and what came of it."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from routerd.cli.calls import TIMEOUT_S, address_option, connected, in_json
+from routerd.cli.output import console, json_option, key_values, say_json, table
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from routerd.v1 import audit_pb2
+
+PAGE = 1_000
+SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
+
+
+def time_of(_: click.Context, __: click.Parameter, text: str | None) -> int:
+    """`2h`, `7d` (ago) or an ISO time as milliseconds since the epoch; 0 for none."""
+    if text is None:
+        return 0
+    ago = re.fullmatch(r"(\d+)([smhd])", text)
+    if ago:
+        return max(1, int((time.time() - int(ago[1]) * SECONDS[ago[2]]) * 1_000))
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        told = "must be a time such as 2026-05-01 or 2026-05-01T12:00Z, or 30m, 2h, 7d ago"
+        raise click.BadParameter(f"{text!r} {told}") from None
+    return int(at.replace(tzinfo=at.tzinfo or UTC).timestamp() * 1_000)
+
+
+def period(command: Callable[..., None]) -> Callable[..., None]:
+    """The options of a period."""
+    since = click.option("--since", "from_time_ms", callback=time_of, help="2h, 7d or a time.")
+    until = click.option("--until", "until_time_ms", callback=time_of, help="As --since.")
+    return since(until(command))
+
+
+@click.command()
+@click.option("--agent", "agent_id", default="", help="That was chosen.")
+@click.option("--work-type", default="")
+@click.option("--domain", default="")
+@click.option("--label", "labels", multiple=True, callback=key_values, metavar="KEY=VALUE")
+@click.option("--group", "group_id", default="")
+@click.option("--session", "session_id", default="")
+@click.option("--task", "task_id", default="")
+@click.option("--request-id", default="")
+@click.option("--reason", default="", help="A word, such as SAMPLED.")
+@click.option("--policy", "policy_id", default="")
+@click.option("--open/--closed", "is_open", default=None, help="Whether it accepts outcomes.")
+@period
+@click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True)
+@json_option
+@address_option
+def decisions(
+    limit: int,
+    reason: str,
+    is_open: bool | None,
+    as_json: bool,
+    address: str,
+    **filters: Any,
+) -> None:
+    """List decisions, the newest first, with what came of them. All filters given must hold."""
+    from routerd.v1.audit_pb2_grpc import AuditServiceStub
+
+    asked = {**filters, "reason_code": reason_code(reason)}
+    if is_open is not None:
+        asked["open"] = is_open
+    with connected(address) as channel:
+        reached, found = listed(AuditServiceStub(channel), asked, limit)
+    if as_json:
+        told = [in_json(record) for record in found]
+        say_json({"decisions": told, "projected_through": reached})
+    else:
+        console().print(shown(found))
+
+
+def reason_code(word: str) -> int:
+    """A reason's number on the wire; 0 for none."""
+    from routerd.v1 import types_pb2
+
+    if not word:
+        return 0
+    try:
+        return int(types_pb2.ReasonCode.Value(f"REASON_CODE_{word.upper()}"))
+    except ValueError:
+        names = (name.removeprefix("REASON_CODE_") for name in types_pb2.ReasonCode.keys()[1:])
+        raise click.BadParameter(f"--reason: {word!r} is none of {', '.join(names)}") from None
+
+
+def listed(
+    stub: Any, asked: dict[str, Any], limit: int
+) -> tuple[int, list[audit_pb2.DecisionRecord]]:
+    """How far the audit is, and up to `limit` decisions, page by page."""
+    from routerd.v1.audit_pb2 import ListDecisionsRequest
+
+    found: list[audit_pb2.DecisionRecord] = []
+    token = ""
+    while True:
+        size = min(limit - len(found), PAGE)
+        request = ListDecisionsRequest(**asked, page_size=size, page_token=token)
+        page = stub.ListDecisions(request, timeout=TIMEOUT_S)
+        found += page.decisions
+        token = page.next_page_token
+        if not token or len(found) >= limit:
+            return page.projected_through, found
+
+
+def shown(found: Iterable[audit_pb2.DecisionRecord]) -> Table:
+    head = ("time", "decision", "agent", "work type", "reason", "p", "quality", "usd", "ms")
+    return table(head, map(cells, found), left=5)
+
+
+def cells(record: audit_pb2.DecisionRecord) -> list[str]:
+    from routerd.v1 import types_pb2
+
+    at = datetime.fromtimestamp(record.time_ms / 1000, UTC).isoformat(" ", "seconds")[:19]
+    reason = types_pb2.ReasonCode.Name(record.reason_code).removeprefix("REASON_CODE_")
+    ran = record.outcome.executed_agent_id
+    agent = f"{record.agent_id}, run by {ran}" if ran else record.agent_id
+    p = f"{record.propensity:.3g}"
+    return [at, record.decision_id, agent, record.work_type, reason, p, *metrics(record)]
+
+
+def metrics(record: audit_pb2.DecisionRecord) -> Iterator[str]:
+    for name in ("quality", "cost_usd", "latency_ms"):
+        known = record.outcome.HasField(name)
+        yield f"{getattr(record.outcome, name):.4g}" if known else ""
+
+
+@click.command()
+@period
+@click.option("--groups", "max_groups", type=click.IntRange(min=1), help="How many groups to show.")
+@json_option
+@address_option
+def summary(max_groups: int | None, as_json: bool, address: str, **asked: Any) -> None:
+    """Count decisions and average what came of them: per agent, kind of work and group."""
+    from routerd.v1.audit_pb2 import GetSummaryRequest
+    from routerd.v1.audit_pb2_grpc import AuditServiceStub
+
+    request = GetSummaryRequest(**asked, max_groups=max_groups or 0)
+    with connected(address) as channel:
+        told = AuditServiceStub(channel).GetSummary(request, timeout=TIMEOUT_S)
+    if as_json:
+        say_json(in_json(told))
+        return
+    out = console()
+    for name, rows in (
+        ("agent", [*told.agents, told.total]),
+        ("work type", told.work_types),
+        ("group", told.groups),
+    ):
+        if rows:
+            out.print(summed(name, rows))
+            out.print()
+
+
+def summed(name: str, rows: Iterable[audit_pb2.Summary]) -> Table:
+    head = (name, "decisions", "share", "explored", "open", "quality", "mean usd", "usd", "ms")
+    return table(head, (counts(row, name) for row in rows))
+
+
+def counts(row: audit_pb2.Summary, name: str) -> list[str]:
+    def mean(field: str) -> str:
+        return f"{getattr(row, field):.4g}" if row.HasField(field) else ""
+
+    return [
+        row.key or ("all" if name == "agent" else "(none)"),
+        f"{row.decisions:,}",
+        f"{row.share:.1%}",
+        f"{row.explored:,}",
+        f"{row.open:,}",
+        mean("mean_quality"),
+        mean("mean_cost_usd"),
+        f"{row.total_cost_usd:.4g}",
+        mean("mean_latency_ms"),
+    ]
