@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from routerd.cli import overruling
 from routerd.cli.calls import TIMEOUT_S, address_option, connected, in_json
 from routerd.cli.output import Failed, console, facts, json_option, key_values, say_json, table
 
@@ -52,25 +53,48 @@ def _request_options(command: Callable[..., None]) -> Callable[..., None]:
 @_request_options
 @click.option("--dry-run", is_flag=True, help="Show every candidate; decide and log nothing.")
 @click.option("--confirm", is_flag=True, help="Show every candidate and ask before deciding.")
-def route(address: str, as_json: bool, dry_run: bool, confirm: bool, **request: Any) -> None:
-    """Choose an agent for a task. TEXT describes it; the decision is logged."""
+@click.option("--provider", default="", help="Run the agent with this `provider` in its metadata.")
+@click.option("--model", default="", help="Run the agent with this model, whoever is decided.")
+@click.option("--because", default="", help="Why you choose yourself, for the audit.")
+def route(
+    address: str,
+    as_json: bool,
+    dry_run: bool,
+    confirm: bool,
+    provider: str,
+    model: str,
+    because: str,
+    **request: Any,
+) -> None:
+    """Choose an agent for a task. TEXT describes it; the decision is logged.
+
+    With --provider or --model you choose the agent that runs: the decision is made and logged all
+    the same, and the agent of your choice gets the credit for what comes of it.
+    """
     from routerd.v1.router_pb2_grpc import RouterServiceStub
 
     if dry_run and confirm:
         raise click.UsageError("--dry-run decides nothing, so there is nothing to --confirm")
+    if because and not (provider or model):
+        raise click.UsageError("--because says why you choose: give --provider or --model")
     wire = _message(**request)
     with connected(address) as channel:
         stub = RouterServiceStub(channel)
+        mine = overruling.asked_for(channel, provider, model)
         expected = _previewed(stub, wire) if dry_run or confirm else None
         if expected is not None and dry_run:
             _say(expected, as_json)
             return
         if expected is not None:
-            _confirm(expected)
+            _confirm(expected, mine)
         answer = stub.Route(wire, timeout=TIMEOUT_S)
-    _say(answer, as_json)
-    if expected is not None and answer.agent_id != expected.agent_id:
-        click.echo("The log went on in between, so this is not the agent shown before.", err=True)
+        _say(answer, as_json)
+        if mine:
+            overruling.told(channel, answer, mine, because or "chosen on the command line")
+    if mine:
+        click.echo(f"told that {mine} runs: it gets the credit", err=True)
+    elif expected is not None and answer.agent_id != expected.agent_id:
+        click.echo("the log went on in between, so this is not the agent shown before", err=True)
 
 
 def _previewed(stub: Any, wire: router_pb2.RouteRequest) -> router_pb2.RouteResponse:
@@ -83,10 +107,11 @@ def _previewed(stub: Any, wire: router_pb2.RouteRequest) -> router_pb2.RouteResp
     return answer
 
 
-def _confirm(expected: router_pb2.RouteResponse) -> None:
+def _confirm(expected: router_pb2.RouteResponse, mine: str) -> None:
     """Show what would be decided, and go on if the user says so. Stdout is left to the answer."""
     console(stderr=True).print(*_shown(expected))
-    if not click.confirm(f"Route it to {expected.agent_id}?", err=True):
+    question = f"Run {mine} in its place?" if mine else f"Route it to {expected.agent_id}?"
+    if not click.confirm(question, err=True):
         raise Failed("nothing was decided")
 
 

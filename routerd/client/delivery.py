@@ -76,8 +76,10 @@ class Batch:
         """Keep it for another round, unless it is this report that is at fault."""
         self.unanswered += 1
         self.retry_after_s = max(self.retry_after_s, error.retry_after_s)
+        # Agents that are away or busy now may be back soon: a decision that comes late can wait.
+        lasting = isinstance(error, Refused) and error.reason != "NO_ELIGIBLE_AGENT"
         report.tries += error.code not in PASSING
-        if isinstance(error, Refused) or report.tries >= TRIES:
+        if lasting or report.tries >= TRIES:
             del self.pending[report]
             self.refused += 1
             logger.warning("outcome of %s is lost: %s", report.key, error)

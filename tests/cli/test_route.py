@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -106,6 +107,60 @@ def test_confirm_asks_before_it_decides(ask: Any) -> None:
 def test_a_dry_run_needs_no_confirmation(ask: Any) -> None:
     """Both at once is wrong usage."""
     assert ask("route", "--dry-run", "--confirm").exit_code == 2
+
+
+@pytest.fixture
+def models(ask: Any) -> Iterator[None]:
+    """Two more agents, of one provider."""
+    for name in ("mini", "maxi"):
+        given = ("--model", f"{name}-1", "--metadata", "provider=acme", "--pool", "acme")
+        ask("agents", "register", name, *given)
+    yield
+    for name in ("mini", "maxi"):
+        ask("agents", "deregister", name)
+
+
+def test_who_chooses_by_model_is_credited_to_that_agent(ask: Any, models: None) -> None:
+    """The decision is routerd's, what comes of it the chosen agent's; nothing forces the draw."""
+    chosen = ("--provider", "acme", "--model", "mini-1", "--because", "cheaper today")
+    routed = ask("route", "--pool", "cheap", *chosen, "--json")
+    assert routed["agent_id"] == "small"
+    assert routed["reason_code"] != "REASON_CODE_EXPLICIT"
+    ask("outcome", routed["decision_id"], "--success")
+    found = ask("decision", routed["decision_id"], "--json")["outcome"]
+    assert (found["executed_agent_id"], found["quality"]) == ("mini", 1)
+
+
+def test_confirm_asks_for_the_chosen_agent(ask: Any, models: None) -> None:
+    """The question names whom the user wants to run; no logs nothing."""
+    before = position(ask)
+    chosen = ("route", "--confirm", "--model", "maxi-1")
+    refused = ask(*chosen, input="n\n")
+    assert "Run maxi in its place?" in refused.stderr
+    assert position(ask) == before
+    agreed = ask(*chosen, input="y\n")
+    assert agreed.exit_code == 0
+    assert "told that maxi runs" in agreed.stderr
+    assert position(ask) == before + 2
+
+
+@pytest.mark.parametrize(
+    ("wanted", "sentence"),
+    [
+        (["--provider", "acme"], "maxi, mini have provider 'acme'; give both"),
+        (["--provider", "acme", "--model", "x"], "no agent has provider 'acme' and model 'x'"),
+        (["--model", "x"], "mini: provider acme, model mini-1"),
+    ],
+)
+def test_a_choice_must_fit_one_agent(
+    wanted: list[str], sentence: str, ask: Any, models: None
+) -> None:
+    """None or several is told with those that there are, and nothing is decided."""
+    before = position(ask)
+    result = ask("route", *wanted)
+    assert result.exit_code == 1
+    assert sentence in result.stderr
+    assert position(ask) == before
 
 
 def test_conditions_choose_among_the_agents(ask: Any) -> None:
