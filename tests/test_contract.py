@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
 import pytest
 
+from routerd.client.channel import SERVICE_CONFIG
 from routerd.core.errors import ErrorReason
 from routerd.core.settings import Config, Limits, Server
 
@@ -26,6 +28,13 @@ def calls() -> dict[str, str]:
         for service, body in re.findall(r"^service (\w+) \{(.*?)^\}", text, re.M | re.S)
         for comment, rpc in re.findall(r"((?:^  //.*\n)*)^  rpc (\w+)\(", body, re.M)
     }
+
+
+def is_stream(call: str) -> bool:
+    """Whether a call has a stream on either side."""
+    _, rpc = call.split(".")
+    types = [t for text in PROTOS.values() for t in re.findall(rf"rpc {rpc}(\(.*\));", text)]
+    return any("stream " in t for t in types)
 
 
 def reasons(text: str) -> set[str]:
@@ -65,3 +74,14 @@ def test_every_bound_is_told_with_its_default(key: str) -> None:
     (row,) = re.findall(rf"^\|.*`{re.escape(key)}`.*\|$", PAGE, re.MULTILINE)
     told = f"{default // 1000} s" if name.endswith("_ms") else f"{default:,}"
     assert told in row
+
+
+def test_the_service_config_limits_every_call_and_no_stream() -> None:
+    """A call without an end helps nobody; a stream is open as long as its user wants."""
+    limited = {
+        f"{name['service'].removeprefix('routerd.v1.')}.{name['method']}"
+        for entry in json.loads(SERVICE_CONFIG)["methodConfig"]
+        if "timeout" in entry
+        for name in entry["name"]
+    }
+    assert limited == {call for call in calls() if not is_stream(call)}

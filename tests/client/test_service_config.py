@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import re
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 
 import grpc
@@ -16,7 +14,6 @@ import pytest
 from routerd.client.channel import SERVICE_CONFIG
 from routerd.v1 import router_pb2, router_pb2_grpc
 
-ROOT = Path(__file__).parents[2]
 CONFIG = json.loads(SERVICE_CONFIG)
 
 
@@ -92,23 +89,6 @@ async def test_a_server_that_says_never_is_not_asked_again() -> None:
         with pytest.raises(grpc.aio.AioRpcError):
             await stub.Route(router_pb2.RouteRequest(), timeout=10)
     assert len(failing.ids) == 1
-
-
-def test_every_unary_method_has_a_deadline_and_no_stream_has() -> None:
-    """A stream is open as long as its user wants; a call without an end helps nobody."""
-    declared = {
-        (f"routerd.v1.{service}", rpc): "stream " in types
-        for path in (ROOT / "proto/routerd/v1").glob("*.proto")
-        for service, body in re.findall(r"^service (\w+) \{(.*?)^\}", path.read_text(), re.M | re.S)
-        for rpc, types in re.findall(r"rpc (\w+)(\(.*?\) returns \(.*?\))", body)
-    }
-    limited = {
-        (name["service"], name["method"])
-        for entry in CONFIG["methodConfig"]
-        if "timeout" in entry
-        for name in entry["name"]
-    }
-    assert limited == {method for method, stream in declared.items() if not stream}
 
 
 def test_every_method_is_retried_alike() -> None:
