@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import groupby
 from typing import Any, Protocol, TypeVar
 
 from routerd.core.errors import ErrorReason, RouterError
@@ -71,8 +72,9 @@ class Committer:
         """Do work on the sequencer, alone or with others, and return when what it did is durable.
 
         The work is done in one piece, in order of arrival; not at all when the call is cancelled
-        or its deadline, in the time of the loop, passes before. Raises what the work raises,
-        DEADLINE_PASSED and READ_ONLY.
+        or its deadline, in the time of the loop, passes before. If it has a method `together`,
+        neighbours of its class are done by that, which returns a result or an error for each.
+        Raises what the work raises, DEADLINE_PASSED and READ_ONLY.
         """
         return await self._enter(work, deadline_s, platter)
 
@@ -142,19 +144,19 @@ class Committer:
             self._patience.cancel()
             self._patience = None
         gathered, self._gathered = self._gathered, []
-        settled = []
-        for work, deadline_s, platter, future in gathered:
-            if future.done():  # its call was cancelled
-                continue
-            try:
-                if deadline_s <= self._loop.time():
-                    raise too_late()
-                settled.append((work(), platter, future))
-            except Exception as error:
-                future.set_exception(error)
+        here = [entry for entry in gathered if not entry[-1].done()]  # others were cancelled
+        now_s = self._loop.time()
+        on_time = [entry for entry in here if entry[1] > now_s]
+        done = list(worked_off([work for work, *_ in on_time]))
         self._commit()
-        for done, platter, future in settled:
-            self._promise(done, platter, future)
+        for (_, _, platter, future), result in zip(on_time, done, strict=True):
+            if isinstance(result, Exception):
+                future.set_exception(result)
+            else:
+                self._promise(result, platter, future)
+        for _, deadline_s, _, future in here:
+            if deadline_s <= now_s:
+                future.set_exception(too_late())
         self._crowd.served(len(gathered), waited_s)
 
     def _promise(self, done: P, platter: bool, future: asyncio.Future[P]) -> None:
@@ -237,6 +239,24 @@ class Committer:
                 logger.info("the log can be written again")
                 self.on_health(True)
                 return
+
+
+def worked_off(works: Sequence[Callable[[], P]]) -> Iterator[P | Exception]:
+    """What becomes of each, in order; neighbours that can be done together are."""
+    for together, run in groupby(works, key=lambda work: getattr(work, "together", one_by_one)):
+        several = list(run)
+        try:
+            yield from together(several)
+        except Exception as error:
+            yield from [error] * len(several)
+
+
+def one_by_one(works: Sequence[Callable[[], P]]) -> Iterator[P | Exception]:
+    for work in works:
+        try:
+            yield work()
+        except Exception as error:
+            yield error
 
 
 def lost() -> RouterError:

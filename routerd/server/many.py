@@ -25,6 +25,27 @@ class Batch(NamedTuple):
     response: router_pb2.RouteBatchResponse
 
 
+class Routing:
+    """The work of a Route, alone or together with others that wait for the same sequencer."""
+
+    def __init__(self, sequencer: Sequencer, wire: router_pb2.RouteRequest) -> None:
+        self.sequencer = sequencer
+        self.wire = wire
+
+    def __call__(self) -> router_pb2.RouteResponse:
+        answer = self.sequencer.route(convert.request_of(self.wire), explain=self.wire.explain)
+        return convert.route_response(answer, explain=self.wire.explain)
+
+    @staticmethod
+    def together(works: Sequence[Routing]) -> list[router_pb2.RouteResponse | RouterError]:
+        asked = [(convert.request_of(work.wire), work.wire.explain) for work in works]
+        told = route_many(works[0].sequencer, asked)
+        return [
+            each if isinstance(each, RouterError) else convert.route_response(each, explain=explain)
+            for (_, explain), each in zip(asked, told, strict=True)
+        ]
+
+
 def routed_batch(sequencer: Sequencer, wire: router_pb2.RouteBatchRequest) -> Batch:
     """Each request's answer or Status, in order. Raises for what is wrong with all of them."""
     most = sequencer.state.config.limits.batch

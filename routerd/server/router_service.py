@@ -10,7 +10,14 @@ from google.protobuf.message import Message
 from routerd.core.settings import Server
 from routerd.server import convert
 from routerd.server.interceptors import Partition
-from routerd.server.many import Batch, inside, reported_streamed, routed_batch, routed_streamed
+from routerd.server.many import (
+    Batch,
+    Routing,
+    inside,
+    reported_streamed,
+    routed_batch,
+    routed_streamed,
+)
 from routerd.server.pipeline import Kind, Pipeline
 from routerd.v1 import router_pb2
 
@@ -30,10 +37,7 @@ class RouterService:
     async def Route(
         self, wire: router_pb2.RouteRequest, partition: Partition, deadline_s: float
     ) -> router_pb2.RouteResponse:
-        def work() -> router_pb2.RouteResponse:
-            answer = partition.sequencer.route(convert.request_of(wire), explain=wire.explain)
-            return convert.route_response(answer, explain=wire.explain)
-
+        work = Routing(partition.sequencer, wire)
         return await partition.committer.settle(work, deadline_s, platter=self._power)
 
     async def RouteBatch(

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import ClassVar
 
 import pytest
 
 from routerd.core.answers import Answer
 from routerd.core.errors import ErrorReason, RouterError
-from routerd.log.committer import Committer
+from routerd.log.committer import Committer, worked_off
 from routerd.log.crowd import FIRST, MOST
 from routerd.router import request_of
 from tests.core.engine import Engine
@@ -148,3 +149,47 @@ async def test_closing_serves_who_still_waits() -> None:
     await desk.committer.close()
     assert (await waiting).position == FIRST + 2
     assert desk.log.synced["default"] == FIRST + 2
+
+
+class Joint:
+    """Work that says whom it was done with. One called "broken" fails all of them."""
+
+    seen: ClassVar[list[list[str]]] = []
+
+    def __init__(self, desk: Desk, name: str) -> None:
+        self.desk = desk
+        self.name = name
+
+    def __call__(self) -> Answer:
+        raise AssertionError("in a crowd it is done together")
+
+    @staticmethod
+    def together(works: Sequence[Joint]) -> list[Answer | RouterError]:
+        names = [work.name for work in works]
+        Joint.seen.append(names)
+        if "broken" in names:
+            raise ZeroDivisionError
+        return [
+            RouterError(ErrorReason.EMPTY_POOL, "") if name == "bad" else work.desk.route(name)()
+            for name, work in zip(names, works, strict=True)
+        ]
+
+
+async def test_neighbours_that_can_be_done_together_are(desk: Desk) -> None:
+    """In order of arrival still: work of another kind between them parts them."""
+    Joint.seen.clear()
+    names = ["a", "bad", "b"]
+    works = [Joint(desk, name) for name in names]
+    told = list(worked_off([*works, desk.route("alone"), Joint(desk, "c"), desk.route("last")]))
+    assert Joint.seen == [names, ["c"]]
+    assert desk.decided == ["a", "b", "alone", "c", "last"]
+    assert [isinstance(each, Answer) for each in told] == [True, False, True, True, True, True]
+
+
+async def test_a_bug_in_one_of_those_done_together_refuses_them_and_nobody_else(desk: Desk) -> None:
+    """Whoever waits hears of it; the work beside them is done."""
+    works = [Joint(desk, "one"), Joint(desk, "broken"), desk.route("alone")]
+    first, second, third = worked_off(works)
+    assert isinstance(first, ZeroDivisionError)
+    assert isinstance(second, ZeroDivisionError)
+    assert isinstance(third, Answer)
