@@ -179,8 +179,9 @@ async def test_neighbours_that_can_be_done_together_are(desk: Desk) -> None:
     """In order of arrival still: work of another kind between them parts them."""
     Joint.seen.clear()
     names = ["a", "bad", "b"]
-    works = [Joint(desk, name) for name in names]
-    told = list(worked_off([*works, desk.route("alone"), Joint(desk, "c"), desk.route("last")]))
+    works: list[Callable[[], Answer]] = [Joint(desk, name) for name in names]
+    works += [desk.route("alone"), Joint(desk, "c"), desk.route("last")]
+    told = list(worked_off(works))
     assert Joint.seen == [names, ["c"]]
     assert desk.decided == ["a", "b", "alone", "c", "last"]
     assert [isinstance(each, Answer) for each in told] == [True, False, True, True, True, True]
@@ -188,8 +189,8 @@ async def test_neighbours_that_can_be_done_together_are(desk: Desk) -> None:
 
 async def test_a_bug_in_one_of_those_done_together_refuses_them_and_nobody_else(desk: Desk) -> None:
     """Whoever waits hears of it; the work beside them is done."""
-    works = [Joint(desk, "one"), Joint(desk, "broken"), desk.route("alone")]
-    first, second, third = worked_off(works)
+    works: list[Callable[[], Answer]] = [Joint(desk, "one"), Joint(desk, "broken")]
+    first, second, third = worked_off([*works, desk.route("alone")])
     assert isinstance(first, ZeroDivisionError)
     assert isinstance(second, ZeroDivisionError)
     assert isinstance(third, Answer)
