@@ -39,14 +39,12 @@ def eligibility(law: Law, view: View) -> Law:
     Busy agents are left out too, unless nobody else is left, or the request names one.
     """
     query, state = view.query, view.state
-    standing = state.away or state.roster.limited
-    if not (query.pool or query.required_capabilities or view.limited or standing):
+    full = at_capacity(view) if state.roster.limits else {}
+    conditions = query.pool or query.required_capabilities or view.limited
+    if not (conditions or full or state.away):
         return law
     agents = state.roster.agents
-    running: Mapping[str, int] = {}
-    if state.roster.limited:
-        running = state.in_flight.counted(state.in_flight_since_ms(view.time_ms))
-    why = {i: exclusion(view, i, running) for i in law.eligible}
+    why = {i: exclusion(view, i, full) for i in law.eligible}
     busy = [i for i in law.eligible if why[i] is None and is_busy(view, agents[i].id)]
     if len(busy) < list(why.values()).count(None):
         why |= dict.fromkeys(busy, (Exclusion.BUSY, "is busy, and others are not"))
@@ -61,7 +59,7 @@ def eligibility(law: Law, view: View) -> Law:
     return law._replace(eligible=eligible, p=p, stages=stages, excluded=tuple(excluded))
 
 
-def exclusion(view: View, index: int, running: Mapping[str, int]) -> tuple[Exclusion, str] | None:
+def exclusion(view: View, index: int, full: Mapping[str, int]) -> tuple[Exclusion, str] | None:
     """Why the agent at this roster index may not be chosen; None when it may.
 
     What will not pass by itself comes first: it says most about what has to change.
@@ -75,9 +73,9 @@ def exclusion(view: View, index: int, running: Mapping[str, int]) -> tuple[Exclu
     standing = view.state.away.get(agent.id)
     if standing is not None and standing.status is AgentStatus.OFFLINE:
         return Exclusion.OFFLINE, OFFLINE_BECAUSE[standing.cause]
-    if agent.max_concurrency is not None and running.get(agent.id, 0) >= agent.max_concurrency:
-        count, limit = running[agent.id], agent.max_concurrency
-        return Exclusion.AT_CAPACITY, f"has {count} decisions in flight; its limit is {limit}"
+    if agent.id in full:
+        told = f"has {full[agent.id]} decisions in flight; its limit is {agent.max_concurrency}"
+        return Exclusion.AT_CAPACITY, told
     if query.max_cost_usd is not None and view.cost_known(index):
         predicted = float(view.cost[0][index])
         if predicted > query.max_cost_usd:
@@ -87,6 +85,16 @@ def exclusion(view: View, index: int, running: Mapping[str, int]) -> tuple[Exclu
         if predicted > query.max_latency_ms:
             return Exclusion.OVER_MAX_LATENCY, f"is predicted to take {predicted:.6g} ms"
     return None
+
+
+def at_capacity(view: View) -> dict[str, int]:
+    """The agents that may take no more, and how many decisions each has in flight."""
+    state = view.state
+    counts = state.in_flight.counted(state.in_flight_since_ms(view.time_ms))
+    limits = state.roster.limits.items()
+    return {
+        agent_id: counts[agent_id] for agent_id, most in limits if counts.get(agent_id, 0) >= most
+    }
 
 
 OFFLINE_BECAUSE = {

@@ -67,7 +67,8 @@ class Roster:
         self.index = {agent_id: i for i, agent_id in enumerate(self.ids)}
         self.everyone = tuple(range(len(self.ids)))
         self.uniform = np.full(len(self.ids), 1.0 / len(self.ids))
-        self.limited = any(agent.max_concurrency is not None for agent in self.agents)
+        limits = ((agent.id, agent.max_concurrency) for agent in self.agents)
+        self.limits = {agent_id: limit for agent_id, limit in limits if limit is not None}
         self._arm = [arm_of[agent_id] for agent_id in self.ids]
         whole = self._arm == list(range(len(arm_of)))
         self.arms: Arms = slice(None) if whole else np.array(self._arm, dtype=np.intp)

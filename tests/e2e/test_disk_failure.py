@@ -19,9 +19,8 @@ from routerd.config import parse
 from routerd.log.fold import fold
 from routerd.log.sqlite import SqliteLog
 from routerd.server.app import Server
-from routerd.v1 import router_pb2_grpc
 from tests.e2e.daemon import PATIENCE_S, Daemon, verified
-from tests.e2e.test_kill import CONFIG, Ledger, hold_to_the_ledgers, send_again, work
+from tests.e2e.test_kill import CONFIG, Ledger, Stubs, hold_to_the_ledgers, send_again, work
 from tests.log.disk import watched_disk
 from tests.server.harness import Client, Refusal, refused
 
@@ -41,7 +40,7 @@ async def health(client: Client, wanted: int) -> None:
 
 async def until_read_only(ledger: Ledger, channel: grpc.aio.Channel) -> Refusal:
     """Work until a call is refused; every refusal must be for the disk's sake."""
-    return await refused(work(ledger, router_pb2_grpc.RouterServiceStub(channel)))
+    return await refused(work(ledger, Stubs(channel)))
 
 
 async def read_on(client: Client, ledgers: list[Ledger]) -> None:
@@ -79,7 +78,7 @@ async def test_a_full_disk_under_load_loses_nothing_and_is_left_behind(tmp_path:
                 await read_on(client, ledgers)
                 daemon.limit_file_bytes(-1)
                 await health(client, SERVING)
-            stub = router_pb2_grpc.RouterServiceStub(channel)
+            stub = Stubs(channel)
             await asyncio.gather(*(send_again(ledger, stub) for ledger in ledgers))
         assert daemon.end() == 0
         assert "Traceback" not in daemon.complaints()
@@ -99,7 +98,7 @@ async def test_a_daemon_that_ends_on_a_full_disk_has_kept_its_word(tmp_path: Pat
         assert await asyncio.to_thread(daemon.end) == 0
         daemon.start()
         async with grpc.aio.insecure_channel(daemon.address) as channel:
-            await send_again(ledger, router_pb2_grpc.RouterServiceStub(channel))
+            await send_again(ledger, Stubs(channel))
         assert daemon.end() == 0
     hold_to_the_ledgers(daemon.data, [ledger])
     assert verified(daemon.data).mismatches == ()

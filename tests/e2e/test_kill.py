@@ -15,7 +15,7 @@ import pytest
 from routerd.core.values import Decision, OutcomeReported
 from routerd.log.codec import decision_id, records
 from routerd.log.sqlite import SqliteLog
-from routerd.v1 import router_pb2, router_pb2_grpc, types_pb2
+from routerd.v1 import agents_pb2, agents_pb2_grpc, router_pb2, router_pb2_grpc, types_pb2
 from tests.e2e.daemon import PATIENCE_S, Daemon, verified
 
 CONFIG: dict[str, Any] = {
@@ -27,7 +27,10 @@ CLIENTS = 8
 
 
 class Ledger:
-    """What one client sent, and what was acknowledged to it: id -> acknowledgement or None."""
+    """What one client sent, and what was acknowledged to it: id -> acknowledgement or None.
+
+    Each has an agent of its own: the last version that it sent, and that was acknowledged.
+    """
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -35,6 +38,7 @@ class Ledger:
         self.answers = 0
         self.routes: dict[str, Routed | None] = {}
         self.outcomes: dict[str, tuple[types_pb2.Outcome, int | None]] = {}
+        self.version_sent = self.version = 0
 
 
 class Routed(NamedTuple):
@@ -46,7 +50,15 @@ class Routed(NamedTuple):
     position: int
 
 
-async def work(ledger: Ledger, stub: Any) -> None:
+class Stubs:
+    """The services of a daemon."""
+
+    def __init__(self, channel: grpc.aio.Channel) -> None:
+        self.router: Any = router_pb2_grpc.RouterServiceStub(channel)
+        self.agents: Any = agents_pb2_grpc.AgentServiceStub(channel)
+
+
+async def work(ledger: Ledger, stub: Stubs) -> None:
     """Send again what was not acknowledged, some of what was, then new calls until one fails."""
     await send_again(ledger, stub, last=3)
     while True:
@@ -63,13 +75,38 @@ async def work(ledger: Ledger, stub: Any) -> None:
             )
             ledger.outcomes[outcome.outcome_id] = (outcome, None)
             await report(ledger, stub, outcome)
+        if ledger.rng.random() < 0.2:
+            await renew(ledger, stub)
 
 
-async def route(ledger: Ledger, stub: Any, request_id: str) -> Routed:
+async def renew(ledger: Ledger, stub: Stubs) -> None:
+    """Give the client's agent another version; the first call takes the agent in."""
+    ledger.version_sent = ledger.version + 1
+    definition = {"version": str(ledger.version_sent), "max_concurrency": 20}
+    if ledger.version_sent == 1:
+        register = agents_pb2.RegisterAgentRequest(agent_id=ledger.name, definition=definition)
+        await stub.agents.RegisterAgent(register, timeout=PATIENCE_S)
+    else:
+        update = agents_pb2.UpdateAgentRequest(agent_id=ledger.name, definition=definition)
+        await stub.agents.UpdateAgent(update, timeout=PATIENCE_S)
+    ledger.version = ledger.version_sent
+    ledger.answers += 1
+
+
+async def look(ledger: Ledger, stub: Stubs) -> None:
+    """The client's agent has the version that was acknowledged, or the one that was sent."""
+    listing = agents_pb2.ListAgentsRequest(source="AGENT_SOURCE_RPC")
+    agents = (await stub.agents.ListAgents(listing, timeout=PATIENCE_S)).agents
+    found = {agent.agent_id: int(agent.definition.version) for agent in agents}
+    assert found.get(ledger.name, 0) in (ledger.version, ledger.version_sent)
+    ledger.version = found.get(ledger.name, 0)
+
+
+async def route(ledger: Ledger, stub: Stubs, request_id: str) -> Routed:
     """Ask for the task that belongs to the id; the answer goes into the ledger."""
     work_type = f"w{int(request_id.rpartition('-')[2]) % 5}"
     request = router_pb2.RouteRequest(request_id=request_id, task={"work_type": work_type})
-    answer = await stub.Route(request, timeout=PATIENCE_S)
+    answer = await stub.router.Route(request, timeout=PATIENCE_S)
     routed = Routed(answer.decision_id, answer.agent_id, answer.propensity, answer.position)
     ledger.routes[request_id] = routed
     ledger.answers += 1
@@ -77,10 +114,11 @@ async def route(ledger: Ledger, stub: Any, request_id: str) -> Routed:
 
 
 async def report(
-    ledger: Ledger, stub: Any, outcome: types_pb2.Outcome
+    ledger: Ledger, stub: Stubs, outcome: types_pb2.Outcome
 ) -> router_pb2.ReportOutcomeResponse:
     request = router_pb2.ReportOutcomeRequest(outcome=outcome)
-    ack: router_pb2.ReportOutcomeResponse = await stub.ReportOutcome(request, timeout=PATIENCE_S)
+    call = stub.router.ReportOutcome(request, timeout=PATIENCE_S)
+    ack: router_pb2.ReportOutcomeResponse = await call
     ledger.outcomes[outcome.outcome_id] = (outcome, ack.position)
     ledger.answers += 1
     return ack
@@ -90,7 +128,7 @@ async def until_cut_off(ledger: Ledger, address: str) -> None:
     """Work until the connection breaks; any other error than that is one of the daemon."""
     async with grpc.aio.insecure_channel(address) as channel:
         try:
-            await work(ledger, router_pb2_grpc.RouterServiceStub(channel))
+            await work(ledger, Stubs(channel))
         except grpc.aio.AioRpcError as error:
             if error.code() is not grpc.StatusCode.UNAVAILABLE:
                 raise
@@ -108,7 +146,7 @@ async def load_and_kill(daemon: Daemon, ledgers: list[Ledger], delay_s: float) -
     await asyncio.gather(*clients)
 
 
-async def send_again(ledger: Ledger, stub: Any, last: int | None = None) -> None:
+async def send_again(ledger: Ledger, stub: Stubs, last: int | None = None) -> None:
     """Send the last calls of each kind again: each must give what was acknowledged, if it was."""
     for request_id, routed in list(ledger.routes.items())[-(last or 0) :]:
         again = await route(ledger, stub, request_id)
@@ -116,13 +154,13 @@ async def send_again(ledger: Ledger, stub: Any, last: int | None = None) -> None
     for outcome, position in list(ledger.outcomes.values())[-(last or 0) :]:
         ack = await report(ledger, stub, outcome)
         assert position is None or (ack.position, ack.duplicate) == (position, True)
+    await look(ledger, stub)
 
 
 async def settle(daemon: Daemon, ledgers: list[Ledger]) -> None:
     """Send everything again."""
     async with grpc.aio.insecure_channel(daemon.address) as channel:
-        stub = router_pb2_grpc.RouterServiceStub(channel)
-        await asyncio.gather(*(send_again(ledger, stub) for ledger in ledgers))
+        await asyncio.gather(*(send_again(ledger, Stubs(channel)) for ledger in ledgers))
 
 
 def hold_to_the_ledgers(data: Path, ledgers: list[Ledger]) -> None:
@@ -165,13 +203,14 @@ async def kill_again_and_again(folder: Path, kills: int, seed: int) -> None:
     result = verified(daemon.data)
     assert result.mismatches == ()
     assert result.laws_exact == result.decisions
+    assert sum(ledger.version for ledger in ledgers) > kills
     sent = sum(len(ledger.routes) + len(ledger.outcomes) for ledger in ledgers)
     answers = sum(ledger.answers for ledger in ledgers)
     print(f"{kills} kills, {sent} calls, {answers} answers, {time.monotonic() - started:.0f} s")
 
 
 async def test_no_kill_loses_or_repeats_an_acknowledged_event(tmp_path: Path) -> None:
-    """20 kills at random points under concurrent Route and ReportOutcome."""
+    """20 kills at random points under concurrent Route, ReportOutcome and changes of agents."""
     await kill_again_and_again(tmp_path, kills=20, seed=1)
 
 

@@ -31,7 +31,7 @@ TASKS = st.fixed_dictionaries(
         "request_id": st.sampled_from(("a", "b", "c", "d")),
         "work_type": st.sampled_from(("code", "text", "plan")),
         "description": st.sampled_from(("fix it", "find it")),
-        "agent_id": st.sampled_from(("small", "new")),
+        "agent_id": st.sampled_from(("small", "new", "guest")),
         "pool": st.sampled_from(("paid", "free")),
         "max_cost_usd": st.sampled_from((0.001, 0.5)),
         "preference": st.sampled_from(({"cost": 1.0}, {"quality": 0.0})),
@@ -48,6 +48,7 @@ OUTCOMES = st.fixed_dictionaries(
         "event_time_ms": st.integers(1, 3),
     },
 )
+GUESTS = st.sampled_from(("guest", "large", "new"))
 MAY_REFUSE = set(ErrorReason) - {ErrorReason.FIELD_VIOLATIONS}
 
 
@@ -83,6 +84,22 @@ class Histories(RuleBasedStateMachine):
     @rule(which=st.integers(-6, -1))
     def retract(self, which: int) -> None:
         self.call(self.engine.report, self.names[max(which, -len(self.names))], kind="RETRACT")
+
+    @rule(pool=st.sampled_from(("paid", "free")), limit=st.sampled_from((1, 2)))
+    def register(self, pool: str, limit: int) -> None:
+        self.call(self.engine.register, "guest", pool=pool, max_concurrency=limit)
+
+    @rule(limit=st.sampled_from((1, 2)))
+    def update(self, limit: int) -> None:
+        self.call(self.engine.update, "guest", version="2", max_concurrency=limit)
+
+    @rule(agent=GUESTS, status=st.sampled_from(("ONLINE", "BUSY", "OFFLINE")), told=st.booleans())
+    def status(self, agent: str, status: str, told: bool) -> None:
+        self.call(self.engine.beat if told else self.engine.set_status, agent, status)
+
+    @rule(agent=GUESTS, silent=st.booleans())
+    def goes(self, agent: str, silent: bool) -> None:
+        self.call(self.engine.end_lease if silent else self.engine.deregister, agent)
 
     @rule(hours=st.sampled_from((-100, 0, 0, 1, 6)))
     def clock_moves(self, hours: int) -> None:

@@ -12,12 +12,18 @@ import numpy as np
 import pytest
 
 from routerd.core.values import (
+    AgentDeregistered,
+    AgentRegistered,
+    AgentStatus,
+    AgentStatusChanged,
+    AgentUpdated,
     AnyEvent,
     ConfigApplied,
     Decision,
     DecisionsClosed,
     OutcomeReported,
     Reason,
+    StatusCause,
 )
 from routerd.log.base import Entry, LogCorrupt
 from routerd.log.codec import chain_hash, decision_id, decode, encode
@@ -137,6 +143,64 @@ def test_a_sound_log_has_no_mismatch(kind: str) -> None:
     assert (found.laws_close, found.laws_skipped) == (0, 0)
     assert found.events == engine.sequencer.position
     assert found.state_hashes == {"default": engine.state.hash()}
+
+
+def lively(**config: Any) -> Engine:
+    """An engine whose agents come, go, beat, fall silent and reach their limits."""
+    engine = Engine(limits={"in_flight_minutes": 1.0}, **config)
+    for i in range(40):
+        match i % 8:
+            case 0:
+                engine.register(f"guest-{i % 16}", version=str(i), max_concurrency=2)
+            case 2:
+                engine.beat("medium", ("BUSY", "ONLINE")[i // 8 % 2], 500 + i)
+            case 3:
+                engine.update(f"guest-{(i - 3) % 16}", pool="paid", max_concurrency=1)
+            case 4:
+                engine.end_lease("medium")
+            case 6:
+                engine.set_status("large", ("OFFLINE", "ONLINE")[i // 8 % 2])
+            case 7:
+                engine.deregister(f"guest-{(i - 7) % 16}")
+        answer = engine.route(work_type=f"w{i % 3}")
+        if i % 3:
+            engine.report(answer.decision_id, quality=i % 2)
+        engine.wall.now_ms += 10_000
+        if i == 20:
+            engine.open(limits={"in_flight_minutes": 1.0}, utility={"cost": 0.2}, **config)
+    return engine
+
+
+@pytest.mark.parametrize("kind", ["value", "thompson", "rotation"])
+def test_a_log_of_a_lively_registry_has_no_mismatch(kind: str) -> None:
+    """Every law is derived bit for bit, over everything that can happen to an agent."""
+    engine = lively(policy={"kind": kind})
+    reasons = {e.reason for d in engine.events(Decision) for e in d.excluded}
+    assert reasons == {"OFFLINE", "BUSY", "AT_CAPACITY"}
+    found = verify(engine.log)
+    assert found.mismatches == ()
+    assert found.laws_exact == found.decisions == 40
+    assert found.state_hashes == {"default": engine.state.hash()}
+
+
+REGISTRY: dict[type[AnyEvent], Change] = {
+    AgentRegistered: lambda e: replace(e, agent=replace(e.agent, id="stranger")),
+    AgentUpdated: lambda e: replace(e, agent=replace(e.agent, max_concurrency=None)),
+    AgentDeregistered: lambda e: AgentStatusChanged(
+        e.time_ms, e.agent_id, AgentStatus.ONLINE, StatusCause.SET
+    ),
+    AgentStatusChanged: lambda e: replace(e, agent_id="small", status=AgentStatus.OFFLINE),
+}
+
+
+@pytest.mark.parametrize("kind", REGISTRY, ids=lambda kind: kind.__name__)
+def test_a_changed_registry_shows_in_what_was_decided_after_it(kind: type[AnyEvent]) -> None:
+    """What happened to agents cannot be derived; who could be chosen afterwards can."""
+    log = lively(policy={"kind": "thompson"}).log
+    position = next(e.position for e in log.read("default") if isinstance(decode(e.payload), kind))
+    wrong = verify(forged(log, {position: REGISTRY[kind]})).mismatches
+    assert wrong
+    assert wrong[0].position > position
 
 
 def test_every_partition_is_verified() -> None:
