@@ -14,9 +14,9 @@ from google.protobuf.message import Message
 
 from routerd.client.channel import ADDRESS, Options, with_defaults
 from routerd.client.decision import Decision
-from routerd.client.delivery import TIMEOUT_S, Calls, Results, Round
+from routerd.client.delivery import LONGEST_PAUSE_S, TIMEOUT_S, Calls, Results, Round
 from routerd.client.errors import RouterdError, error_of
-from routerd.client.outbox import Counts
+from routerd.client.outbox import Counts, logger
 from routerd.client.routing import Conditions, Routing, TaskLike, Told, request_of
 from routerd.client.table import Fallback
 from routerd.v1 import audit_pb2, audit_pb2_grpc, router_pb2, router_pb2_grpc
@@ -172,8 +172,12 @@ class AsyncClient:
     async def _deliver(self) -> None:
         """Rounds until nothing waits."""
         while self.counts.waiting:
-            with closing(self._routing.delivery.round()) as steps:
-                pause_s = await self._carry_out(steps)
+            try:
+                with closing(self._routing.delivery.round()) as steps:
+                    pause_s = await self._carry_out(steps)
+            except Exception:  # a bug of ours must not end this task: outcomes would pile up
+                logger.exception("outcomes are not delivered")
+                pause_s = LONGEST_PAUSE_S
             await asyncio.sleep(pause_s)
 
     async def _carry_out(self, steps: Round) -> float:

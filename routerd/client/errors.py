@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 import grpc
+from google.protobuf.message import DecodeError
 from google.rpc import error_details_pb2, status_pb2
 
 DOMAIN = "routerd"
@@ -105,10 +107,7 @@ def error_of(failed: grpc.RpcError) -> RouterdError:
     """
     call: Any = failed
     trailing = dict(call.trailing_metadata() or ())
-    info, fields = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest()
-    for detail in status_pb2.Status.FromString(trailing.get(DETAILS_KEY, b"")).details:
-        detail.Unpack(info)
-        detail.Unpack(fields)
+    info, fields = details_of(trailing.get(DETAILS_KEY, b""))
     signed = info.domain == DOMAIN
     kind: type[RouterdError] = REFUSALS.get(call.code(), NoAnswer) if signed else NoAnswer
     return kind(
@@ -119,6 +118,18 @@ def error_of(failed: grpc.RpcError) -> RouterdError:
         violations=tuple(Violation(v.field, v.description) for v in fields.field_violations),
         retry_after_s=pushback_s(trailing.get(PUSHBACK_KEY, "")),
     )
+
+
+def details_of(
+    packed: bytes,
+) -> tuple[error_details_pb2.ErrorInfo, error_details_pb2.BadRequest]:
+    """The details of a google.rpc.Status; empty ones where somebody else wrote into its place."""
+    info, fields = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest()
+    with suppress(DecodeError):
+        for detail in status_pb2.Status.FromString(packed).details:
+            detail.Unpack(info)
+            detail.Unpack(fields)
+    return info, fields
 
 
 def pushback_s(told_ms: str | bytes) -> float:

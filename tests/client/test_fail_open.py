@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
+from typing import Any
 
 import grpc
 import pytest
 
 from routerd.client import AsyncClient, Decision, NoAnswer
 from routerd.client.errors import RouterdError
+from routerd.v1 import router_pb2, router_pb2_grpc
 from tests.client.harness import AnyClient, address, free_port, serving, silence
 from tests.server.harness import PATIENCE_S, Running, until
 
@@ -200,6 +202,27 @@ async def test_only_routerd_can_refuse(kind: Kind) -> None:
         with pytest.raises(RouterdError) as told:
             await client.preview(CODE)
         assert told.value.reason == ""
+    await stranger.stop(None)
+
+
+class Garbled(router_pb2_grpc.RouterServiceServicer):
+    """Says INVALID_ARGUMENT with details that are none."""
+
+    async def Route(  # noqa: N802
+        self, request: router_pb2.RouteRequest, context: grpc.aio.ServicerContext[Any, Any]
+    ) -> router_pb2.RouteResponse:
+        told = (("grpc-status-details-bin", b"\xff\xff garbage"),)
+        await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "who knows", told)
+
+
+async def test_details_that_cannot_be_read_are_nobody_s_word(kind: Kind) -> None:
+    """Whatever stands in the way between client and daemon: the caller gets an agent."""
+    stranger = grpc.aio.server()
+    router_pb2_grpc.add_RouterServiceServicer_to_server(Garbled(), stranger)
+    port = stranger.add_insecure_port("127.0.0.1:0")
+    await stranger.start()
+    async with kind(f"127.0.0.1:{port}", fallback=TABLE) as client:
+        assert (await client.route(CODE)).agent_id == "large"
     await stranger.stop(None)
 
 
