@@ -26,6 +26,7 @@ class Leases:
         self._ends_s: dict[str, float] = {}
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._ending: set[asyncio.Task[None]] = set()
+        self._closed = False
 
     def restart(self) -> None:
         """Start every lease of the state anew: after a start, and when the disk works again."""
@@ -35,7 +36,7 @@ class Leases:
     def renew(self, agent_id: str) -> None:
         """Start an agent's lease anew; forget it when there is none."""
         lease_ms = self._registry.lease_ms(agent_id)
-        if not lease_ms:
+        if not lease_ms or self._closed:
             self._ends_s.pop(agent_id, None)
             return
         end_s = self._ends_s[agent_id] = self._loop.time() + lease_ms / 1000
@@ -50,7 +51,8 @@ class Leases:
         return max(math.ceil(1000 * (self._ends_s[agent_id] - self._loop.time())), 0)
 
     def close(self) -> None:
-        """End no lease any more."""
+        """End no lease any more, and start none."""
+        self._closed = True
         for timer in self._timers.values():
             timer.cancel()
         self._ends_s.clear()
