@@ -105,28 +105,36 @@ class PooledRegression(Additive):
         self._rebuild()
 
     def predict(self, x: Array, arms: Arms) -> tuple[Array, Array]:
-        right = self.right[arms]
-        g = self.ai[arms].reshape(-1, x.size).dot(x).reshape(right.shape)
-        return self._moments(right, g, g.dot(x))
+        ai, right, picked = self._looked_at(arms)
+        g = ai.reshape(-1, x.size).dot(x).reshape(right.shape)
+        return self._moments(right, g, g.dot(x), picked)
 
     def predict_many(self, x: Array, arms: Arms) -> tuple[Array, Array]:
-        right = self.right[arms]
-        stacked = self.ai[arms].reshape(-1, x.shape[1])
+        ai, right, picked = self._looked_at(arms)
+        stacked = ai.reshape(-1, x.shape[1])
         g = np.empty((len(x), *right.shape))
         spread = np.empty(g.shape[:2])
         # A product of matrices would be faster, and round otherwise than one of a single row.
         for row, mine, its_spread in zip(x, g, spread, strict=True):
             stacked.dot(row, mine.reshape(-1))
             mine.dot(row, its_spread)
-        return self._moments(right, g, spread)
+        return self._moments(right, g, spread, picked)
 
-    def _moments(self, right: Array, g: Array, spread: Array) -> tuple[Array, Array]:
+    def _looked_at(self, arms: Arms) -> tuple[Array, Array, Arms | None]:
+        """ai and right of these arms; or of all, and which to pick, where copying costs more."""
+        if isinstance(arms, slice) or 2 * arms.size < len(self.ai):
+            return self.ai[arms], self.right[arms], None
+        return self.ai, self.right, arms
+
+    def _moments(
+        self, right: Array, g: Array, spread: Array, picked: Arms | None
+    ) -> tuple[Array, Array]:
         """Mean and variance from g = ai x (..., k, d) and spread = x . g (..., k)."""
         mean = np.add.reduce(right * g, -1)
         mean += OFFSET
         variance = np.maximum(spread, LEAST)
         variance *= self.noise
-        return mean, variance
+        return (mean, variance) if picked is None else (mean[..., picked], variance[..., picked])
 
     def observe(self, arm: int, x: Array, y: float, weight: float, epoch: int) -> None:
         self.advance(epoch)

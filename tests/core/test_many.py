@@ -95,3 +95,16 @@ def test_any_number_of_agents_decides_alike(agents: int) -> None:
     for count in (1, 2, 7, AT_ONCE):
         several = queries(engine.state, count, ({},))
         assert together(engine.state, several) == [alone(engine.state, q) for q in several]
+
+
+def test_agents_that_came_later_decide_alike() -> None:
+    """Where the order of ids is not that of arms, most of the arms are looked at or only a few."""
+    engine = taught(6, features=[{"kind": "text"}, {"kind": "category", "name": "work_type"}])
+    for agent_id in ("a", "b"):
+        engine.report(engine.route(agent_id="a00").decision_id, quality=0.4)
+        engine.register(agent_id)
+        several = queries(engine.state, AT_ONCE, ({}, {"pool": "default"}))
+        assert together(engine.state, several) == [alone(engine.state, q) for q in several]
+    engine.open(agents=[{"id": "a03"}, {"id": "a00"}], utility={"cost": 0.2})
+    several = queries(engine.state, AT_ONCE, ({},))
+    assert together(engine.state, several) == [alone(engine.state, q) for q in several]
