@@ -21,6 +21,7 @@ from routerd.cli.prove import prove
 from routerd.cli.route import preview, route
 from routerd.cli.serve import serve
 from routerd.cli.verify import verify
+from routerd.cli.watch import watch
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -42,6 +43,7 @@ COMMANDS = (
     decision,
     decisions,
     summary,
+    watch,
     agents,
     profile,
     verify,

@@ -76,6 +76,10 @@ class Log(Protocol):
         """One entry, checked against the chain; None when the log does not reach it."""
         ...
 
+    def reader(self) -> Log:
+        """The same entries, to be read in another thread. Whoever asked closes it."""
+        ...
+
     def append(self, partition: str, entries: Sequence[Entry], expect: int) -> None:
         """Appends all entries or none; when it returns they survive kill -9.
 

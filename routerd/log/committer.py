@@ -65,6 +65,7 @@ class Committer:
         self._gathering_since_s = 0.0
         self._patience: asyncio.TimerHandle | None = None
         self._sync_waiters: list[Waiter] = []
+        self._followers: list[asyncio.Future[None]] = []
         self._sync_task: asyncio.Task[None] | None = None
         self._recovery: asyncio.Task[None] | None = None
 
@@ -98,6 +99,13 @@ class Committer:
                 raise lost()
         if platter and position > self.synced:
             await self._after_sync(position, self._loop.create_future(), None)
+
+    async def grown(self, position: int) -> None:
+        """Return once something behind a position is committed."""
+        while self.sequencer.durable <= position:
+            future = self._loop.create_future()
+            self._followers.append(future)
+            await future
 
     async def close(self) -> None:
         """Commit and fsync what is left. Raises LogUnavailable."""
@@ -177,6 +185,11 @@ class Committer:
             return
         if durable - self.synced >= SYNC_EVERY:
             self._start_sync()
+        if self._followers:
+            followers, self._followers = self._followers, []
+            for future in followers:
+                if not future.done():
+                    future.set_result(None)
 
     def _after_sync(self, position: int, future: asyncio.Future[T], done: T) -> asyncio.Future[T]:
         """The future, which will be `done` after the next fsync that covers the position."""

@@ -35,6 +35,9 @@ class MemoryLog:
             return None
         return next(self.read(partition, position - 1))
 
+    def reader(self) -> MemoryLog:
+        return self
+
     def append(self, partition: str, entries: Sequence[Entry], expect: int) -> None:
         check_positions(entries, expect)
         last, _ = self.last(partition)

@@ -95,6 +95,9 @@ class SqliteLog(Tables):
             raise
         return self
 
+    def reader(self) -> SqliteLog:
+        return SqliteLog.open(self._directory, read_only=True)
+
     def append(self, partition: str, entries: Sequence[Entry], expect: int) -> None:
         check_positions(entries, expect)
         with self._appending, self._writing("append"):

@@ -26,6 +26,7 @@ from routerd.server.audit_service import AuditService
 from routerd.server.interceptors import DEFAULT_PARTITION, Gate, Methods, Partition
 from routerd.server.projection import Projection
 from routerd.server.router_service import RouterService
+from routerd.server.watches import Watches
 
 logger = logging.getLogger(__name__)
 
@@ -68,7 +69,8 @@ class Server:
         methods.add(agent_service.SERVICE, AgentService())
         self.projection = Projection(Path(config.data_dir))
         self._audit = AuditReader(self.projection, DEFAULT_PARTITION)
-        methods.add(audit_service.SERVICE, AuditService(self._audit))
+        self.watches = Watches(log, config.audit.max_watchers)
+        methods.add(audit_service.SERVICE, AuditService(self._audit, self.watches))
         services = (router_service, agent_service, audit_service)
         self._names = tuple(service.SERVICE.full_name for service in services)
 
@@ -101,6 +103,7 @@ class Server:
             await self._grpc.stop(None)
         await self._grpc.stop(GOODBYE_S)
         self._audit.close()
+        self.watches.close()
         await self._committer.close()
 
     async def terminated(self) -> None:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
 from routerd.audit.queries import FOREVER, Audit, page_token, position_of
 from routerd.core.validate import PAGE_SIZE
-from routerd.server import convert, convert_audit
+from routerd.server import convert, convert_audit, convert_events
 from routerd.server.audit_reader import AuditReader
+from routerd.server.convert_agents import fitting
 from routerd.server.interceptors import Partition
+from routerd.server.watches import Watches
 from routerd.v1 import audit_pb2
 
 SERVICE = audit_pb2.DESCRIPTOR.services_by_name["AuditService"]
@@ -15,15 +20,16 @@ SERVICE = audit_pb2.DESCRIPTOR.services_by_name["AuditService"]
 class AuditService:
     """Answers questions about decisions that were made, from what is durable."""
 
-    def __init__(self, reader: AuditReader) -> None:
+    def __init__(self, reader: AuditReader, watches: Watches) -> None:
         self._reader = reader
+        self._watches = watches
 
     async def GetDecision(
         self, wire: audit_pb2.GetDecisionRequest, partition: Partition, deadline_s: float
     ) -> audit_pb2.GetDecisionResponse:
         found = partition.sequencer.find(convert.decision_id_of(wire))
         await partition.committer.durable(partition.sequencer.position, platter=False)
-        return convert.decision_response(found)
+        return audit_pb2.GetDecisionResponse(decision=convert.decision_record(found))
 
     async def ListDecisions(
         self, wire: audit_pb2.ListDecisionsRequest, partition: Partition, deadline_s: float
@@ -38,8 +44,9 @@ class AuditService:
 
         def question(audit: Audit) -> tuple[list[audit_pb2.DecisionRecord], str]:
             found = audit.decisions(search, wire.page_size or PAGE_SIZE, before or FOREVER)
-            following = page_token(search, found.rows[-1]["position"]) if found.more else ""
-            return [convert_audit.record(row) for row in found.rows], following
+            records = fitting(convert_audit.record(row) for row in found.rows)
+            more = found.more or len(records) < len(found.rows)
+            return records, page_token(search, records[-1].position) if more else ""
 
         reached, (decisions, following) = await self._reader.ask(
             question, deadline_s, wire.at_least_position
@@ -61,3 +68,14 @@ class AuditService:
             wire.at_least_position,
         )
         return convert_audit.summary_response(reached, told)
+
+    async def WatchEvents(
+        self, wire: audit_pb2.WatchEventsRequest, partition: Partition, deadline_s: float | None
+    ) -> AsyncGenerator[audit_pb2.WatchEventsResponse, None]:
+        end = partition.sequencer.durable
+        position, wanted = convert_events.watched(wire, end)
+        async with aclosing(self._watches.follow(partition, position)) as followed:
+            async for record in followed:
+                if isinstance(record.event, wanted):
+                    event = convert_events.event(record)
+                    yield audit_pb2.WatchEventsResponse(event=event)

@@ -201,10 +201,10 @@ def stream_outcomes_response(
     return router_pb2.StreamOutcomesResponse(outcome_id=outcome_id, ack=told)
 
 
-def decision_response(found: Found) -> audit_pb2.GetDecisionResponse:
+def decision_record(found: Found) -> audit_pb2.DecisionRecord:
     """A decision that was looked up, for the wire."""
     decision, query = found.decision, found.decision.query
-    record = audit_pb2.DecisionRecord(
+    return audit_pb2.DecisionRecord(
         decision_id=found.decision_id,
         request_id=query.request_id,
         position=found.position,
@@ -229,7 +229,6 @@ def decision_response(found: Found) -> audit_pb2.GetDecisionResponse:
         open=found.open,
         outcome=outcome_state(found),
     )
-    return audit_pb2.GetDecisionResponse(decision=record)
 
 
 def outcome_state(found: Found) -> audit_pb2.OutcomeState | None:

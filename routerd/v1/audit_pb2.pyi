@@ -1,11 +1,34 @@
+from routerd.v1 import agents_pb2 as _agents_pb2
 from routerd.v1 import types_pb2 as _types_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from collections.abc import Iterable as _Iterable, Mapping as _Mapping
 from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class EventType(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    EVENT_TYPE_UNSPECIFIED: _ClassVar[EventType]
+    EVENT_TYPE_CONFIG_APPLIED: _ClassVar[EventType]
+    EVENT_TYPE_DECISION: _ClassVar[EventType]
+    EVENT_TYPE_OUTCOME: _ClassVar[EventType]
+    EVENT_TYPE_DECISIONS_CLOSED: _ClassVar[EventType]
+    EVENT_TYPE_AGENT_REGISTERED: _ClassVar[EventType]
+    EVENT_TYPE_AGENT_UPDATED: _ClassVar[EventType]
+    EVENT_TYPE_AGENT_DEREGISTERED: _ClassVar[EventType]
+    EVENT_TYPE_AGENT_STATUS_CHANGED: _ClassVar[EventType]
+EVENT_TYPE_UNSPECIFIED: EventType
+EVENT_TYPE_CONFIG_APPLIED: EventType
+EVENT_TYPE_DECISION: EventType
+EVENT_TYPE_OUTCOME: EventType
+EVENT_TYPE_DECISIONS_CLOSED: EventType
+EVENT_TYPE_AGENT_REGISTERED: EventType
+EVENT_TYPE_AGENT_UPDATED: EventType
+EVENT_TYPE_AGENT_DEREGISTERED: EventType
+EVENT_TYPE_AGENT_STATUS_CHANGED: EventType
 
 class GetDecisionRequest(_message.Message):
     __slots__ = ("decision_id",)
@@ -194,3 +217,77 @@ class Summary(_message.Message):
     total_cost_usd: float
     mean_latency_ms: float
     def __init__(self, key: _Optional[str] = ..., decisions: _Optional[int] = ..., share: _Optional[float] = ..., explored: _Optional[int] = ..., open: _Optional[int] = ..., rated: _Optional[int] = ..., mean_quality: _Optional[float] = ..., mean_cost_usd: _Optional[float] = ..., total_cost_usd: _Optional[float] = ..., mean_latency_ms: _Optional[float] = ...) -> None: ...
+
+class WatchEventsRequest(_message.Message):
+    __slots__ = ("from_position", "types")
+    FROM_POSITION_FIELD_NUMBER: _ClassVar[int]
+    TYPES_FIELD_NUMBER: _ClassVar[int]
+    from_position: int
+    types: _containers.RepeatedScalarFieldContainer[EventType]
+    def __init__(self, from_position: _Optional[int] = ..., types: _Optional[_Iterable[_Union[EventType, str]]] = ...) -> None: ...
+
+class WatchEventsResponse(_message.Message):
+    __slots__ = ("event",)
+    EVENT_FIELD_NUMBER: _ClassVar[int]
+    event: Event
+    def __init__(self, event: _Optional[_Union[Event, _Mapping]] = ...) -> None: ...
+
+class Event(_message.Message):
+    __slots__ = ("position", "time_ms", "type", "config", "decision", "outcome", "closed", "agent")
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    TIME_MS_FIELD_NUMBER: _ClassVar[int]
+    TYPE_FIELD_NUMBER: _ClassVar[int]
+    CONFIG_FIELD_NUMBER: _ClassVar[int]
+    DECISION_FIELD_NUMBER: _ClassVar[int]
+    OUTCOME_FIELD_NUMBER: _ClassVar[int]
+    CLOSED_FIELD_NUMBER: _ClassVar[int]
+    AGENT_FIELD_NUMBER: _ClassVar[int]
+    position: int
+    time_ms: int
+    type: EventType
+    config: ConfigChange
+    decision: DecisionRecord
+    outcome: AcceptedOutcome
+    closed: ClosedDecisions
+    agent: AgentChange
+    def __init__(self, position: _Optional[int] = ..., time_ms: _Optional[int] = ..., type: _Optional[_Union[EventType, str]] = ..., config: _Optional[_Union[ConfigChange, _Mapping]] = ..., decision: _Optional[_Union[DecisionRecord, _Mapping]] = ..., outcome: _Optional[_Union[AcceptedOutcome, _Mapping]] = ..., closed: _Optional[_Union[ClosedDecisions, _Mapping]] = ..., agent: _Optional[_Union[AgentChange, _Mapping]] = ...) -> None: ...
+
+class ConfigChange(_message.Message):
+    __slots__ = ("config_json", "engine_version", "fingerprint")
+    CONFIG_JSON_FIELD_NUMBER: _ClassVar[int]
+    ENGINE_VERSION_FIELD_NUMBER: _ClassVar[int]
+    FINGERPRINT_FIELD_NUMBER: _ClassVar[int]
+    config_json: str
+    engine_version: str
+    fingerprint: str
+    def __init__(self, config_json: _Optional[str] = ..., engine_version: _Optional[str] = ..., fingerprint: _Optional[str] = ...) -> None: ...
+
+class AcceptedOutcome(_message.Message):
+    __slots__ = ("outcome", "decision_ids")
+    OUTCOME_FIELD_NUMBER: _ClassVar[int]
+    DECISION_IDS_FIELD_NUMBER: _ClassVar[int]
+    outcome: _types_pb2.Outcome
+    decision_ids: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, outcome: _Optional[_Union[_types_pb2.Outcome, _Mapping]] = ..., decision_ids: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class ClosedDecisions(_message.Message):
+    __slots__ = ("decision_ids",)
+    DECISION_IDS_FIELD_NUMBER: _ClassVar[int]
+    decision_ids: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, decision_ids: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class AgentChange(_message.Message):
+    __slots__ = ("agent_id", "definition", "previous_version", "status", "status_cause", "lease_ms")
+    AGENT_ID_FIELD_NUMBER: _ClassVar[int]
+    DEFINITION_FIELD_NUMBER: _ClassVar[int]
+    PREVIOUS_VERSION_FIELD_NUMBER: _ClassVar[int]
+    STATUS_FIELD_NUMBER: _ClassVar[int]
+    STATUS_CAUSE_FIELD_NUMBER: _ClassVar[int]
+    LEASE_MS_FIELD_NUMBER: _ClassVar[int]
+    agent_id: str
+    definition: _agents_pb2.AgentDefinition
+    previous_version: str
+    status: _agents_pb2.AgentStatus
+    status_cause: _agents_pb2.StatusCause
+    lease_ms: int
+    def __init__(self, agent_id: _Optional[str] = ..., definition: _Optional[_Union[_agents_pb2.AgentDefinition, _Mapping]] = ..., previous_version: _Optional[str] = ..., status: _Optional[_Union[_agents_pb2.AgentStatus, str]] = ..., status_cause: _Optional[_Union[_agents_pb2.StatusCause, str]] = ..., lease_ms: _Optional[int] = ...) -> None: ...

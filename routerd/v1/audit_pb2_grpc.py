@@ -50,6 +50,11 @@ class AuditServiceStub(object):
                 request_serializer=routerd_dot_v1_dot_audit__pb2.GetSummaryRequest.SerializeToString,
                 response_deserializer=routerd_dot_v1_dot_audit__pb2.GetSummaryResponse.FromString,
                 _registered_method=True)
+        self.WatchEvents = channel.unary_stream(
+                '/routerd.v1.AuditService/WatchEvents',
+                request_serializer=routerd_dot_v1_dot_audit__pb2.WatchEventsRequest.SerializeToString,
+                response_deserializer=routerd_dot_v1_dot_audit__pb2.WatchEventsResponse.FromString,
+                _registered_method=True)
 
 
 class AuditServiceServicer(object):
@@ -87,6 +92,18 @@ class AuditServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def WatchEvents(self, request, context):
+        """Sends the events of the log in their order, from a position on, and goes on as they happen. To take up a stream that broke,
+        ask from the position behind the last event received.
+
+        A client that reads slowly gets its events later, and holds up nobody else. The stream has no end of its own.
+        RESOURCE_EXHAUSTED / OVERLOADED: `audit.max_watchers` streams are open. UNAVAILABLE / READ_ONLY: the log cannot be read, or
+        its end, of which events were sent, was lost with a failing disk; the message says from where to ask again.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AuditServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -104,6 +121,11 @@ def add_AuditServiceServicer_to_server(servicer, server):
                     servicer.GetSummary,
                     request_deserializer=routerd_dot_v1_dot_audit__pb2.GetSummaryRequest.FromString,
                     response_serializer=routerd_dot_v1_dot_audit__pb2.GetSummaryResponse.SerializeToString,
+            ),
+            'WatchEvents': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchEvents,
+                    request_deserializer=routerd_dot_v1_dot_audit__pb2.WatchEventsRequest.FromString,
+                    response_serializer=routerd_dot_v1_dot_audit__pb2.WatchEventsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -188,6 +210,33 @@ class AuditService(object):
             '/routerd.v1.AuditService/GetSummary',
             routerd_dot_v1_dot_audit__pb2.GetSummaryRequest.SerializeToString,
             routerd_dot_v1_dot_audit__pb2.GetSummaryResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchEvents(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/routerd.v1.AuditService/WatchEvents',
+            routerd_dot_v1_dot_audit__pb2.WatchEventsRequest.SerializeToString,
+            routerd_dot_v1_dot_audit__pb2.WatchEventsResponse.FromString,
             options,
             channel_credentials,
             insecure,

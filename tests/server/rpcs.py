@@ -37,6 +37,7 @@ class Row(NamedTuple):
 
     good: is taken, with every message inside it present. bad: is refused, and `field` is named.
     unknown: names something that does not exist, and is refused for `reason`; or why it cannot.
+    endless: a stream of the server that may have nothing to tell for long.
     """
 
     good: Callable[[Made], Fields]
@@ -44,6 +45,7 @@ class Row(NamedTuple):
     field: str
     unknown: Fields | str
     reason: str = ""
+    endless: bool = False
 
 
 TASK: Fields = {"work_type": "code", "embedding": [0.1, 0.2, 0.3, 0.4]}
@@ -161,6 +163,13 @@ ROWS: dict[str, Row] = {
         bad={"page_size": -1},
         field="page_size",
         unknown="filters select: what nobody decided is an empty page",
+    ),
+    "routerd.v1.AuditService.WatchEvents": Row(
+        good=lambda made: {"from_position": 1, "types": [1, 2]},
+        bad={"from_position": 0},
+        field="from_position",
+        unknown="it names a place, and every place up to the end has an event",
+        endless=True,
     ),
     "routerd.v1.AuditService.GetSummary": Row(
         good=lambda made: {"from_time_ms": 1},

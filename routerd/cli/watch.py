@@ -1,0 +1,97 @@
+"""`routerd watch`: the log's events, a line each, as they happen."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from routerd.cli.calls import address_option, connected, in_json
+
+if TYPE_CHECKING:
+    from routerd.v1 import audit_pb2
+
+TYPES = ("config", "decision", "outcome", "closed", "agent")
+
+
+@click.command()
+@click.option("--from", "position", type=int, help="Begin at this position; 1 is the first.")
+@click.option("--type", "kinds", multiple=True, type=click.Choice(TYPES), help="Only these.")
+@click.option("--count", type=click.IntRange(min=1), help="End after so many events.")
+@click.option("--json", "as_json", is_flag=True, help="Print a line of JSON for each event.")
+@address_option
+def watch(
+    position: int | None, kinds: tuple[str, ...], count: int | None, as_json: bool, address: str
+) -> None:
+    """Print the events of the log as they happen, until Ctrl-C. Begins with the next one."""
+    from routerd.v1.audit_pb2 import WatchEventsRequest
+    from routerd.v1.audit_pb2_grpc import AuditServiceStub
+
+    request = WatchEventsRequest(from_position=position, types=types_of(kinds))
+    with connected(address) as channel:
+        try:
+            for number, response in enumerate(AuditServiceStub(channel).WatchEvents(request), 1):
+                told = response.event
+                click.echo(json.dumps(in_json(told)) if as_json else in_words(told))
+                if number == count:
+                    return
+        except KeyboardInterrupt:
+            return
+
+
+def types_of(kinds: tuple[str, ...]) -> list[Any]:
+    """The types on the wire: what the words of --type stand for."""
+    from routerd.v1 import audit_pb2
+
+    words = tuple(kind.upper() for kind in kinds)
+    return [
+        number
+        for name, number in audit_pb2.EventType.items()
+        if name.removeprefix("EVENT_TYPE_").removeprefix("DECISIONS_").startswith(words) and words
+    ]
+
+
+def in_words(told: audit_pb2.Event) -> str:
+    """An event as a line for people: position, time, and what happened."""
+    at = datetime.fromtimestamp(told.time_ms / 1000, UTC).isoformat(" ", "milliseconds")[:23]
+    return f"{told.position:>8}  {at}  {sentence(told)}"
+
+
+def sentence(told: audit_pb2.Event) -> str:
+    match told.WhichOneof("body"):
+        case "config":
+            return f"configuration of engine {told.config.engine_version} in force"
+        case "decision":
+            made = told.decision
+            kind = f" for {made.work_type}" if made.work_type else ""
+            return f"{made.decision_id}  {made.agent_id}{kind}: {made.reason}"
+        case "outcome":
+            return outcome(told.outcome)
+        case "closed":
+            return f"{len(told.closed.decision_ids)} decisions closed"
+        case "agent":
+            return agent(told)
+    return "an event that this version does not know"
+
+
+def outcome(told: audit_pb2.AcceptedOutcome) -> str:
+    from routerd.v1 import types_pb2
+
+    said = told.outcome
+    of = said.decision_id or f"group {said.group_id} ({len(told.decision_ids)} decisions)"
+    names = ("signal", "success", "quality", "cost_usd", "latency_ms", "executed_agent_id")
+    values = [f"{field.name} {value}" for field, value in said.ListFields() if field.name in names]
+    kind = types_pb2.OutcomeKind.Name(said.kind).removeprefix("OUTCOME_KIND_").lower()
+    return f"{of}  {kind} of {said.source}: {', '.join(values) or 'all it said'}"
+
+
+def agent(told: audit_pb2.Event) -> str:
+    from routerd.v1 import agents_pb2, audit_pb2
+
+    change = told.agent
+    what = audit_pb2.EventType.Name(told.type).removeprefix("EVENT_TYPE_AGENT_").lower()
+    if told.type == audit_pb2.EVENT_TYPE_AGENT_STATUS_CHANGED:
+        what = agents_pb2.AgentStatus.Name(change.status).removeprefix("AGENT_STATUS_").lower()
+    return f"agent {change.agent_id} {what}"

@@ -1,0 +1,137 @@
+"""Events of the log as messages."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from routerd.core.answers import Found
+from routerd.core.errors import Violation, invalid
+from routerd.core.outcomes import DEFAULT_SOURCE
+from routerd.core.reasons import sentence
+from routerd.core.values import (
+    AgentDeregistered,
+    AgentRegistered,
+    AgentStatusChanged,
+    AgentUpdated,
+    AnyEvent,
+    ConfigApplied,
+    Decision,
+    DecisionsClosed,
+    Outcome,
+    OutcomeReported,
+    Record,
+)
+from routerd.log.codec import decision_id
+from routerd.server.convert import OUTCOME_KINDS, decision_record
+from routerd.server.convert_agents import CAUSES, STATUSES, definition
+from routerd.v1 import audit_pb2, types_pb2
+
+CONFIG_BYTES = 2**20
+
+TYPES: dict[type[AnyEvent], audit_pb2.EventType] = {
+    ConfigApplied: audit_pb2.EVENT_TYPE_CONFIG_APPLIED,
+    Decision: audit_pb2.EVENT_TYPE_DECISION,
+    OutcomeReported: audit_pb2.EVENT_TYPE_OUTCOME,
+    DecisionsClosed: audit_pb2.EVENT_TYPE_DECISIONS_CLOSED,
+    AgentRegistered: audit_pb2.EVENT_TYPE_AGENT_REGISTERED,
+    AgentUpdated: audit_pb2.EVENT_TYPE_AGENT_UPDATED,
+    AgentDeregistered: audit_pb2.EVENT_TYPE_AGENT_DEREGISTERED,
+    AgentStatusChanged: audit_pb2.EVENT_TYPE_AGENT_STATUS_CHANGED,
+}
+KINDS = {kind: wire for wire, kind in OUTCOME_KINDS.items()}
+
+
+def watched(wire: audit_pb2.WatchEventsRequest, end: int) -> tuple[int, tuple[type[AnyEvent], ...]]:
+    """The first position, and the kinds of events. end: the log's. Raises FIELD_VIOLATIONS."""
+    known = {number: kind for kind, number in TYPES.items()}
+    names = ", ".join(audit_pb2.EventType.Name(number) for number in known)
+    wrong = [
+        Violation(f"types[{i}]", f"{number} is none of {names}")
+        for i, number in enumerate(wire.types[:64])
+        if number not in known
+    ]
+    if len(wire.types) > len(known):
+        text = f"has {len(wire.types)} entries; there are {len(known)} types"
+        wrong.append(Violation("types", text))
+    position = wire.from_position if wire.HasField("from_position") else end + 1
+    if not 1 <= position <= end + 1:
+        text = f"is {position}; give 1 to {end + 1}, the position behind the log's end"
+        wrong.append(Violation("from_position", text))
+    if wrong:
+        raise invalid(wrong)
+    return position, tuple(known[number] for number in wire.types) or tuple(known.values())
+
+
+def event(record: Record) -> audit_pb2.Event:
+    """An event at its place."""
+    told = record.event
+    return audit_pb2.Event(
+        position=record.position, time_ms=told.time_ms, type=TYPES[type(told)], **body(record)
+    )
+
+
+def body(record: Record) -> dict[str, Any]:
+    """The one field of an event's body."""
+    match record.event:
+        case ConfigApplied() as told:
+            return {"config": config_change(told)}
+        case Decision() as told:
+            name = decision_id(record.position, record.hash)
+            made = (told, True, None, None, None, "", 0, sentence(told))
+            return {"decision": decision_record(Found(name, record.position, *made))}
+        case OutcomeReported() as told:
+            accepted = audit_pb2.AcceptedOutcome(
+                outcome=outcome(told.outcome), decision_ids=told.decision_ids
+            )
+            return {"outcome": accepted}
+        case DecisionsClosed() as told:
+            return {"closed": audit_pb2.ClosedDecisions(decision_ids=told.decision_ids)}
+        case AgentRegistered(agent=agent):
+            defined = definition(agent)
+            return {"agent": audit_pb2.AgentChange(agent_id=agent.id, definition=defined)}
+        case AgentUpdated(agent=agent, previous_version=version):
+            change = audit_pb2.AgentChange(agent_id=agent.id, definition=definition(agent))
+            change.previous_version = version
+            return {"agent": change}
+        case AgentDeregistered() as told:
+            return {"agent": audit_pb2.AgentChange(agent_id=told.agent_id)}
+        case AgentStatusChanged() as told:
+            return {"agent": status_change(told)}
+
+
+def config_change(told: ConfigApplied) -> audit_pb2.ConfigChange:
+    return audit_pb2.ConfigChange(
+        config_json=told.config.decode() if len(told.config) <= CONFIG_BYTES else "",
+        engine_version=told.engine_version,
+        fingerprint=told.fingerprint,
+    )
+
+
+def outcome(told: Outcome) -> types_pb2.Outcome:
+    wire = types_pb2.Outcome(
+        outcome_id=told.outcome_id,
+        decision_id=told.decision_id,
+        kind=KINDS[told.kind],
+        source=told.source or DEFAULT_SOURCE,
+        quality=told.quality,
+        cost_usd=told.cost_usd,
+        latency_ms=told.latency_ms,
+        reported_confidence=told.reported_confidence,
+        executed_agent_id=told.executed_agent_id,
+        explanation=told.explanation,
+        event_time_ms=told.event_time_ms,
+        group_id=told.group_id,
+        signal=told.signal,
+    )
+    if told.success is not None:
+        wire.success = told.success
+    return wire
+
+
+def status_change(told: AgentStatusChanged) -> audit_pb2.AgentChange:
+    return audit_pb2.AgentChange(
+        agent_id=told.agent_id,
+        status=STATUSES[told.status],
+        status_cause=CAUSES[told.cause],
+        lease_ms=told.lease_ms,
+    )
