@@ -96,6 +96,12 @@ class Caller:
                 made.append(router_pb2.StreamOutcomesRequest(outcome=outcome).SerializeToString())
         return made
 
+    async def preview(self) -> router_pb2.RouteResponse:
+        """What Route would answer now."""
+        wire = router_pb2.PreviewRequest(request=next(requests(1)))
+        data = await self._unary("Preview")(wire.SerializeToString())
+        return router_pb2.PreviewResponse.FromString(data).answer
+
     async def samples(self) -> dict[str, bytes]:
         """An answer of each method that is measured."""
         (outcome, *_) = await self.outcomes(0.0)

@@ -105,9 +105,10 @@ def run(
         TemporaryDirectory(dir=directory, prefix="load-") as name,
         targets.routerd(scratch := Path(name)) as ours,
     ):
-        answers = asyncio.run(first_answers(ours))
+        answers = asyncio.run(first_answers(ours.address))
         with targets.echo(scratch, answers) as floor:
-            return asyncio.run(measure(floor, ours, rounds, seconds, done, points(modes)))
+            addresses = floor.address, ours.address
+            return asyncio.run(measure(*addresses, rounds, seconds, done, points(modes)))
 
 
 async def first_answers(address: str) -> dict[str, bytes]:

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
@@ -21,13 +22,20 @@ AGENTS, FEATURES = 8, 32
 START_S = STOP_S = 30.0
 
 
+class Serving(NamedTuple):
+    """A server's process, and where it listens."""
+
+    address: str
+    pid: int
+
+
 class NotServing(Exception):
     """A server did not start, or did not end well; says what it said."""
 
 
 @contextmanager
-def routerd(directory: Path) -> Iterator[str]:
-    """The address of a daemon with its log in `directory`. Raises NotServing."""
+def routerd(directory: Path) -> Iterator[Serving]:
+    """A daemon with its log in `directory`. Raises NotServing."""
     decided_on = engine(AGENTS, FEATURES).state.config
     fields = {name: getattr(decided_on, name) for name in decided_on.__struct_fields__}
     config = Config(
@@ -37,27 +45,27 @@ def routerd(directory: Path) -> Iterator[str]:
     )
     file = directory / "routerd.yaml"
     file.write_bytes(msgspec.json.encode(config))
-    with started(["routerd", "serve", "--config", str(file), "--listen", "127.0.0.1:0"]) as address:
-        yield address
+    with started(["routerd", "serve", "--config", str(file), "--listen", "127.0.0.1:0"]) as serving:
+        yield serving
 
 
 @contextmanager
-def echo(directory: Path, answers: Mapping[str, bytes]) -> Iterator[str]:
-    """The address of an echo that gives these answers, by method. Raises NotServing."""
+def echo(directory: Path, answers: Mapping[str, bytes]) -> Iterator[Serving]:
+    """An echo that gives these answers, by method. Raises NotServing."""
     file = directory / "answers.json"
     file.write_text(json.dumps({name: data.hex() for name, data in answers.items()}))
-    with started(["bench.echo", str(file)]) as address:
-        yield address
+    with started(["bench.echo", str(file)]) as serving:
+        yield serving
 
 
 @contextmanager
-def started(module: Sequence[str]) -> Iterator[str]:
-    """Run `python -m module` until the block ends; the address that its first line tells."""
+def started(module: Sequence[str]) -> Iterator[Serving]:
+    """Run `python -m module` until the block ends."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith("ROUTERD_")}
     command = [sys.executable, "-m", *module]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
         try:
-            yield address_of(process)
+            yield Serving(address_of(process), process.pid)
             process.terminate()
             code = process.wait(STOP_S)
             if code != 0:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from routerd.cli.bench_decide import decide
+from routerd.cli.bench_idle import idle
 from routerd.cli.bench_load import load
 from routerd.cli.bench_ope import ope
 from routerd.cli.bench_replay import replay
@@ -16,5 +17,5 @@ def bench() -> None:
     """Measure routerd, its policies and its peers (extra `bench`)."""
 
 
-for _command in (decide, load, ope, replay, report):
+for _command in (decide, idle, load, ope, replay, report):
     bench.add_command(_command)

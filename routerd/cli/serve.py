@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import resource
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,8 @@ from routerd.cli.output import Failed
 
 if TYPE_CHECKING:
     from routerd.core.settings import Config
+
+MOST_FILES = 65_536
 
 
 @click.command()
@@ -59,6 +62,7 @@ def run(config: Config) -> None:
     """Serve a configuration; prints one line when calls are accepted."""
     # gRPC tells a port in use on stderr in its own words, besides the error that is told here.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+    allow_files()
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s %(message)s")
     import asyncio
 
@@ -80,3 +84,11 @@ def run(config: Config) -> None:
         asyncio.run(serve_grpc(config, log, wall_clock(), ready=ready))
     except (LogCorrupt, LogUnavailable, OSError) as error:
         raise Failed(str(error)) from None
+
+
+def allow_files() -> None:
+    """Each connection is an open file, and the usual limit is 1,024: take what may be had."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

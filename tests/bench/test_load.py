@@ -209,8 +209,8 @@ def test_the_daemon_learns_from_outcomes_of_its_decisions(tmp_path: Path) -> Non
             await load.warm_up(ours, ours)
             return await ours.route(ours.payloads[0])
 
-    with targets.routerd(tmp_path) as address:
-        answer = router_pb2.RouteResponse.FromString(asyncio.run(warmed_up(address)))
+    with targets.routerd(tmp_path) as serving:
+        answer = router_pb2.RouteResponse.FromString(asyncio.run(warmed_up(serving.address)))
     # The configuration, the floor's decisions, ours with an outcome each, and this one.
     assert answer.position == 1 + 3 * load.WARM_UP + 1
 
