@@ -44,6 +44,7 @@ from routerd.core.settings import (
 )
 from routerd.core.state import Credit, OpenDecision, State
 from routerd.core.values import ConfigApplied, Decision, Query, Record, Task
+from routerd.core.worth import weights_of, worth
 from routerd.log.base import Log
 from routerd.log.codec import decision_id, records
 
@@ -235,11 +236,7 @@ class Fold:
 
     def weights(self, query: Query) -> tuple[float, float, float]:
         """What quality, USD and ms weigh in this request's utility."""
-        utility, asked = self.config.utility, query.preference
-        quality = utility.quality if asked.quality is None else asked.quality
-        cost = utility.cost if asked.cost is None else asked.cost
-        latency = utility.latency if asked.latency is None else asked.latency
-        return quality, cost / utility.cost_scale_usd, latency / utility.latency_scale_ms
+        return weights_of(self.config.utility, query.preference)
 
     def reward(self, row: Row) -> tuple[str, float]:
         """Why the row cannot be scored, or "", and its utility by the outcome that is current."""
@@ -247,15 +244,9 @@ class Fold:
             # Even if it is the drawn one: kept only when they agree, rows would favour that agent.
             return "other_agent_ran", 0.0
         credit: Credit = row.entry.credit
-        total = 0.0
         held = (credit.quality, credit.cost_usd, credit.latency_ms)
-        signs = (1.0, -1.0, -1.0)
-        for metric, weight, sign in zip(held, self.weights(row.decision.query), signs, strict=True):
-            if weight:
-                if metric is None:
-                    return "without_outcome", 0.0
-                total += sign * weight * metric
-        return "", total
+        total = worth(self.weights(row.decision.query), *held)
+        return ("without_outcome", 0.0) if total is None else ("", total)
 
     def bounds(self, rows: list[Row]) -> tuple[float, float] | None:
         """Least and largest utility; None when cost or latency weigh, which have no bound."""

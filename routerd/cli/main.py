@@ -9,11 +9,13 @@ import click
 
 from routerd import __version__
 from routerd.cli.agents import agents
+from routerd.cli.backup import backup
 from routerd.cli.bench import bench
 from routerd.cli.check_config import check_config
 from routerd.cli.decision import decision
 from routerd.cli.decisions import decisions, summary
 from routerd.cli.demo import demo
+from routerd.cli.export import export
 from routerd.cli.outcome import outcome
 from routerd.cli.profile import profile
 from routerd.cli.project import project
@@ -48,6 +50,8 @@ COMMANDS = (
     profile,
     verify,
     project,
+    export,
+    backup,
     check_config,
     prove,
     bench,

@@ -26,7 +26,7 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -50,6 +50,7 @@ BUSY_TIMEOUT_MS = 2_000
 PAGE_BYTES = 4_096
 CHECKPOINT_PAGES = 4_096
 LIMIT_PAGES = 16_384
+COPIED_PAGES = 1_024
 WRITE = apsw.SQLITE_OPEN_READWRITE
 
 
@@ -97,6 +98,22 @@ class SqliteLog(Tables):
 
     def reader(self) -> SqliteLog:
         return SqliteLog.open(self._directory, read_only=True)
+
+    def copy(self, path: Path, told: Callable[[int, int], None]) -> None:
+        """Writes the log as it is now to a new file, while others may append to it.
+
+        told(pages, of) hears how far it is. Raises LogUnavailable.
+        """
+        try:
+            with contextlib.closing(apsw.Connection(str(path))) as target, self._db:
+                # Within one transaction: else every append would make it begin again.
+                self._db.execute(FORMAT_OF_FILE).fetchall()
+                with target.backup("main", self._db, "main") as backup:
+                    while not backup.done:
+                        backup.step(COPIED_PAGES)
+                        told(backup.page_count - backup.remaining, backup.page_count)
+        except apsw.Error as error:
+            raise LogUnavailable(f"cannot copy {self._path} to {path}: {error}") from error
 
     def append(self, partition: str, entries: Sequence[Entry], expect: int) -> None:
         check_positions(entries, expect)

@@ -1,0 +1,54 @@
+"""`routerd export`: decisions and what came of them, as a table for other programs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from routerd.cli.output import Failed, progress
+
+
+@click.command()
+@click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
+@click.option(
+    "--to",
+    "path",
+    required=True,
+    metavar="FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="What to write: a name that ends in .parquet or .csv.",
+)
+@click.option("--partition", default="default", show_default=True)
+def export(directory: Path, path: Path, partition: str) -> None:
+    """Write every decision of the data directory DIR with its law and its outcome to a table.
+
+    A row for each, in the order in which they were made; the daemon may run meanwhile. `routerd
+    bench ope` reads it.
+    """
+    from routerd.audit.export import WRITERS, MissingPyarrow, decisions, write
+    from routerd.log.base import LogCorrupt, LogUnavailable
+    from routerd.log.sqlite import SqliteLog
+
+    if path.suffix not in WRITERS:
+        told = f"{path}: the name must end in {' or '.join(WRITERS)}"
+        raise Failed(told, exit_code=2)
+    if not directory.is_dir():
+        raise Failed(f"no data directory {directory}: give the one that `routerd serve` uses")
+    try:
+        log = SqliteLog.open(directory, read_only=True)
+        try:
+            if partition not in log.partitions():
+                known = ", ".join(log.partitions())
+                raise Failed(f"{directory} has no partition {partition!r}; there are: {known}")
+            with progress() as told_how_far:
+                count = write(decisions(log, partition, told_how_far), path)
+        finally:
+            log.close()
+    except MissingPyarrow as error:
+        raise Failed(str(error), exit_code=2) from None
+    except (LogCorrupt, LogUnavailable) as error:
+        raise Failed(str(error)) from None
+    except OSError as error:
+        raise Failed(f"cannot write {path}: {error.strerror or error}") from None
+    click.echo(f"{count} decisions in {path}")
