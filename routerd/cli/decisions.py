@@ -14,6 +14,7 @@ from routerd.cli.calls import TIMEOUT_S, address_option, connected, in_json
 from routerd.cli.output import console, json_option, key_values, say_json, table
 
 if TYPE_CHECKING:
+    import grpc
     from rich.table import Table
 
     from routerd.v1 import audit_pb2
@@ -44,6 +45,23 @@ def period(command: Callable[..., None]) -> Callable[..., None]:
     return since(until(command))
 
 
+wait_option = click.option(
+    "--wait/--no-wait",
+    default=True,
+    show_default=True,
+    help="Wait until the audit holds everything that was acknowledged.",
+)
+
+
+def log_end(channel: grpc.Channel) -> int:
+    """A position behind everything that was acknowledged before this call."""
+    from routerd.v1.agents_pb2 import ListAgentsRequest
+    from routerd.v1.agents_pb2_grpc import AgentServiceStub
+
+    page = AgentServiceStub(channel).ListAgents(ListAgentsRequest(page_size=1), timeout=TIMEOUT_S)
+    return int(page.position)
+
+
 @click.command()
 @click.option("--agent", "agent_id", default="", help="That was chosen.")
 @click.option("--work-type", default="")
@@ -58,12 +76,14 @@ def period(command: Callable[..., None]) -> Callable[..., None]:
 @click.option("--open/--closed", "is_open", default=None, help="Whether it accepts outcomes.")
 @period
 @click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True)
+@wait_option
 @json_option
 @address_option
 def decisions(
     limit: int,
     reason: str,
     is_open: bool | None,
+    wait: bool,
     as_json: bool,
     address: str,
     **filters: Any,
@@ -75,6 +95,8 @@ def decisions(
     if is_open is not None:
         asked["open"] = is_open
     with connected(address) as channel:
+        if wait:
+            asked["at_least_position"] = log_end(channel)
         reached, found = listed(AuditServiceStub(channel), asked, limit)
     if as_json:
         told = [in_json(record) for record in found]
@@ -139,15 +161,18 @@ def metrics(record: audit_pb2.DecisionRecord) -> Iterator[str]:
 @click.command()
 @period
 @click.option("--groups", "max_groups", type=click.IntRange(min=1), help="How many groups to show.")
+@wait_option
 @json_option
 @address_option
-def summary(max_groups: int | None, as_json: bool, address: str, **asked: Any) -> None:
+def summary(max_groups: int | None, wait: bool, as_json: bool, address: str, **asked: Any) -> None:
     """Count decisions and average what came of them: per agent, kind of work and group."""
     from routerd.v1.audit_pb2 import GetSummaryRequest
     from routerd.v1.audit_pb2_grpc import AuditServiceStub
 
-    request = GetSummaryRequest(**asked, max_groups=max_groups or 0)
     with connected(address) as channel:
+        if wait:
+            asked["at_least_position"] = log_end(channel)
+        request = GetSummaryRequest(**asked, max_groups=max_groups or 0)
         told = AuditServiceStub(channel).GetSummary(request, timeout=TIMEOUT_S)
     if as_json:
         say_json(in_json(told))

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from routerd.v1 import audit_pb2, audit_pb2_grpc
 from tests.cli.conftest import CONFIG
 
 
@@ -41,25 +40,15 @@ def ask(invoke: Any, address: str) -> Any:
 
 
 @pytest.fixture
-def three(ask: Any, address: str) -> list[str]:
-    """Three decisions of kind `code`, the first with an outcome, that the audit holds."""
+def three(ask: Any) -> list[str]:
+    """Three decisions of kind `code`, the first with an outcome."""
     made = [
         ask("route", "--work-type", "code", "--label", f"n={n}", "--agent", "small", "--json")
         for n in range(3)
     ]
     names = [str(answer["decision_id"]) for answer in made]
     ask("outcome", names[0], "--quality", "0.5", "--cost-usd", "0.25")
-    in_audit(address, int(made[-1]["position"]) + 1)
     return names
-
-
-def in_audit(address: str, position: int) -> None:
-    """Return when the audit holds this position."""
-    import grpc
-
-    with grpc.insecure_channel(address) as channel:
-        request = audit_pb2.ListDecisionsRequest(at_least_position=position)
-        audit_pb2_grpc.AuditServiceStub(channel).ListDecisions(request, timeout=20)
 
 
 def test_the_latest_come_first_with_what_came_of_them(ask: Any, three: list[str]) -> None:
@@ -120,6 +109,7 @@ def test_without_an_audit_it_says_what_to_do(invoke: Any, start: Any, tmp_path: 
     config = tmp_path / "none.yaml"
     config.write_text(CONFIG)
     address = start(tmp_path / "data", "--config", str(config)).address
-    result = invoke("decisions", "--address", address)
-    assert result.exit_code == 3
-    assert "`routerd project` makes it [AUDIT_UNAVAILABLE]" in result.stderr
+    for how in ("--wait", "--no-wait"):
+        result = invoke("decisions", how, "--address", address)
+        assert result.exit_code == 3
+        assert "`routerd project` makes it [AUDIT_UNAVAILABLE]" in result.stderr
