@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,6 +11,7 @@ import grpc
 import pytest
 from google.rpc import error_details_pb2
 
+from routerd.server import pipeline
 from routerd.v1 import router_pb2, types_pb2
 from tests.e2e import script
 from tests.server.harness import (
@@ -111,18 +113,24 @@ async def test_a_batch_does_not_explain_more_than_a_client_can_take() -> None:
         assert len(await batch(running.client, *many[:163])) == 163
 
 
-async def test_a_batch_is_one_commit(running: Running) -> None:
-    """All of its decisions reach the log in one append."""
-    appends: list[int] = []
+def appends(running: Running) -> list[int]:
+    """How many entries each append has that is yet to come."""
+    counted: list[int] = []
     append = running.disk.append
 
-    def counted(partition: str, entries: Any, expect: int) -> None:
-        appends.append(len(entries))
+    def counting(partition: str, entries: Any, expect: int) -> None:
+        counted.append(len(entries))
         append(partition, entries, expect)
 
-    running.disk.append = counted  # type: ignore[method-assign]
+    running.disk.append = counting  # type: ignore[method-assign]
+    return counted
+
+
+async def test_a_batch_is_one_commit(running: Running) -> None:
+    """All of its decisions reach the log in one append."""
+    counted = appends(running)
     await batch(running.client, *[{"task": TASK}] * 50)
-    assert appends == [50]
+    assert counted == [50]
 
 
 async def test_a_batch_on_a_failing_disk_is_not_answered(running: Running) -> None:
@@ -232,6 +240,83 @@ async def test_later_messages_are_worked_on_while_the_disk_works(running: Runnin
     call.cancel()
 
 
+async def test_messages_that_come_meanwhile_share_a_commit(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A message that comes alone is worked on at once; behind an unanswered one they gather."""
+    monkeypatch.setattr(pipeline, "PATIENCE_S", PATIENCE_S)
+    decision = await running.client.route(task=TASK)
+    running.disk.flowing.clear()
+    counted = appends(running)
+    call = running.client.router.StreamOutcomes(timeout=PATIENCE_S)
+    for message in reported(decision.decision_id, *(f"o-{i}" for i in range(1 + pipeline.MOST))):
+        await call.write(message)
+    await until(lambda: running.state()[0] == decision.position + 1 + pipeline.MOST)
+    assert counted == [1, pipeline.MOST]
+    running.disk.flowing.set()
+    assert len(await read(call, 1 + pipeline.MOST)) == 1 + pipeline.MOST
+    call.cancel()
+
+
+async def test_who_waits_for_the_only_answer_is_not_made_to_wait_for_company(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What gathered behind the last unanswered message is worked on when that is answered."""
+    monkeypatch.setattr(pipeline, "PATIENCE_S", PATIENCE_S)
+    decision = await running.client.route(task=TASK)
+    running.disk.flowing.clear()
+    call = running.client.router.StreamOutcomes(timeout=PATIENCE_S)
+    for message in reported(decision.decision_id, "a", "b", "c"):
+        await call.write(message)
+    await until(lambda: running.state()[0] == decision.position + 1)
+    running.disk.flowing.set()
+    async with asyncio.timeout(PATIENCE_S / 2):
+        assert [a.ack.outcome_id for a in await read(call, 3)] == ["a", "b", "c"]
+    call.cancel()
+
+
+async def test_a_large_message_is_not_gathered(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a stream holds unread is bounded in bytes as well; a long name is cut in its answer."""
+    monkeypatch.setattr(pipeline, "PATIENCE_S", PATIENCE_S)
+    decision = await running.client.route(task=TASK)
+    running.disk.flowing.clear()
+    call = running.client.router.StreamOutcomes(timeout=PATIENCE_S)
+    huge = "x" * pipeline.MOST_BYTES
+    for message in reported(decision.decision_id, "a", "b", huge):
+        await call.write(message)
+    await until(lambda: running.state()[0] == decision.position + 2)
+    running.disk.flowing.set()
+    *_, refused_one = await read(call, 3)
+    assert Refusal.of(refused_one.status).fields == ["outcome.outcome_id"]
+    assert refused_one.outcome_id == huge[: pipeline.KEY_CHARS]
+    call.cancel()
+
+
+async def test_a_message_that_is_late_when_its_turn_comes_is_not_worked_on(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """DEADLINE_PASSED for it alone, and nothing has changed."""
+    monkeypatch.setattr(pipeline, "PATIENCE_S", 0.1)
+    decision = await running.client.route(task=TASK)
+    running.disk.flowing.clear()
+    call = running.client.router.StreamOutcomes(timeout=PATIENCE_S)
+    for message in (
+        *reported(decision.decision_id, "a"),
+        *reported(decision.decision_id, "late", timeout_ms=10),
+        *reported(decision.decision_id, "b"),
+    ):
+        await call.write(message)
+    await until(lambda: running.state()[0] == decision.position + 2)
+    running.disk.flowing.set()
+    first, late, last = await read(call, 3)
+    assert last.ack.position == first.ack.position + 1
+    assert Refusal.of(late.status).reason == "DEADLINE_PASSED"
+    (again,) = await told(call, reported(decision.decision_id, "late"))
+    assert not again.ack.duplicate
+
+
 async def test_a_stream_is_ahead_of_its_answers_by_a_bounded_number() -> None:
     """While the disk stands still no more than max_unanswered messages are worked on."""
     async with in_process(max_unanswered=10) as running:
@@ -287,6 +372,21 @@ async def test_a_message_has_its_own_deadline(running: Running) -> None:
     running.disk.flowing.set()
     (again,) = await told(call, reported(decision.decision_id, "o-1"))
     assert again.ack.duplicate
+
+
+async def test_what_nobody_waits_for_any_more_fails_in_silence(
+    running: Running, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A message whose deadline passed, on a disk that fails later, is no event for the log."""
+    decision = await running.client.route(task=TASK)
+    running.disk.flowing.clear()
+    call = running.client.router.StreamOutcomes(timeout=PATIENCE_S)
+    (late,) = await told(call, reported(decision.decision_id, "o-1", timeout_ms=20))
+    assert Refusal.of(late.status).reason == "DEADLINE_PASSED"
+    running.disk.full = True
+    assert (await refused(running.client.route(task=TASK))).reason == "READ_ONLY"
+    gc.collect()
+    assert "never retrieved" not in caplog.text
 
 
 async def test_a_message_that_waits_has_the_servers_deadline_by_default() -> None:
