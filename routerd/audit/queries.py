@@ -158,6 +158,12 @@ class Audit:
         found = [dict(zip(COLUMNS, row, strict=True)) for row in rows[:size]]
         return Found(found, len(rows) > size)
 
+    def decision(self, position: int) -> dict[str, Any] | None:
+        """The decision at a position."""
+        sql = f"SELECT {', '.join(COLUMNS)} FROM decisions WHERE position = ?"
+        rows = self._ask(sql, (position,))
+        return dict(zip(COLUMNS, rows[0], strict=True)) if rows else None
+
     def summed(self, from_time_ms: int, until_time_ms: int, most: int) -> Summed:
         """The decisions of a period; the `most` largest groups and kinds of work."""
         whole = not from_time_ms and not until_time_ms

@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 from routerd.audit.queries import FOREVER, Audit, page_token, position_of
+from routerd.core.errors import ErrorReason, RouterError
 from routerd.core.validate import PAGE_SIZE
 from routerd.server import convert, convert_audit, convert_events
 from routerd.server.audit_reader import AuditReader
@@ -29,7 +30,10 @@ class AuditService:
     ) -> audit_pb2.GetDecisionResponse:
         found = partition.sequencer.find(convert.decision_id_of(wire))
         await partition.committer.durable(partition.sequencer.position, platter=False)
-        return audit_pb2.GetDecisionResponse(decision=convert.decision_record(found))
+        record = convert.decision_record(found)
+        if not found.open:
+            record.MergeFrom(await self._what_came_of(found.position, deadline_s))
+        return audit_pb2.GetDecisionResponse(decision=record)
 
     async def ListDecisions(
         self, wire: audit_pb2.ListDecisionsRequest, partition: Partition, deadline_s: float
@@ -79,3 +83,13 @@ class AuditService:
                 if isinstance(record.event, wanted):
                     event = convert_events.event(record)
                     yield audit_pb2.WatchEventsResponse(event=event)
+
+    async def _what_came_of(self, position: int, deadline_s: float) -> audit_pb2.DecisionRecord:
+        """The outcome of a decision that the engine has forgotten, as far as the audit knows it."""
+        try:
+            _, row = await self._reader.ask(lambda audit: audit.decision(position), deadline_s)
+        except RouterError as error:
+            if error.reason is not ErrorReason.AUDIT_UNAVAILABLE:
+                raise
+            row = None
+        return audit_pb2.DecisionRecord(outcome=row and convert_audit.outcome_state(row))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
 import signal
 import sqlite3
 from collections.abc import AsyncIterator, Callable
@@ -67,6 +68,21 @@ async def test_a_projector_that_dies_comes_back_and_goes_on(tmp_path: Path) -> N
         await until(lambda: projected(daemon.data) == ["a", "b"])
         assert projector(daemon.data) != first
         assert "the projector ended with code -9" in daemon.complaints()
+        assert daemon.end() == 0
+
+
+async def test_a_projector_without_room_costs_nobody_a_call(tmp_path: Path) -> None:
+    """It says so and ends; calls are answered meanwhile, and the next one takes up the rest."""
+    with Daemon(tmp_path, CONFIG) as daemon:
+        await route(daemon, "a")
+        await until(lambda: projected(daemon.data) == ["a"])
+        first = projector(daemon.data)
+        resource.prlimit(first, resource.RLIMIT_FSIZE, (4_096, 4_096))
+        await route(daemon, "b")
+        await until(lambda: projected(daemon.data) == ["a", "b"])
+        assert projector(daemon.data) != first
+        assert "the projector ended with code 1" in daemon.complaints()
+        assert "Traceback" not in daemon.complaints()
         assert daemon.end() == 0
 
 

@@ -16,7 +16,15 @@ import pytest
 
 from routerd.audit.schema import audit_path
 from routerd.v1 import audit_pb2, types_pb2
-from tests.server.harness import PATIENCE_S, Client, Daemon, Running, refused
+from tests.server.harness import (
+    CONFIG,
+    PATIENCE_S,
+    Client,
+    Daemon,
+    Running,
+    in_process,
+    refused,
+)
 
 AUDIT = {"enabled": True}
 
@@ -74,6 +82,28 @@ async def test_a_listed_decision_is_the_one_that_getdecision_tells(client: Clien
     assert list(told.decisions) == [wanted]
     assert told.projected_through >= ack.position
     assert not told.next_page_token
+
+
+async def test_a_closed_decision_keeps_what_came_of_it() -> None:
+    """The engine forgets it; GetDecision has its outcome from the audit, if there is one."""
+    async with in_process(config={**CONFIG, "limits": {"open_decisions": 1}}) as running:
+        client = running.client
+        told = (await client.route()).decision_id
+        await client.report(decision_id=told, quality=0.5)
+        await client.route()
+        assert not (await client.decision(told)).HasField("outcome")
+    async with in_process(config={**CONFIG, "limits": {"open_decisions": 1}}) as running:
+        client = running.client
+        told = (await client.route()).decision_id
+        await client.report(decision_id=told, quality=0.5, executed_agent_id="small")
+        before = await client.decision(told)
+        await client.route()
+        running.project()
+        after = await client.decision(told)
+    assert (before.open, after.open) == (True, False)
+    assert after.outcome == before.outcome
+    assert after.outcome.quality == 0.5
+    assert list(after.candidates) == list(before.candidates)
 
 
 async def test_filters_and_pages_go_together(client: Client) -> None:
