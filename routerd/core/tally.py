@@ -16,13 +16,11 @@ METRICS = 3
 
 
 class Tally:
-    """runs, quality (arms,): outcomes with a quality, and their sum. told, total (arms, cells,
-    METRICS): how many decisions have a value of each metric, and its sum. last_ms (arms, cells):
-    the latest decision. recent_ms (arms, RECENT): the latest decisions, the oldest first."""
+    """told, total (arms, cells, METRICS): how many decisions have a value of each metric, and its
+    sum. last_ms (arms, cells): the latest decision. recent_ms (arms, RECENT): the latest ones, in
+    no order."""
 
     def __init__(self, arms: int, cells: int) -> None:
-        self.runs = np.zeros(arms)
-        self.quality = np.zeros(arms)
         self.told = np.zeros((arms, cells, METRICS))
         self.total = np.zeros((arms, cells, METRICS))
         self.last_ms = np.full((arms, cells), NEVER_MS)
@@ -36,21 +34,15 @@ class Tally:
     def decided(self, arm: int, cell: int, time_ms: int) -> None:
         self.last_ms[arm, cell] = time_ms
         recent = self.recent_ms[arm]
-        recent[:-1] = recent[1:]
-        recent[-1] = time_ms
+        recent[recent.argmin()] = time_ms
 
     def observed(self, arm: int, cell: int, metric: int, value: float, weight: float) -> None:
         """Add a decision's value of a metric; a negative weight takes it back."""
         self.told[arm, cell, metric] += weight
         self.total[arm, cell, metric] += weight * value
-        if metric == QUALITY:
-            self.runs[arm] += weight
-            self.quality[arm] += weight * value
 
     def state(self) -> dict[str, Array]:
         return {
-            "runs": self.runs,
-            "quality": self.quality,
             "told": self.told,
             "total": self.total,
             "last_ms": self.last_ms,

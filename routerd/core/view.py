@@ -9,6 +9,7 @@ import numpy as np
 from learners.base import Array
 from routerd.core.answers import Candidate, Estimate
 from routerd.core.state import State
+from routerd.core.tally import QUALITY
 from routerd.core.values import Query
 
 Estimates = tuple[Array, Array]
@@ -88,7 +89,7 @@ class View:
 
     def last_ms(self, index: int) -> float:
         """When the agent at this roster index was last chosen."""
-        return float(self.state.tally.recent_ms[self.state.roster.arm(index), -1])
+        return float(self.state.tally.recent_ms[self.state.roster.arm(index)].max())
 
     def since_ms(self, index: int) -> float:
         """How long ago it was last chosen for this work type."""
@@ -103,8 +104,9 @@ class View:
     def success_rate(self, index: int) -> tuple[float, float]:
         """Mean quality and number of its outcomes."""
         arm = self.state.roster.arm(index)
-        runs = float(self.state.tally.runs[arm])
-        return (float(self.state.tally.quality[arm]) / runs if runs > 0 else 0.5), runs
+        tally = self.state.tally
+        runs = float(tally.told[arm, :, QUALITY].sum())
+        return (float(tally.total[arm, :, QUALITY].sum()) / runs if runs > 0 else 0.5), runs
 
     def latency_known(self, index: int) -> bool:
         return self.state.latency.seen(self.state.roster.arm(index))

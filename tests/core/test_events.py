@@ -9,6 +9,7 @@ import pytest
 
 from routerd.core.errors import ErrorReason
 from routerd.core.reasons import law_of
+from routerd.core.tally import QUALITY
 from routerd.core.values import ConfigApplied, DecisionsClosed, Event
 from tests.core.engine import AGENTS, HOUR_MS, START_MS, Engine
 
@@ -206,8 +207,8 @@ def test_a_missing_quality_follows_the_declared_rule() -> None:
         engine.report(retracted, kind="RETRACT")
         engine.wall.now_ms += 2 * HOUR_MS
         engine.route(agent_id="large")
-        assert float(engine.state.tally.runs.sum()) == runs
-        assert float(engine.state.tally.quality.sum()) == pytest.approx(total)
+        assert float(engine.state.tally.told[:, :, QUALITY].sum()) == runs
+        assert float(engine.state.tally.total[:, :, QUALITY].sum()) == pytest.approx(total)
         assert engine.refold().hash() == engine.state.hash()
 
 

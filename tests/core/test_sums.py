@@ -196,7 +196,7 @@ def gap(a: State, b: State) -> float:
 
 def sums(state: State) -> dict[str, Array]:
     """Everything of a state that commutes and can be taken back."""
-    held = {"runs": state.tally.runs, "quality": state.tally.quality}
+    held = {"told": state.tally.told, "total": state.tally.total}
     for model in ("learner", "cost", "latency"):
         arrays = getattr(state, model).state()
         held |= {f"{model}.{name}": arrays[name] for name in arrays.keys() & SUMS}

@@ -43,7 +43,7 @@ def test_a_rating_of_a_group_is_learnt_for_each_of_its_decisions() -> None:
     ours, theirs = engine.state.learner.state(), single.state.learner.state()
     assert (ours["h"] == theirs["h"]).all()
     assert (ours["lam"] == theirs["lam"]).all()
-    assert engine.state.tally.runs.sum() == 3
+    assert engine.state.tally.told.sum() == 3
 
 
 def test_what_is_said_of_one_decision_counts_before_its_groups_rating() -> None:
