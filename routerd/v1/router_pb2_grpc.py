@@ -98,7 +98,8 @@ class RouterServiceServicer(object):
         does not read them, the server stops reading until it has caught up.
 
         The stream ends when the client ends it, with UNAVAILABLE / DRAINING when the server shuts down, or at the client's deadline
-        if it sets one. RESOURCE_EXHAUSTED / OVERLOADED when too many streams are open.
+        if it sets one. RESOURCE_EXHAUSTED / OVERLOADED when too many streams are open; RESOURCE_EXHAUSTED without a reason of
+        routerd's for a message of more than 4 MiB.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -76,6 +76,8 @@ def bad_values(field: FieldDescriptor) -> Iterator[tuple[str, Any, bool]]:
         yield "huge_key", {HUGE_TEXT: some}, True
         yield "empty_key", {"": some}, True
         yield "nul_key", {"\0": some}, True
+    elif entry is not None and field.is_repeated:
+        yield "many", [GetMessageClass(entry)()] * MANY, True
     elif entry is not None:
         yield "absent", None, False
     elif field.is_repeated:

@@ -221,6 +221,21 @@ async def test_bytes_that_are_no_message_have_a_status_too(client: Client) -> No
     call.cancel()
 
 
+async def test_a_message_beyond_the_bound_ends_its_stream(
+    running: Running, caplog: pytest.LogCaptureFixture
+) -> None:
+    """gRPC refuses more than 4 MiB before anybody sees it, and there is no going on behind that."""
+    call = running.client.router.RouteStream(timeout=PATIENCE_S)
+    good, huge = asked({"agent_id": "large"}, {"pool": "x" * 5 * 2**20})
+    await call.write(good)
+    assert (await read(call, 1))[0].result.answer.agent_id == "large"
+    await call.write(huge)
+    refusal = await refused(call.read())
+    assert refusal.code is grpc.StatusCode.RESOURCE_EXHAUSTED
+    await until(lambda: running.app.gate.streams == 0)
+    assert not caplog.records
+
+
 async def test_later_messages_are_worked_on_while_the_disk_works(running: Running) -> None:
     """One fsync that takes long holds up acknowledgements, not the reading; they come in order."""
     decision = await running.client.route(task=TASK)
