@@ -62,8 +62,11 @@ class Projector:
         self._partition = partition
         self._batch = batch
         self._path = audit_path(directory, partition)
-        self._store = Store.open(self._path, partition, rebuild=rebuild)
-        self._take_up()
+        self._store = (Store.anew if rebuild else Store.open)(self._path, partition)
+        try:
+            self._take_up()
+        except Unusable as error:
+            self._begin_anew(error)
 
     @property
     def position(self) -> int:
@@ -84,14 +87,17 @@ class Projector:
         except Unusable as error:
             if not self._mark.position:
                 raise
-            logger.warning("%s: building it anew", error)
-            self._store.close()
-            self._store = Store.open(self._path, self._partition, rebuild=True)
-            self._take_up()
+            self._begin_anew(error)
             return self._advance()
 
     def close(self) -> None:
         self._store.close()
+
+    def _begin_anew(self, why: Unusable) -> None:
+        logger.warning("%s: building it anew", why)
+        self._store.close()
+        self._store = Store.anew(self._path, self._partition)
+        self._take_up()
 
     def _take_up(self) -> None:
         """Go on from what the file holds."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sqlite3
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
@@ -81,13 +81,16 @@ class Store:
                 raise
 
     @classmethod
-    def open(cls, path: Path, partition: str, *, rebuild: bool = False) -> Self:
-        """The file as it is, or an empty one if it cannot be used or `rebuild` asks for one."""
-        with suppress(Unusable):
-            store = cls(path, partition)
-            if rebuild:
-                store.clear()
-            return store
+    def open(cls, path: Path, partition: str) -> Self:
+        """The file as it is, or an empty one in its place if it cannot be used."""
+        try:
+            return cls(path, partition)
+        except Unusable:
+            return cls.anew(path, partition)
+
+    @classmethod
+    def anew(cls, path: Path, partition: str) -> Self:
+        """An empty file. Who has the old one open keeps it as it was."""
         for suffix in ("", "-wal", "-shm"):
             path.with_name(path.name + suffix).unlink(missing_ok=True)
         return cls(path, partition)
@@ -96,7 +99,7 @@ class Store:
         self._connection.close()
 
     def clear(self) -> None:
-        """Begin anew. Who reads meanwhile sees all of the old tables or none of them."""
+        """Empty the tables. Who reads meanwhile sees all of the old tables or none of them."""
         with self.transaction():
             for kind, name in self._all(OBJECTS):
                 self.db.execute(f'DROP {kind} "{name}"')

@@ -82,8 +82,10 @@ def say_more(sequencer: Sequencer, name: str, group_id: str, decision_id: str) -
 def projected(log: Log, folder: Path, batch: int = 1_000, *, restarts: bool = False) -> Path:
     """The audit file of a log, up to its end; with restarts, each batch by a projector of its own.
 
-    The tests' process opens it with sqlite3 only, as the projector's does.
+    The folder is made if need be. The tests' process opens the file with sqlite3 only, as the
+    projector's does.
     """
+    folder.mkdir(exist_ok=True)
     while True:
         with closing(Projector(log, "default", folder, batch=batch)) as projector:
             while count := projector.advance():

@@ -275,6 +275,27 @@ def test_damage_is_found_while_projecting(busy: Engine, audit: Path, tmp_path: P
     assert contents(audit_path(tmp_path)) == contents(audit)
 
 
+def test_no_spoilt_page_stops_the_audit(tmp_path: Path) -> None:
+    """Whichever page is spoilt, the projector goes on or begins anew; a rebuild is always right."""
+    engine = Engine()
+    for number in range(60):
+        name = engine.route(request_id=f"r{number}", group_id="g", labels={"k": "v"}).decision_id
+        engine.report(name, quality=0.5)
+    whole = projected(engine.log, tmp_path).read_bytes()
+    for number in range(60, 70):
+        engine.route(request_id=f"r{number}")
+    wanted = contents(projected(engine.log, tmp_path / "wanted"))
+    pages = range(4096, len(whole), 4096)
+    assert len(pages) > 20
+    for start in pages:
+        spoilt = whole[:start] + b"\xff" * 4096 + whole[start + 4096 :]
+        audit_path(tmp_path).write_bytes(spoilt)
+        projected(engine.log, tmp_path)
+        with closing(Projector(engine.log, "default", tmp_path, rebuild=True)) as projector:
+            projector.advance()
+        assert contents(audit_path(tmp_path)) == wanted
+
+
 def test_a_log_that_lost_its_end_costs_a_rebuild(tmp_path: Path) -> None:
     """Entries that were projected and then lost with the disk do not stay in the audit."""
     engine = Engine()

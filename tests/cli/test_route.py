@@ -97,7 +97,7 @@ def test_confirm_asks_before_it_decides(ask: Any) -> None:
         refused = ask("route", "--confirm", input=answer)
         assert refused.exit_code == 1
         assert "probability" in refused.stderr
-        assert not refused.stdout
+        assert refused.stdout.strip() in ("", answer.strip())  # click before 8.4 echoes it there
     assert position(ask) == before
     agreed = ask("route", "--confirm", "--json", input="y\n")
     assert int(agreed["position"]) == before
