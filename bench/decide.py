@@ -1,10 +1,10 @@
 """How long one decision and one observation take in-process, on a grid of agents and features.
 
-A decision is what a daemon does between the wire and the log: features, posterior, law, draw,
-reasons and the fold of the decision. An observation is the fold of one outcome: of quality as the
-peers have it, and, as `routerd+cost`, of quality and cost, which decisions then weigh. No log, no
-wire: those are measured by the load bench. Peers run on the same tasks, each by the interface that
-its room in bench.peers names; they get x ready-made and log no decision.
+A decision is what stands between the wire and the log: features, posterior, law, draw, reasons.
+Its fold counts in the steps per second, like all else that a step takes. An observation is the fold
+of one outcome: of quality as the peers have it, and, as `routerd+cost`, of quality and cost, which
+decisions then weigh. No log, no wire: those are measured by the load bench. Peers run on the same
+tasks, each by the interface that its room in bench.peers names; they get x ready-made.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
@@ -26,6 +27,14 @@ WARM_UP, STEPS, PEER_STEPS = 500, 3_000, 1_000
 NUMBERS = 4
 
 Told = Callable[[str], None]
+
+
+class Step(NamedTuple):
+    """Seconds of a decision, of the observation of its outcome, and of both with the fold."""
+
+    decided: float
+    learned: float
+    whole: float
 
 
 class DecideTimes(msgspec.Struct):
@@ -67,15 +76,16 @@ def tasks(features: int, count: int) -> Iterator[tuple[Task, float]]:
         yield Task(work_type=f"w{rng.integers(kinds)}", features=numbers), float(rng.random())
 
 
-def step(
-    on: Engine, task: Task, request_id: str, quality: float, cost_usd: float | None
-) -> tuple[float, float]:
-    """Seconds of one decision and of the observation of its outcome."""
+def step(on: Engine, task: Task, request_id: str, quality: float, cost_usd: float | None) -> Step:
+    """One decision and the observation of its outcome."""
     started = time.perf_counter()
-    _, _, decision_id = on.choose(task, request_id)
+    made = on.decide(task, request_id)
     decided = time.perf_counter()
+    decision_id = on.take(*made)
+    taken = time.perf_counter()
     on.learn(decision_id, quality, cost_usd)
-    return decided - started, time.perf_counter() - decided
+    ended = time.perf_counter()
+    return Step(decided - started, ended - taken, ended - started)
 
 
 def measure(agents: int, features: int, *, costs: bool = False) -> DecideTimes:
@@ -99,14 +109,15 @@ def measure_peers(agents: int, features: int, told: Told) -> Iterator[DecideTime
     earned = np.repeat(np.array(quality)[:, None], agents, axis=1)
     for family in FAMILIES:
         try:
-            yield row(family, agents, features, peer_times(family, x, earned)[WARM_UP:])
+            times = peer_times(family, x, earned)[WARM_UP:]
+            yield row(family, agents, features, np.column_stack([times, times.sum(axis=1)]))
         except Skipped as why:
             told(f"skipped {family}: {why}")
 
 
 def row(system: str, agents: int, features: int, times: Array) -> DecideTimes:
-    """One line of the table from the seconds (n, 2) of decisions and observations."""
-    decided, learned = (1e6 * times).T
+    """One line of the table from the seconds (n, 3) of steps."""
+    decided, learned, whole = (1e6 * times).T
     return DecideTimes(
         system=system,
         agents=agents,
@@ -116,7 +127,7 @@ def row(system: str, agents: int, features: int, times: Array) -> DecideTimes:
         decide_us_p99=round(float(np.percentile(decided, 99)), 1),
         learn_us_p50=round(float(np.percentile(learned, 50)), 1),
         learn_us_p99=round(float(np.percentile(learned, 99)), 1),
-        steps_per_s=round(len(times) / float(times.sum())),
+        steps_per_s=round(1e6 / float(whole.mean())),
     )
 
 

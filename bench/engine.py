@@ -47,14 +47,24 @@ class Engine:
         agent_id: decide explicitly. time_ms: the event's time under `clock: caller`.
         Raises RouterError when nobody is eligible.
         """
-        state = self.state
-        query = encode_request(state, Request(request_id, task, agent_id), request_id)
-        decision, view = decide(state, query, self._time(time_ms))
-        if not agent_id:
+        decision, view = self.decide(task, request_id, agent_id=agent_id, time_ms=time_ms)
+        decision_id = self.take(decision, view)
+        return self.state.roster.index[decision.agent_id], decision.propensity, decision_id
+
+    def decide(
+        self, task: Task, request_id: str, *, agent_id: str = "", time_ms: int = 0
+    ) -> tuple[Decision, View]:
+        """The decision alone; nothing changes."""
+        query = encode_request(self.state, Request(request_id, task, agent_id), request_id)
+        return decide(self.state, query, self._time(time_ms))
+
+    def take(self, decision: Decision, view: View) -> str:
+        """Fold a decision that was just made; its id."""
+        if not decision.query.agent_id:
             self._drawn.append((means(decision, view), decision.law))
         decision_id = self._apply(decision)
         self._react()
-        return state.roster.index[decision.agent_id], decision.propensity, decision_id
+        return decision_id
 
     def learn(
         self,

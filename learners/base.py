@@ -119,7 +119,7 @@ class Sums:
 
     def add(self, arm: int, x: Array, y: float, weight: float, epoch: int) -> None:
         w = self.weight(weight, epoch)
-        wx = w * x
+        wx = x if w == 1.0 else w * x
         lam, h = self.lam[arm], self.h[arm]  # views: `a[i] += b` would copy the sum back as well
         lam += outer(wx, x)
         h += wx * y

@@ -217,10 +217,13 @@ def _truel(mean: list[float], sd: list[float]) -> Array:
         lead, beyond = m[i] - m[j] or _TINY, m[i] - m[other] or _TINY
         heights.append(lead / math.sqrt(v[i] + v[j]))
         slopes.append((v[i] * (m[j] - m[other]) + v[j] * beyond) / (lead * q))
-    h = np.array(heights)
-    beaten = 0.5 * ndtr(h) - owens_t(h, np.array(slopes))
-    law: Array = np.maximum(beaten[:3] + beaten[3:] - 0.5 * (h[:3] * h[3:] < 0.0), _ZERO)
-    return law
+    t = owens_t(*np.array([heights, slopes])).tolist()
+    law = []
+    for i in range(3):
+        h, other_h = heights[i], heights[i + 3]
+        wins = 0.5 * float(ndtr(h) + ndtr(other_h)) - t[i] - t[i + 3]
+        law.append(max(wins - 0.5 if h * other_h < 0.0 else wins, 0.0))
+    return np.array(law)
 
 
 def _integrate(mean: Array, sd: Array, step: int) -> Array:

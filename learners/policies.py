@@ -13,7 +13,7 @@ from scipy.special import ndtr
 from learners.base import Array
 
 INV_SQRT_2PI = np.array(1.0 / math.sqrt(2.0 * math.pi))
-PER_LOOK = 0.5 ** np.arange(64)[:, None]
+DOUBLED = 2.0 ** np.arange(1, 64)[:, None]
 # arrays of no dimension combine with arrays faster than floats do
 MINUS_HALF = np.array(-0.5)
 
@@ -34,18 +34,18 @@ def value_of_information(
     falls behind the second):
 
         S(n)  = sd * sqrt(n var / (n var + noise))      f(a) = phi(a) + a Phi(a)
-        bonus = max over n = 1, 2, 4 ... < horizon of (horizon / n - 1) S(n) f(-gap / S(n))
+        bonus = max over n = horizon / 2, horizon / 4 ... of (horizon / n - 1) S(n) f(-gap / S(n))
 
     Source: the knowledge gradient of Frazier, Powell and Dayanik (2008), with the n-step look of
     Frazier and Powell (2010), KG*.
     """
-    per_look = PER_LOOK[: max(1, math.ceil(math.log2(horizon)))]
+    halvings = DOUBLED[: max(1, int(math.log2(horizon)))]  # horizon / n, down to n = 1 or so
     if mean.ndim == 1:
         gap = behind(mean)
     else:
-        gap, per_look = np.array([behind(row) for row in mean]), per_look[:, None]
-    root = np.sqrt(per_look * noise + variance)  # S(n) = variance / root
-    a = (gap / -variance) * root
+        gap, halvings = np.array([behind(row) for row in mean]), halvings[:, None]
+    root = np.sqrt(halvings * (noise / horizon) + variance)  # S(n) = variance / root
+    a = (gap / variance) * root
     worth = a * a
     worth *= MINUS_HALF
     np.exp(worth, worth)
@@ -53,17 +53,17 @@ def value_of_information(
     a *= ndtr(a)
     worth += a
     worth /= root
-    worth *= per_look * horizon - 1.0
+    worth *= halvings - 1.0
     bonus = variance * np.maximum.reduce(worth, 0)
     return mean + bonus, spread * np.sqrt(variance)
 
 
 def behind(mean: Array) -> Array:
-    """How far each arm's mean is behind the best; for the best, how far the second is behind it."""
+    """How far each arm's mean is behind the best, as a negative number; of the best, the second."""
     means = mean.tolist()
     *_, second, best = (means[0], *sorted(means))
-    gap: Array = best - mean
-    gap[means.index(best)] = best - second
+    gap: Array = mean - best
+    gap[means.index(best)] = second - best
     return gap
 
 

@@ -152,8 +152,9 @@ def apply_closing(state: State, event: DecisionsClosed) -> None:
 
 def credit_of(state: State, entry: OpenDecision) -> Credit:
     """What the learners should hold now: the executed agent, not the decided one, is credited."""
-    agent_id, *values = current(entry.reports, state.config.outcomes.sources)
-    return Credit(state.arm_of[agent_id or entry.decision.agent_id], *values)
+    now = current(entry.reports, state.config.outcomes.sources)
+    arm = state.arm_of[now.executed_agent_id or entry.decision.agent_id]
+    return Credit(arm, now.quality, now.cost_usd, now.latency_ms)
 
 
 def move_credit(state: State, entry: OpenDecision, credit: Credit) -> None:
@@ -164,9 +165,8 @@ def move_credit(state: State, entry: OpenDecision, credit: Credit) -> None:
     decision = entry.decision
     epoch, cell = state.epoch(decision.time_ms), decision.query.cell
     x = np.frombuffer(decision.query.x)
-    for held, weight in ((old, -1.0), (credit, 1.0)):
-        other = credit if held is old else old
-        same_arm = held.arm == other.arm
+    same_arm = old.arm == credit.arm
+    for held, other, weight in ((old, credit, -1.0), (credit, old, 1.0)):
         if held.quality is not None and not (same_arm and held.quality == other.quality):
             state.learner.observe(held.arm, x, held.quality, weight, epoch)
             state.tally.observed(held.arm, cell, QUALITY, held.quality, weight)
