@@ -65,7 +65,7 @@ class Committer:
         self._gathering_since_s = 0.0
         self._patience: asyncio.TimerHandle | None = None
         self._sync_waiters: list[Waiter] = []
-        self._followers: list[asyncio.Future[None]] = []
+        self._followers: set[asyncio.Future[None]] = set()
         self._sync_task: asyncio.Task[None] | None = None
         self._recovery: asyncio.Task[None] | None = None
 
@@ -104,8 +104,11 @@ class Committer:
         """Return once something behind a position is committed."""
         while self.sequencer.durable <= position:
             future = self._loop.create_future()
-            self._followers.append(future)
-            await future
+            self._followers.add(future)
+            try:
+                await future
+            finally:
+                self._followers.discard(future)
 
     async def close(self) -> None:
         """Commit and fsync what is left. Raises LogUnavailable."""
@@ -186,7 +189,7 @@ class Committer:
         if durable - self.synced >= SYNC_EVERY:
             self._start_sync()
         if self._followers:
-            followers, self._followers = self._followers, []
+            followers, self._followers = self._followers, set()
             for future in followers:
                 if not future.done():
                     future.set_result(None)

@@ -34,7 +34,7 @@ class Load(threading.Thread):
         self.log = SqliteLog.open(directory)
         config = msgspec.convert(BUSY, EngineConfig)
         self.sequencer = Sequencer.open(self.log, config, wall_clock())
-        self.write(1_200, seed=0)
+        self.write(400, seed=0)
 
     def write(self, requests: int, seed: int) -> None:
         play(self.sequencer, requests, seed)
