@@ -27,13 +27,14 @@ def views(state: State, queries: Sequence[Query], time_ms: int = 0) -> list[View
     made = [View(state, query, time_ms) for query in queries]
     x = np.array([np.frombuffer(query.x) for query in queries])
     mean, variance = state.learner.predict_many(x, state.roster.arms)
-    for row, view in enumerate(made):
-        view.quality = mean[row], variance[row]
+    for view, estimates in zip(made, zip(mean, variance, strict=True), strict=True):
+        view.quality = estimates
     score = SCORES.get(type(state.config.policy))
     plain = [view for view in made if view.query.preference == PLAIN]
     if score is not None and plain:
-        utilities = zip(*(view.utility for view in plain), strict=True)
-        mean, variance = (np.array(rows) for rows in utilities)
+        if len(plain) < len(made) or not plain[0].quality_alone:
+            utilities = zip(*(view.utility for view in plain), strict=True)
+            mean, variance = (np.array(rows) for rows in utilities)
         *scores, floor = score(
             state.config.policy, mean, variance, plain[0].noise, state.learner.count
         )

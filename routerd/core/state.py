@@ -5,6 +5,7 @@ Only routerd.core.apply changes it. Everything that decide reads is here and in 
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from hashlib import blake2b
 
 import msgspec
@@ -108,7 +109,8 @@ class State:
         self.away: dict[str, Standing] = {}
         self.in_flight = InFlight()
         self.slots: dict[str, dict[str, int]] = {}
-        self.decisions: dict[str, OpenDecision] = {}
+        # The oldest is looked at all the time, and a plain dict steps over all that was deleted.
+        self.decisions: OrderedDict[str, OpenDecision] = OrderedDict()
         # The open decisions of each group, in the order of the log: an index over `decisions`.
         self.groups: dict[str, dict[str, None]] = {}
         self.requests: dict[str, str] = {}

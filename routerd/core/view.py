@@ -37,6 +37,11 @@ class View:
         self.ready: Array | None = None
 
     @property
+    def quality_alone(self) -> bool:
+        """Whether utility is nothing but quality."""
+        return self.quality_weight == 1.0 and not (self.cost_weight or self.latency_weight)
+
+    @property
     def limited(self) -> bool:
         """Whether predicted cost or latency can exclude an agent."""
         return self.query.max_cost_usd is not None or self.query.max_latency_ms is not None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -133,7 +133,7 @@ def test_the_order_of_open_decisions_counts() -> None:
     """The oldest is closed first, so the same decisions in another order are another state."""
     state = lived_in()
     whole = state.hash()
-    state.decisions = dict(reversed(state.decisions.items()))
+    state.decisions = OrderedDict(reversed(state.decisions.items()))
     assert state.hash() != whole
 
 
