@@ -13,7 +13,9 @@ from scipy.special import ndtr
 from learners.base import Array
 
 INV_SQRT_2PI = np.array(1.0 / math.sqrt(2.0 * math.pi))
-DOUBLED = 2.0 ** np.arange(1, 64)[:, None]
+# horizon / n, and what a look is then worth: the rest of the horizon per look
+SHORTER = 4.0 ** np.arange(1, 32)[:, None]
+REST = SHORTER - 1.0
 # arrays of no dimension combine with arrays faster than floats do
 MINUS_HALF = np.array(-0.5)
 
@@ -34,17 +36,19 @@ def value_of_information(
     falls behind the second):
 
         S(n)  = sd * sqrt(n var / (n var + noise))      f(a) = phi(a) + a Phi(a)
-        bonus = max over n = horizon / 2, horizon / 4 ... of (horizon / n - 1) S(n) f(-gap / S(n))
+        bonus = max over n = horizon / 4, horizon / 16 ... of (horizon / n - 1) S(n) f(-gap / S(n))
 
     Source: the knowledge gradient of Frazier, Powell and Dayanik (2008), with the n-step look of
     Frazier and Powell (2010), KG*.
     """
-    halvings = DOUBLED[: max(1, int(math.log2(horizon)))]  # horizon / n, down to n = 1 or so
+    count = max(1, math.ceil(0.5 * math.log2(horizon)))  # down to n = 1 or so
+    shorter, rest = SHORTER[:count], REST[:count]
     if mean.ndim == 1:
         gap = behind(mean)
     else:
-        gap, halvings = np.array([behind(row) for row in mean]), halvings[:, None]
-    root = np.sqrt(halvings * (noise / horizon) + variance)  # S(n) = variance / root
+        gap = np.array([behind(row) for row in mean])
+        shorter, rest = shorter[:, None], rest[:, None]
+    root = np.sqrt(shorter * (noise / horizon) + variance)  # S(n) = variance / root
     a = (gap / variance) * root
     worth = a * a
     worth *= MINUS_HALF
@@ -53,7 +57,7 @@ def value_of_information(
     a *= ndtr(a)
     worth += a
     worth /= root
-    worth *= halvings - 1.0
+    worth *= rest
     bonus = variance * np.maximum.reduce(worth, 0)
     return mean + bonus, spread * np.sqrt(variance)
 

@@ -67,7 +67,8 @@ def decided(view: View) -> Decision:
     u = uniform(state.config.seed, state.partition, query.request_id, AGENT)
     drawn = draw(law.p, u)
     mean, variance = view.utility_of(law.eligible)
-    order = (-mean).argsort(kind="stable").tolist()
+    means = mean.tolist()
+    order = sorted(range(len(means)), key=means.__getitem__, reverse=True)
     others = [i for i in order[: ALTERNATIVES + 1] if i != drawn][:ALTERNATIVES]
     routed = routed_index(law, view)
     fallback = others[:1] if routed in (-1, drawn) else [routed]
