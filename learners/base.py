@@ -70,12 +70,12 @@ class Sums:
     """Additive sufficient statistics of `arms` linear regressions on `d` features.
 
     >>> s = Sums(arms=2, d=1, gamma=0.5)
-    >>> s.add(0, np.ones(1), 1.0, weight=1.0, epoch=0)
+    >>> s.add(0, np.ones(1), 1.0, s.weight(1.0, epoch=0))
     >>> s.advance(1)
     True
     >>> s.h[0, 0], s.n[0]
     (np.float64(0.5), np.float64(0.5))
-    >>> s.add(0, np.ones(1), 1.0, weight=-1.0, epoch=0)
+    >>> s.add(0, np.ones(1), 1.0, s.weight(-1.0, epoch=0))
     >>> s.h[0, 0], s.n[0]
     (np.float64(0.0), np.float64(0.0))
     """
@@ -117,8 +117,8 @@ class Sums:
         """What `weight` at `epoch` is worth now."""
         return weight if epoch >= self.epoch else weight * self.gamma ** (self.epoch - epoch)
 
-    def add(self, arm: int, x: Array, y: float, weight: float, epoch: int) -> None:
-        w = self.weight(weight, epoch)
+    def add(self, arm: int, x: Array, y: float, w: float) -> None:
+        """Add an observation of weight w as of now."""
         wx = x if w == 1.0 else w * x
         lam, h = self.lam[arm], self.h[arm]  # views: `a[i] += b` would copy the sum back as well
         lam += outer(wx, x)

@@ -53,9 +53,6 @@ _POINT_SD = np.array(1e-200)
 # Keeps 0 / 0 away where no distribution function grows. Growth that matters is above 1e-10.
 _NO_GROWTH = np.array(1e-15)
 
-# Each of three arms with one of its rivals and the other one, then the other way round.
-_RIVALS = ((0, 1, 2), (1, 2, 0), (2, 0, 1), (0, 2, 1), (1, 0, 2), (2, 1, 0))
-
 # Stands in for a lead of zero, in units of the largest sd.
 _TINY = 1e-150
 
@@ -201,29 +198,31 @@ def _truel(mean: list[float], sd: list[float]) -> Array:
 
     Arm i wins when it beats both j and l: an orthant of two normals that share X_i,
 
-        P(X_i > X_j, X_i > X_l) = (Phi(h_j) + Phi(h_l)) / 2 - T(h_j, a_j) - T(h_l, a_l)
-                                  - (1/2 if h_j and h_l have opposite signs)
-        h_j = d_ij / sqrt(v_i + v_j)       a_j = (v_i d_jl + v_j d_il) / (d_ij q)
-        d_ij = mean_i - mean_j             q^2 = v_i v_j + v_i v_l + v_j v_l
+        P(X_i > X_j, X_i > X_l) = (Phi(h_ij) + Phi(h_il)) / 2 - T_ij - T_il
+                                  - (1/2 if h_ij and h_il have opposite signs)
+        d_ij = mean_i - mean_j    h_ij = d_ij / sqrt(v_i + v_j)
+        T_ij = T(h_ij, (v_i d_jl + v_j d_il) / (d_ij q)) = -T_ji
+        q^2  = v_i v_j + v_i v_l + v_j v_l
 
     Source: Owen (1956), Tables for computing bivariate normal probabilities; T is his function.
     """
     unit = max(sd)
-    m, v = [m / unit for m in mean], [(s / unit) ** 2 for s in sd]
-    q = math.sqrt(v[0] * v[1] + v[0] * v[2] + v[1] * v[2])
-    heights, slopes = [], []
-    for i, j, other in _RIVALS:
-        # A tie counts as a lead too small to matter, whose sign Phi and T both follow.
-        lead, beyond = m[i] - m[j] or _TINY, m[i] - m[other] or _TINY
-        heights.append(lead / math.sqrt(v[i] + v[j]))
-        slopes.append((v[i] * (m[j] - m[other]) + v[j] * beyond) / (lead * q))
-    t = owens_t(*np.array([heights, slopes])).tolist()
-    law = []
-    for i in range(3):
-        h, other_h = heights[i], heights[i + 3]
-        wins = 0.5 * float(ndtr(h) + ndtr(other_h)) - t[i] - t[i + 3]
-        law.append(max(wins - 0.5 if h * other_h < 0.0 else wins, 0.0))
-    return np.array(law)
+    (m0, m1, m2), (v0, v1, v2) = [m / unit for m in mean], [(s / unit) ** 2 for s in sd]
+    q = math.sqrt(v0 * v1 + v0 * v2 + v1 * v2)
+    d01, d02, d12 = m0 - m1, m0 - m2, m1 - m2
+    # A tie counts as a lead too small to matter, of the first arm before the next.
+    d02 = d02 or (_TINY if d01 else 2.0 * _TINY)
+    d01, d12 = d01 or _TINY, d12 or _TINY
+    h01, h02 = d01 / math.sqrt(v0 + v1), d02 / math.sqrt(v0 + v2)
+    h12 = d12 / math.sqrt(v1 + v2)
+    t01 = float(owens_t(h01, (v0 * d12 + v1 * d02) / (d01 * q)))
+    t02 = float(owens_t(h02, (v2 * d01 - v0 * d12) / (d02 * q)))
+    t12 = -float(owens_t(h12, (v1 * d02 + v2 * d01) / (d12 * q)))
+    p01, p02, p12 = 0.5 * float(ndtr(h01)), 0.5 * float(ndtr(h02)), 0.5 * float(ndtr(h12))
+    first = p01 + p02 - t01 - t02 - (0.5 if d01 * d02 < 0.0 else 0.0)
+    second = 0.5 - p01 + p12 + t01 - t12 - (0.5 if d01 * d12 > 0.0 else 0.0)
+    third = 1.0 - p02 - p12 + t02 + t12 - (0.5 if d02 * d12 < 0.0 else 0.0)
+    return np.array([max(first, 0.0), max(second, 0.0), max(third, 0.0)])
 
 
 def _integrate(mean: Array, sd: Array, step: int) -> Array:

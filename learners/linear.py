@@ -66,7 +66,7 @@ class LinearRegression(Additive):
         w = self.sums.weight(weight, epoch)
         g = self.ai[arm] @ x
         den = 1.0 + w * float(g @ x)
-        self.sums.add(arm, x, y - OFFSET, weight, epoch)
+        self.sums.add(arm, x, y - OFFSET, w)
         self.updates += 1
         if self.updates % REBUILD_EVERY == 0 or den < 1e-6:
             self._rebuild()

@@ -142,7 +142,7 @@ class PooledRegression(Additive):
         g = self.ai[arm].dot(x)
         den = 1.0 + w * float(g.dot(x))
         own = float(g.dot(self.sums.h[arm]))
-        self.sums.add(arm, x, y, weight, epoch)
+        self.sums.add(arm, x, y, w)
         self.updates += 1
         if self.updates >= self.next_refresh:
             self.next_refresh = int(self.updates * REFRESH_GROWTH) + 1

@@ -55,9 +55,10 @@ def apply(state: State, record: Record, decision_id: str) -> None:
             apply_status(state, event)
     state.in_flight.expire(state.in_flight_since_ms(event.time_ms))
     epoch = state.epoch(event.time_ms)
-    state.learner.advance(epoch)
-    state.cost.advance(epoch)
-    state.latency.advance(epoch)
+    if epoch > state.cost.epoch:  # the three go together
+        state.learner.advance(epoch)
+        state.cost.advance(epoch)
+        state.latency.advance(epoch)
 
 
 def apply_config(state: State, event: ConfigApplied) -> None:

@@ -30,11 +30,6 @@ def category(task: Task | Query, name: str) -> str:
     return task.domain if name == "domain" else task.labels.get(name, "")
 
 
-def quantity(task: Task, name: str) -> float | None:
-    """The value of `complexity` or of an entry of features; None when absent."""
-    return task.complexity if name == "complexity" else task.features.get(name)
-
-
 class Encoder:
     """The encoder of one feature schema: x[0] is the intercept, then each feature's columns.
 
@@ -46,7 +41,7 @@ class Encoder:
     def __init__(self, schema: tuple[Feature, ...], seed: int) -> None:
         self.seed = seed
         self.columns: list[tuple[Feature, int]] = []
-        self.numbers: list[tuple[NumberFeature, int]] = []
+        self.numbers: list[tuple[str, int, float, float]] = []
         self.categories: list[tuple[CategoryFeature, int, dict[str, int] | None]] = []
         self.texts: list[tuple[TextFeature, int]] = []
         self.embeddings: list[tuple[EmbeddingFeature, int, Array]] = []
@@ -60,7 +55,7 @@ class Encoder:
     def _sort_in(self, feature: Feature, start: int) -> None:
         match feature:
             case NumberFeature():
-                self.numbers.append((feature, start))
+                self.numbers.append((feature.name, start, feature.centre, feature.scale))
             case CategoryFeature():
                 declared = {value: i for i, value in enumerate(feature.values)} or None
                 self.categories.append((feature, start, declared))
@@ -75,10 +70,10 @@ class Encoder:
         x = np.zeros(self.width)
         x[0] = 1.0
         fresh: list[tuple[str, str]] = []
-        for number, start in self.numbers:
-            value = quantity(task, number.name)
+        for name, start, centre, scale in self.numbers:
+            value = task.complexity if name == "complexity" else task.features.get(name)
             if value is not None:
-                x[start] = features.number(value, number.centre, number.scale)
+                x[start] = features.number(value, centre, scale)
         for kind, start, declared in self.categories:
             value_of = category(task, kind.name)
             if declared is None:
