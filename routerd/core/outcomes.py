@@ -9,7 +9,7 @@ A retraction writes "nothing" into all of its source's registers.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -71,13 +71,15 @@ def write_registers(reports: Reports, outcome: Outcome, time_ms: int, position: 
 
 def current(reports: Reports, ranked: Sequence[str]) -> Current:
     """The value of each metric now. ranked: the sources, the most trusted first."""
-    sources = by_rank(reports, ranked)
-    executed = first(sources, "executed_agent_id")
+    now: dict[str, Any] = {}
+    for registers in by_rank(reports, ranked):
+        said = {metric: held[3] for metric, held in registers.items() if held[3] is not None}
+        if "success" in said:
+            said.setdefault("quality", said["success"])
+        now = said | now if now else said
+    told = now.get
     return Current(
-        executed_agent_id=executed if isinstance(executed, str) else "",
-        quality=number(sources, "quality", "success"),
-        cost_usd=number(sources, "cost_usd"),
-        latency_ms=number(sources, "latency_ms"),
+        told("executed_agent_id", ""), told("quality"), told("cost_usd"), told("latency_ms")
     )
 
 
@@ -88,19 +90,3 @@ def by_rank(reports: Reports, ranked: Sequence[str]) -> list[dict[str, Register]
     rank = {source: i for i, source in enumerate(ranked)}
     order = sorted(reports, key=lambda source: (rank.get(source, len(rank)), source))
     return [reports[source] for source in order]
-
-
-def first(sources: Sequence[Mapping[str, Register]], *metrics: str) -> float | str | None:
-    """The first source's value that there is; within a source the first of `metrics` counts."""
-    for registers in sources:
-        for metric in metrics:
-            held = registers.get(metric)
-            if held is not None and held[3] is not None:
-                return held[3]
-    return None
-
-
-def number(sources: Sequence[Mapping[str, Register]], *metrics: str) -> float | None:
-    """The first number that there is."""
-    value = first(sources, *metrics)
-    return value if isinstance(value, float) else None
