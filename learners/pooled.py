@@ -137,12 +137,14 @@ class PooledRegression(Additive):
         return (mean, variance) if picked is None else (mean[..., picked], variance[..., picked])
 
     def observe(self, arm: int, x: Array, y: float, weight: float, epoch: int) -> None:
-        self.advance(epoch)
-        w, y = self.sums.weight(weight, epoch), y - OFFSET
+        sums, y = self.sums, y - OFFSET
+        if epoch > sums.epoch:
+            self.advance(epoch)
+        w = sums.weight(weight, epoch)
         g = self.ai[arm].dot(x)
         den = 1.0 + w * float(g.dot(x))
-        own = float(g.dot(self.sums.h[arm]))
-        self.sums.add(arm, x, y, w)
+        own = float(g.dot(sums.h[arm]))
+        sums.add(arm, x, y, w)
         self.updates += 1
         if self.updates >= self.next_refresh:
             self.next_refresh = int(self.updates * REFRESH_GROWTH) + 1

@@ -61,8 +61,10 @@ def write_registers(reports: Reports, outcome: Outcome, time_ms: int, position: 
     place = (*when, outcome.outcome_id)
     retracted = outcome.kind is OutcomeKind.RETRACT
     for metric in METRICS:
-        said: bool | float | str | None = None if retracted else getattr(outcome, metric)
-        if not retracted and (said is None or said == ""):
+        said: bool | float | str | None = getattr(outcome, metric)
+        if retracted:
+            said = None
+        elif said is None or said == "":
             continue
         held = registers.get(metric)
         if held is None or held[:3] < place:
