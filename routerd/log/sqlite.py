@@ -122,9 +122,7 @@ class SqliteLog(Tables):
                 checkpoint(self._db)
             with self._db:
                 self._move_tail(partition, entries, expect)
-                insert = self._db.cursor().execute
-                for entry in entries:
-                    insert(INSERT, (partition, *entry))
+                self._db.executemany(INSERT, ((partition, *entry) for entry in entries))
 
     def sync(self) -> None:
         with self._syncing, self._writing("sync"):

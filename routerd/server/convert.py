@@ -137,21 +137,28 @@ def timeout_violations(timeout_ms: int) -> list[Violation]:
 
 def route_response(answer: Answer, *, explain: bool) -> router_pb2.RouteResponse:
     """An answer for the wire; with explain, every candidate too."""
+    response = router_pb2.RouteResponse()
+    write_answer(response, answer, explain=explain)
+    return response
+
+
+def write_answer(to: router_pb2.RouteResponse, answer: Answer, *, explain: bool) -> None:
+    """Write an answer into an empty message: a message within another is copied if made apart."""
     decision = answer.decision
-    return router_pb2.RouteResponse(
-        decision_id=answer.decision_id,
-        request_id=decision.query.request_id,
-        agent_id=decision.agent_id,
-        propensity=decision.propensity,
-        policy_id=decision.policy_id,
-        decision_confidence=decision.confidence,
-        reason_code=REASON_CODES[decision.reason],
-        reason=answer.sentence,
-        fallback_agent_id=decision.fallback,
-        alternative_agent_ids=decision.alternatives,
-        position=answer.position,
-        candidates=map(candidate, answer.candidates) if explain else (),
-    )
+    to.decision_id = answer.decision_id
+    to.request_id = decision.query.request_id
+    to.agent_id = decision.agent_id
+    to.propensity = decision.propensity
+    to.policy_id = decision.policy_id
+    if decision.confidence is not None:
+        to.decision_confidence = decision.confidence
+    to.reason_code = REASON_CODES[decision.reason]
+    to.reason = answer.sentence
+    to.fallback_agent_id = decision.fallback
+    to.alternative_agent_ids.extend(decision.alternatives)
+    to.position = answer.position
+    if explain:
+        to.candidates.extend(map(candidate, answer.candidates))
 
 
 def route_result(request_id: str, told: RouteTold) -> router_pb2.RouteResult:

@@ -57,18 +57,16 @@ def routed_batch(sequencer: Sequencer, wire: router_pb2.RouteBatchRequest) -> Ba
     if candidates > BATCH_CANDIDATES:
         text = f"asks with explain for {candidates} candidates; the limit is {BATCH_CANDIDATES}"
         raise invalid([Violation("requests", text)])
-    told = route_many(sequencer, asked)
-    results = [
-        convert.route_result(request.request_id, answered(each, explain))
-        for (request, explain), each in zip(asked, told, strict=True)
-    ]
-    return Batch(sequencer.position, router_pb2.RouteBatchResponse(results=results))
-
-
-def answered(told: Told, explain: bool) -> convert.RouteTold:
-    if isinstance(told, RouterError):
-        return message_status(told, "RouteRequest")
-    return convert.route_response(told, explain=explain)
+    response = router_pb2.RouteBatchResponse()
+    for (request, explain), told in zip(asked, route_many(sequencer, asked), strict=True):
+        result = response.results.add()
+        if isinstance(told, RouterError):
+            result.request_id = request.request_id
+            result.status.CopyFrom(message_status(told, "RouteRequest"))
+        else:
+            result.request_id = told.decision.query.request_id
+            convert.write_answer(result.answer, told, explain=explain)
+    return Batch(sequencer.position, response)
 
 
 def routed_streamed(
