@@ -17,7 +17,7 @@ from bench import idle
 from bench.targets import address_of
 from routerd.cli.main import main
 from tests.server.harness import Client, Running, read
-from tests.server.test_streams import TASK, asked
+from tests.server.messages import TASK, asked
 
 PINGS = 4
 PING_S = 30

@@ -1,10 +1,9 @@
-"""RouteBatch, RouteStream and StreamOutcomes: one result for each message, in order, always."""
+"""RouteStream and StreamOutcomes: one result for each message, in order, always."""
 
 from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import Sequence
 from typing import Any
 
 import grpc
@@ -12,8 +11,7 @@ import pytest
 from google.rpc import error_details_pb2
 
 from routerd.server import pipeline
-from routerd.v1 import router_pb2, types_pb2
-from tests.e2e import script
+from routerd.v1 import router_pb2
 from tests.server.harness import (
     PATIENCE_S,
     Client,
@@ -25,127 +23,7 @@ from tests.server.harness import (
     told,
     until,
 )
-
-TASK = {"work_type": "code", "embedding": [0.1, 0.2, 0.3, 0.4]}
-
-Result = router_pb2.RouteResult
-Ack = router_pb2.StreamOutcomesResponse
-
-
-def asked(*requests: dict[str, Any], **more: Any) -> list[router_pb2.RouteStreamRequest]:
-    return [router_pb2.RouteStreamRequest(request=fields, **more) for fields in requests]
-
-
-def reported(decision_id: str, *outcome_ids: str, **more: Any) -> list[Any]:
-    """Outcomes of one decision as messages of a stream."""
-    return [
-        router_pb2.StreamOutcomesRequest(
-            outcome={"decision_id": decision_id, "outcome_id": name, "quality": 0.5}, **more
-        )
-        for name in outcome_ids
-    ]
-
-
-async def batch(client: Client, *requests: dict[str, Any]) -> list[Result]:
-    wire = router_pb2.RouteBatchRequest(requests=[router_pb2.RouteRequest(**r) for r in requests])
-    response = await client.router.RouteBatch(wire, timeout=PATIENCE_S)
-    return list(response.results)
-
-
-def said(results: Sequence[Result]) -> list[str]:
-    """What became of each request: its id and the agent, or the reason of its refusal."""
-    return [
-        r.answer.agent_id if r.HasField("answer") else f"!{Refusal.of(r.status).reason}"
-        for r in results
-    ]
-
-
-async def test_a_batch_has_a_result_for_each_request(client: Client) -> None:
-    """Answers and refusals stand in the order of the requests, each as Route would give it."""
-    results = await batch(
-        client, {"task": TASK, "pool": "free"}, {"pool": "nowhere"}, {"agent_id": "large"}
-    )
-    assert said(results) == ["small", "!EMPTY_POOL", "large"]
-    first, _, last = (r.answer for r in results)
-    assert last.position == first.position + 1
-    assert results[0].request_id == first.request_id != ""
-    assert (await client.decision(last.decision_id)).agent_id == "large"
-
-
-async def test_a_request_of_a_batch_sees_those_before_it(running: Running) -> None:
-    """A repeated key gets the first answer, and with another body the refusal that Route gives."""
-    key = {"request_id": "b-1", "task": TASK}
-    first, again, other = await batch(running.client, key, key, {"request_id": "b-1"})
-    assert again.answer == first.answer
-    refusal = Refusal.of(other.status)
-    assert (refusal.reason, other.request_id) == ("REQUEST_ID_REUSED", "b-1")
-    assert refusal.facts["decision_id"] == first.answer.decision_id
-    assert running.state()[0] == first.answer.position
-
-
-async def test_a_batch_is_explained_when_asked(client: Client) -> None:
-    """Request by request."""
-    plain, explained = await batch(client, {"task": TASK}, {"task": TASK, "explain": True})
-    assert not plain.answer.candidates
-    assert [c.agent_id for c in explained.answer.candidates] == ["large", "medium", "small"]
-
-
-async def test_a_batch_beyond_its_bound_is_refused_whole() -> None:
-    """The refusal names the setting; nothing was decided. An empty batch is answered emptily."""
-    async with in_process() as running:
-        before = running.state()
-        refusal = await refused(batch(running.client, *[{"task": TASK}] * 257))
-        assert refusal.fields == ["requests"]
-        assert "limits.batch is 256" in refusal.message
-        assert running.state() == before
-        assert await batch(running.client) == []
-
-
-async def test_a_batch_does_not_explain_more_than_a_client_can_take() -> None:
-    """Too many candidates in one response are refused before anything is decided."""
-    agents = [{"id": f"agent-{i}"} for i in range(100)]
-    async with in_process(config={"agents": agents}) as running:
-        before = running.state()
-        many = [{"explain": True}] * 164
-        refusal = await refused(batch(running.client, *many))
-        assert refusal.fields == ["requests"]
-        assert running.state() == before
-        assert len(await batch(running.client, *many[:163])) == 163
-
-
-def appends(running: Running) -> list[int]:
-    """How many entries each append has that is yet to come."""
-    counted: list[int] = []
-    append = running.disk.append
-
-    def counting(partition: str, entries: Any, expect: int) -> None:
-        counted.append(len(entries))
-        append(partition, entries, expect)
-
-    running.disk.append = counting  # type: ignore[method-assign]
-    return counted
-
-
-async def test_a_batch_is_one_commit(running: Running) -> None:
-    """All of its decisions reach the log in one append."""
-    counted = appends(running)
-    await batch(running.client, *[{"task": TASK}] * 50)
-    assert counted == [50]
-
-
-async def test_a_batch_on_a_failing_disk_is_not_answered(running: Running) -> None:
-    """READ_ONLY for all of it, and no trace: with room, the same keys are decided anew."""
-    requests = [{"request_id": f"b-{i}", "task": TASK} for i in range(3)]
-    before = running.state()
-    running.disk.full = True
-    for _ in range(2):
-        refusal = await refused(batch(running.client, *requests))
-        assert (refusal.code, refusal.reason) == (grpc.StatusCode.UNAVAILABLE, "READ_ONLY")
-        assert running.state() == before
-    running.disk.full = False
-    await until(lambda: not running.app.sequencer.read_only)
-    results = await batch(running.client, *requests)
-    assert [r.answer.position for r in results] == [before[0] + 1 + i for i in range(3)]
+from tests.server.messages import TASK, Ack, appends, asked, reported, said
 
 
 async def test_a_stream_of_tasks_is_answered_in_order(client: Client) -> None:
@@ -509,76 +387,3 @@ async def test_a_bug_in_one_message_is_told_and_the_stream_goes_on(
         assert second.result.answer.agent_id == "large"
     assert "in clock" in caplog.text
     assert "a secret" not in f"{first} {caplog.text}"
-
-
-class Variant:
-    """A way to send the same requests and outcomes."""
-
-    def __init__(self, client: Client) -> None:
-        self.router = client.router
-
-    async def route(self, requests: Sequence[router_pb2.RouteRequest]) -> list[str]:
-        """The decision of each request; empty where it was refused."""
-        answers = []
-        for request in requests:
-            try:
-                answers.append((await self.router.Route(request, timeout=PATIENCE_S)).decision_id)
-            except grpc.aio.AioRpcError:
-                answers.append("")
-        return answers
-
-    async def report(self, outcomes: Sequence[types_pb2.Outcome]) -> None:
-        for outcome in outcomes:
-            request = router_pb2.ReportOutcomeRequest(outcome=outcome)
-            await self.router.ReportOutcome(request, timeout=PATIENCE_S)
-
-
-class Streams(Variant):
-    async def route(self, requests: Sequence[router_pb2.RouteRequest]) -> list[str]:
-        messages = [router_pb2.RouteStreamRequest(request=request) for request in requests]
-        answers = await told(self.router.RouteStream(timeout=PATIENCE_S), messages)
-        return [a.result.answer.decision_id for a in answers]
-
-    async def report(self, outcomes: Sequence[types_pb2.Outcome]) -> None:
-        messages = [router_pb2.StreamOutcomesRequest(outcome=outcome) for outcome in outcomes]
-        answers = await told(self.router.StreamOutcomes(timeout=PATIENCE_S), messages)
-        assert all(a.HasField("ack") for a in answers)
-
-
-class Batches(Streams):
-    async def route(self, requests: Sequence[router_pb2.RouteRequest]) -> list[str]:
-        decided = []
-        for at in range(0, len(requests), 64):
-            wire = router_pb2.RouteBatchRequest(requests=requests[at : at + 64])
-            response = await self.router.RouteBatch(wire, timeout=PATIENCE_S)
-            decided += [r.answer.decision_id for r in response.results]
-        return decided
-
-
-async def logged(variant: type[Variant]) -> tuple[list[str], list[Any]]:
-    """The decisions and the log after 2,000 requests and their outcomes, sent in this way."""
-    config = {**script.CONFIG, "outcomes": {}, "limits": {}}
-    fields = [step.fields for step in script.steps() if step.of < 0][:2_000]
-    requests = [router_pb2.RouteRequest(**f) for f in fields]
-    async with in_process(config=config) as running:
-        sender, decided = variant(running.client), []
-        for at in range(0, len(requests), 250):
-            fresh = await sender.route(requests[at : at + 250])
-            decided += fresh
-            await sender.report(
-                [
-                    types_pb2.Outcome(outcome_id=f"o-{at}-{i}", decision_id=name, quality=i % 9 / 8)
-                    for i, name in enumerate(fresh)
-                    if name and i % 3 == 0
-                ]
-            )
-        assert running.app.sequencer.state.hash()
-        return decided, list(running.disk.read("default"))
-
-
-async def test_every_way_to_send_gives_the_same_log() -> None:
-    """2,000 requests one by one, on a stream and in batches: the same decisions, byte for byte."""
-    decided, log = await logged(Variant)
-    assert 1_700 < len([name for name in decided if name]) < 2_000
-    assert await logged(Streams) == (decided, log)
-    assert await logged(Batches) == (decided, log)
