@@ -20,7 +20,7 @@ Problem = tuple[str, str]
 class _Loader(yaml.SafeLoader):
     """Builds plain data only, and keeps a sentence for every key that a mapping repeats."""
 
-    yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012
+    yaml_implicit_resolvers: dict[str, Any] = {}
 
     def __init__(self, text: str) -> None:
         super().__init__(text)

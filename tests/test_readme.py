@@ -12,7 +12,8 @@ import pytest
 
 from routerd.cli.main import main
 from routerd.core.errors import ErrorReason
-from routerd.core.settings import Config, Section
+from routerd.core.sections import Section
+from routerd.core.settings import Config
 from routerd.core.values import Exclusion, Reason
 from routerd.server.errors import STATUS
 

@@ -10,7 +10,8 @@ import msgspec
 from learners.base import Array
 from learners.law import draw
 from routerd.core.draw import AGENT, uniform
-from routerd.core.stages import STAGES, Law
+from routerd.core.law import Law
+from routerd.core.stages import STAGES
 from routerd.core.state import State
 from routerd.core.static import table_index
 from routerd.core.values import Decision, Query, Reason, Request

@@ -8,24 +8,22 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-import msgspec
 from msgspec import Meta
 
-Id = Annotated[str, Meta(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/@+-]*$")]
-Name = Annotated[str, Meta(min_length=1, max_length=128)]
-Positive = Annotated[float, Meta(gt=0, le=1e9)]
-Scale = Annotated[float, Meta(ge=1e-9, le=1e9)]
-NonNegative = Annotated[float, Meta(ge=0, le=1e9)]
-Share = Annotated[float, Meta(ge=0, le=1)]
-Floor = Annotated[float, Meta(ge=0, le=0.5)]
-Count = Annotated[int, Meta(ge=1)]
-Word = Annotated[str, Meta(max_length=128)]
-Names = Annotated[tuple[Name, ...], Meta(max_length=64)]
-Metadata = Annotated[dict[Name, Annotated[str, Meta(max_length=1024)]], Meta(max_length=64)]
-
-
-class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Base of all configuration sections: immutable, unknown keys are errors."""
+from routerd.core.sections import (
+    Count,
+    Floor,
+    Id,
+    Metadata,
+    Name,
+    Names,
+    NonNegative,
+    Positive,
+    Scale,
+    Section,
+    Share,
+    Word,
+)
 
 
 class Prices(Section, frozen=True):

@@ -10,6 +10,7 @@ from enum import StrEnum
 
 import msgspec
 
+from routerd.core.base import Event, Value
 from routerd.core.settings import Agent
 
 
@@ -62,14 +63,6 @@ class OutcomeKind(StrEnum):
     REPORT = "REPORT"
     REVISE = "REVISE"
     RETRACT = "RETRACT"
-
-
-class Value(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    """Base of all values: immutable, defaults left out of the encoding.
-
-    No value refers to itself, and hundreds of thousands stay in memory: the collector of cycles
-    need not look at them.
-    """
 
 
 class Preference(Value, frozen=True):
@@ -160,12 +153,6 @@ class Excluded(Value, frozen=True):
     agent_id: str
     reason: Exclusion
     detail: str = ""
-
-
-class Event(Value, frozen=True, tag_field="event"):
-    """Something that happened, in the order of the log. Only an event changes state."""
-
-    time_ms: int
 
 
 class ConfigApplied(Event, frozen=True, tag=True):

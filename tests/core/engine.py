@@ -10,10 +10,11 @@ import pytest
 
 from routerd.config import parse_agent
 from routerd.core.answers import Ack, Answer, Listed
+from routerd.core.base import Event
 from routerd.core.errors import ErrorReason, RouterError
 from routerd.core.settings import EngineConfig
 from routerd.core.state import State
-from routerd.core.values import AgentStatus, Event, Heartbeat, Outcome
+from routerd.core.values import AgentStatus, Heartbeat, Outcome
 from routerd.log.codec import records
 from routerd.log.fold import fold
 from routerd.log.memory import MemoryLog

@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from routerd.core.base import Event
 from routerd.core.errors import ErrorReason
 from routerd.core.reasons import law_of
 from routerd.core.tally import QUALITY
-from routerd.core.values import ConfigApplied, DecisionsClosed, Event
+from routerd.core.values import ConfigApplied, DecisionsClosed
 from tests.core.engine import AGENTS, HOUR_MS, START_MS, Engine
 
 EXPIRED, NOT_FOUND = ErrorReason.DECISION_EXPIRED, ErrorReason.DECISION_NOT_FOUND

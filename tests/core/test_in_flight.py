@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from routerd.core.base import Event
 from routerd.core.errors import ErrorReason
 from routerd.core.reasons import law_of
-from routerd.core.values import Event
 from routerd.log.verify import verify
 from tests.core.engine import HOUR_MS, Engine
 

@@ -1,36 +1,15 @@
-"""The stages of a decision: each is a function (law, view) -> law, and nothing else.
-
-The first stage says who may be chosen; the others move probability among those. Every stage that
-changes the law leaves its name in it.
-"""
+"""Who may be chosen: the hard filters, and the refusal when nobody is left."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from collections.abc import Mapping
 
 import numpy as np
 
-from learners.base import Array
 from routerd.core.errors import ErrorReason, RouterError
-from routerd.core.policies import LAWS
-from routerd.core.values import AgentStatus, Excluded, Exclusion, Reason, StatusCause
+from routerd.core.law import Law
+from routerd.core.values import AgentStatus, Excluded, Exclusion, StatusCause
 from routerd.core.view import View
-
-
-class Law(NamedTuple):
-    """p[i] is the probability of the agent at roster index eligible[i], in id order."""
-
-    eligible: tuple[int, ...]
-    p: Array
-    policy_id: str = ""
-    reason: Reason = Reason.SAMPLED
-    detail: str = ""
-    stages: tuple[str, ...] = ()
-    excluded: tuple[Excluded, ...] = ()
-
-
-Stage = Callable[[Law, View], Law]
 
 
 def eligibility(law: Law, view: View) -> Law:
@@ -130,33 +109,3 @@ def nobody(view: View, excluded: list[Excluded]) -> RouterError:
         return RouterError(ErrorReason.MISSING_CAPABILITY, text, metadata=metadata)
     text = "no agent is eligible; the metadata names each one's reason"
     return RouterError(ErrorReason.NO_ELIGIBLE_AGENT, text, metadata=metadata)
-
-
-def policy(law: Law, view: View) -> Law:
-    """The configured policy's law over the eligible."""
-    kind = view.state.config.policy
-    p, reason, detail = LAWS[type(kind)](view, law.eligible, kind)
-    stages = (*law.stages, "policy")
-    return Law(law.eligible, p, kind.id, reason, detail, stages, law.excluded)
-
-
-def explicit(law: Law, view: View) -> Law:
-    """The agent that the request names wins, if it is eligible."""
-    wanted = view.query.agent_id
-    if not wanted:
-        return law
-    index = view.state.roster.index.get(wanted, -1)
-    if index < 0:
-        text = f"agent {wanted!r} is not registered"
-        raise RouterError(ErrorReason.AGENT_NOT_FOUND, text, metadata={"agent_id": wanted})
-    if index not in law.eligible:
-        why = next(e for e in law.excluded if e.agent_id == wanted)
-        text = f"agent {wanted!r} is not eligible: it {why.detail}"
-        metadata = {wanted: f"{why.reason}: {why.detail}"}
-        raise RouterError(ErrorReason.NO_ELIGIBLE_AGENT, text, metadata=metadata)
-    p = np.zeros(len(law.eligible))
-    p[law.eligible.index(index)] = 1.0
-    return law._replace(p=p, reason=Reason.EXPLICIT, detail="", stages=(*law.stages, "explicit"))
-
-
-STAGES: tuple[Stage, ...] = (eligibility, policy, explicit)

@@ -1,0 +1,19 @@
+"""The bases of what crosses the engine's border, and of what stands in the log."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Value(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """Base of all values: immutable, defaults left out of the encoding.
+
+    No value refers to itself, and hundreds of thousands stay in memory: the collector of cycles
+    need not look at them.
+    """
+
+
+class Event(Value, frozen=True, tag_field="event"):
+    """Something that happened, in the order of the log. Only an event changes state."""
+
+    time_ms: int

@@ -1,0 +1,25 @@
+"""What a decision is drawn from, and what the stages that make it have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from learners.base import Array
+from routerd.core.values import Excluded, Reason
+from routerd.core.view import View
+
+
+class Law(NamedTuple):
+    """p[i] is the probability of the agent at roster index eligible[i], in id order."""
+
+    eligible: tuple[int, ...]
+    p: Array
+    policy_id: str = ""
+    reason: Reason = Reason.SAMPLED
+    detail: str = ""
+    stages: tuple[str, ...] = ()
+    excluded: tuple[Excluded, ...] = ()
+
+
+Stage = Callable[[Law, View], Law]

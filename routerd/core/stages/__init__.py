@@ -1,0 +1,14 @@
+"""The stages of a decision: each is a function (law, view) -> law, and nothing else.
+
+The first stage says who may be chosen; the others move probability among those. Every stage that
+changes the law leaves its name in it. A stage whose feature is not configured costs one cheap test.
+"""
+
+from __future__ import annotations
+
+from routerd.core.law import Stage
+from routerd.core.stages.eligibility import eligibility
+from routerd.core.stages.explicit import explicit
+from routerd.core.stages.policy import policy
+
+STAGES: tuple[Stage, ...] = (eligibility, policy, explicit)

@@ -1,0 +1,29 @@
+"""The agent that a request insists on."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from routerd.core.errors import ErrorReason, RouterError
+from routerd.core.law import Law
+from routerd.core.values import Reason
+from routerd.core.view import View
+
+
+def explicit(law: Law, view: View) -> Law:
+    """The agent that the request names wins, if it is eligible."""
+    wanted = view.query.agent_id
+    if not wanted:
+        return law
+    index = view.state.roster.index.get(wanted, -1)
+    if index < 0:
+        text = f"agent {wanted!r} is not registered"
+        raise RouterError(ErrorReason.AGENT_NOT_FOUND, text, metadata={"agent_id": wanted})
+    if index not in law.eligible:
+        why = next(e for e in law.excluded if e.agent_id == wanted)
+        text = f"agent {wanted!r} is not eligible: it {why.detail}"
+        metadata = {wanted: f"{why.reason}: {why.detail}"}
+        raise RouterError(ErrorReason.NO_ELIGIBLE_AGENT, text, metadata=metadata)
+    p = np.zeros(len(law.eligible))
+    p[law.eligible.index(index)] = 1.0
+    return law._replace(p=p, reason=Reason.EXPLICIT, detail="", stages=(*law.stages, "explicit"))
