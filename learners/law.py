@@ -25,14 +25,9 @@ from scipy.special import ndtr, owens_t
 
 from learners.base import Array
 
-# An arm lies within this many sds of its mean but for a probability below 1e-9.
-_REACH = 6.0
-
 # Knots of one arm, in its own sds. They minimise the mean eighth power of the error over random
-# cases of 3 to 20 arms whose sds span 500x. The first is the reach: all mass that matters is above.
-_KNOTS = np.array(
-    [-6.0, -1.31, -0.79, -0.34, -0.11, 0.28, 0.6, 0.91, 1.23, 1.62, 2.09, 2.69],
-)
+# cases of 3 to 20 arms whose sds span 500x.
+_KNOTS = np.array([-1.31, -0.79, -0.34, -0.11, 0.28, 0.6, 0.91, 1.23, 1.62, 2.09, 2.69])
 
 # So many contenders of like scale, none that many times wider than another, need but every second
 # of their knots: the others' knots fill the gaps. The error stays below 2e-3.
@@ -67,7 +62,6 @@ _ZERO = np.array(0.0)
 
 _sum_along = np.add.reduce
 _product_along = np.multiply.reduce
-_largest_along = np.maximum.reduce
 
 
 def win_probabilities(mean: Array, sd: Array) -> Array:
@@ -76,7 +70,7 @@ def win_probabilities(mean: Array, sd: Array) -> Array:
     `mean` and `sd` have shape (K,), K >= 1, in any one unit, finite, sd >= 0. An arm of zero sd is
     a point mass; equal point masses share what they win. An sd below 1e-100 may count as zero.
     Returns shape (K,): entries >= 0, sum 1 within 1e-12, each within 5e-3 of the exact integral,
-    exact for K <= 3. An arm whose probability is shown to be below 1e-9 at the start gets 0.
+    exact for K <= 3. Arms that at the start are shown to win less than 1e-3 together get 0.
 
     Raises ValueError if K is 0, an sd is negative, or a mean or sd is not finite.
 
@@ -109,7 +103,7 @@ def laws(mean: Array, sd: Array) -> Array:
     if not np.isfinite(mean + sd).all() or (sd < 0.0).any():
         raise ValueError("need finite means and sds, sd >= 0")
     made = np.zeros(mean.shape)
-    low, beats = _contending(mean, sd)
+    low, beats = _contending(mean, sd, _reach(mean.shape[1]))
     counts = _sum_along(beats, 1)
     for count in sorted(set(counts.tolist())):
         rows = np.flatnonzero(counts == count)
@@ -118,12 +112,12 @@ def laws(mean: Array, sd: Array) -> Array:
     return made
 
 
-def _contending(mean: Array, sd: Array) -> tuple[Array, NDArray[np.bool_]]:
+def _contending(mean: Array, sd: Array, reach: float) -> tuple[Array, NDArray[np.bool_]]:
     """_contenders of every row: low (n,), and whether each arm contends (n, K)."""
-    each, lows = np.arange(len(mean)), mean - _REACH * sd
+    each, lows = np.arange(len(mean)), mean - reach * sd
     surest = lows.argmax(1)
     top, wide = mean[each, surest][:, None], (sd[each, surest] ** 2)[:, None]
-    near = (top - mean) * (top - mean) <= _REACH * _REACH * (sd * sd + wide)
+    near = (top - mean) * (top - mean) <= reach * reach * (sd * sd + wide)
     return lows[each, surest], near | (mean >= top)
 
 
@@ -168,16 +162,26 @@ def _step(sd: list[float]) -> int:
     return 2 if len(sd) >= _COMPANY and max(sd) <= _ALIKE * min(sd) else 1
 
 
+def _reach(arms: int) -> float:
+    """Sds beyond which a normal is left out: arms * Phi(-reach) < 1e-3, for any number of arms.
+
+    >>> bool(max(k * ndtr(-_reach(k)) for k in range(1, 5000)) < 1e-3)
+    True
+    """
+    return 3.22 + 0.16 * arms.bit_length()
+
+
 def _contenders(mean: list[float], sd: list[float]) -> tuple[float, list[int]]:
-    """Where the surest arm's reach ends below, and the arms that beat that arm at all.
+    """Where the surest arm's reach ends below, and the arms that may well beat that arm.
 
     An arm that is the largest beats the surest, so P(X_k > X_surest) bounds its probability; the
     difference of the two is normal.
     """
-    lows = [m - _REACH * s for m, s in zip(mean, sd, strict=True)]
+    reach = _reach(len(mean))
+    lows = [m - reach * s for m, s in zip(mean, sd, strict=True)]
     low = max(lows)
     surest = lows.index(low)
-    top, wide, far = mean[surest], sd[surest] * sd[surest], _REACH * _REACH
+    top, wide, far = mean[surest], sd[surest] * sd[surest], reach * reach
     beats = [
         k
         for k, (m, s) in enumerate(zip(mean, sd, strict=True))
@@ -228,26 +232,26 @@ def _truel(mean: list[float], sd: list[float]) -> Array:
 def _integrate(mean: Array, sd: Array, step: int) -> Array:
     """The laws of contenders, (..., K), from every step-th knot counted from the highest.
 
-    Means are measured from where the surest contender's reach ends below: each contender lies
-    within its own reach of there, so no precision is lost, however far the means lie from zero.
+    Means are measured from where the surest contender's reach ends below, and all that matters is
+    above: each contender lies within its own reach of there, so no precision is lost, however far
+    the means lie from zero.
     """
     mean, sd = mean[..., None], (sd + _POINT_SD)[..., None]
     knots = sd * _KNOTS
     knots += mean
-    low = _largest_along(knots[..., 0], -1, keepdims=True)  # zero, but for the last bits
     if mean.shape[-2] < _CROWD:
         x = knots.reshape(*mean.shape[:-2], -1)
         x.sort()
-        x = np.maximum(x[..., (x.shape[-1] - 1) % step :: step], low)
+        x = np.maximum(x[..., (x.shape[-1] - 1) % step :: step], _ZERO)
     else:
-        x = _thinned(knots, sd, low)
-    x[..., -1] = math.inf  # the last interval takes in all that is left
+        x = _thinned(knots, sd)
+    x[..., 0], x[..., -1] = 0.0, math.inf  # the last interval takes in all that is left
 
     below = x[..., None, :] - mean
     below /= sd
     ndtr(below, below)  # F_k at every knot
     largest = _product_along(below, -2)
-    largest *= x > low  # the first interval that grows takes in what lies below it
+    largest *= x > _ZERO  # the first interval that grows takes in what lies below it
     np.sqrt(below, below)  # makes the next two lines four times closer to the growth of log F_k
     left, right = below[..., :-1], below[..., 1:]
     share = right - left
@@ -259,8 +263,8 @@ def _integrate(mean: Array, sd: Array, step: int) -> Array:
     return law
 
 
-def _thinned(knots: Array, sd: Array, low: Array) -> Array:
-    """The sorted knots from `low` up, without those that crowd their neighbours.
+def _thinned(knots: Array, sd: Array) -> Array:
+    """The sorted knots from zero up, without those that crowd their neighbours.
 
     Arms of like scale put knots side by side. The distance between neighbours is measured in the
     smaller sd of the two arms they belong to, so a narrow arm among wide ones keeps all of its own.
@@ -269,7 +273,7 @@ def _thinned(knots: Array, sd: Array, low: Array) -> Array:
     owned = np.empty(knots.shape, np.complex128)
     owned.real = knots
     owned.imag = sd
-    owned = owned[owned.real >= low]
+    owned = owned[owned.real >= 0.0]
     owned.sort()
     x, scale = owned.real, owned.imag
     step = (x[1:] - x[:-1]) / (_SPACING * np.minimum(scale[1:], scale[:-1]))
