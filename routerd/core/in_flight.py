@@ -29,7 +29,7 @@ class InFlight:
         self.queue: deque[Counted] = deque()
 
     def begin(self, entry: Counted) -> None:
-        """A decision was made."""
+        """A decision was made, or is taken over in the order of the log."""
         entry.in_flight = True
         agent_id = entry.decision.agent_id
         self.counts[agent_id] = self.counts.get(agent_id, 0) + 1

@@ -6,6 +6,7 @@ Only routerd.core.apply changes it. Everything that decide reads is here and in 
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Mapping
 from hashlib import blake2b
 
 import msgspec
@@ -79,11 +80,40 @@ class Roster:
         return self._arm[index]
 
 
+class Marks(msgspec.Struct, frozen=True):
+    """The attributes of State that follow the log, each under its own name and type.
+
+    This list is what State.hash() covers and what a snapshot holds, beside MODELS and the open
+    decisions: a new piece of state is one more line here. What follows from these is no mark but
+    is made anew by routerd.core.restore.
+    """
+
+    partition: str
+    position: int
+    chain: bytes
+    time_ms: int
+    engine_version: str
+    fingerprint: str
+    config_bytes: bytes
+    generation: int
+    arm_of: dict[str, int]
+    registered: dict[str, Agent]
+    standings: dict[str, Standing]
+    slots: dict[str, dict[str, int]]
+    outcomes: dict[str, tuple[bytes, int]]
+
+
+MODELS = ("cost", "latency", "learner", "tally")
+"""The attributes of State that are made of arrays: each has state() and restore()."""
+
+Arrays = Mapping[str, Array]
+
+
 class State:
     """Everything that a decision depends on.
 
     registered: the agents that came over RPC. standings: of the agents of which anything was said;
-    away: those of them that are not online.
+    away: those of them that are not online. requests: the open decision of each request_id.
     """
 
     config: EngineConfig
@@ -111,7 +141,7 @@ class State:
         self.slots: dict[str, dict[str, int]] = {}
         # The oldest is looked at all the time, and a plain dict steps over all that was deleted.
         self.decisions: OrderedDict[str, OpenDecision] = OrderedDict()
-        # The open decisions of each group, in the order of the log: an index over `decisions`.
+        # Two indices over `decisions`, in the order of the log.
         self.groups: dict[str, dict[str, None]] = {}
         self.requests: dict[str, str] = {}
         self.outcomes: dict[str, tuple[bytes, int]] = {}
@@ -127,28 +157,22 @@ class State:
     def hash(self) -> str:
         """32 hex digits over the whole state: equal states, and only those, have equal hashes."""
         digest = blake2b(digest_size=16)
-        digest.update(_encoder.encode(self._marks()))
+        digest.update(_encoder.encode((self.marks(), len(self.decisions))))
         for decision_id, entry in self.decisions.items():
             digest.update(_encoder.encode((decision_id, entry)))
-        models = {
-            "cost": self.cost.state(),
-            "latency": self.latency.state(),
-            "quality": self.learner.state(),
-            "tally": self.tally.state(),
-        }
-        for model_name, arrays in models.items():
+        for model_name, arrays in self.models().items():
             for name, array in sorted(arrays.items()):
                 digest.update(f"{model_name}.{name}{array.shape}".encode())
                 digest.update(np.ascontiguousarray(array, dtype="<f8").tobytes())
         return digest.hexdigest()
 
-    def _marks(self) -> list[object]:
-        marks: list[object] = [self.partition, self.position, self.chain, self.time_ms]
-        marks += [self.engine_version, self.fingerprint, self.config_bytes, self.arm_of, self.slots]
-        marks += [self.generation, self.requests, self.outcomes, len(self.decisions)]
-        marks += [self.registered, self.standings, self.in_flight.counts]
-        marks.append([entry.decision.query.request_id for entry in self.in_flight.queue])
-        return marks
+    def marks(self) -> Marks:
+        """The marks as they are; what they hold is the state's own."""
+        return Marks(**{name: getattr(self, name) for name in Marks.__struct_fields__})
+
+    def models(self) -> dict[str, Arrays]:
+        """The arrays of each model as they are: the state's own."""
+        return {name: getattr(self, name).state() for name in MODELS}
 
 
 def new_learner(config: EngineConfig, arms: int, width: int) -> Learner:

@@ -5,6 +5,8 @@ Counts and totals are sums: they can be taken back. The times are marks: they fo
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from learners.base import Array
@@ -48,3 +50,8 @@ class Tally:
             "last_ms": self.last_ms,
             "recent_ms": self.recent_ms,
         }
+
+    def restore(self, state: Mapping[str, Array]) -> None:
+        """Take over what state() gave."""
+        for name, array in state.items():
+            setattr(self, name, array.copy())

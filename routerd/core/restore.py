@@ -1,0 +1,69 @@
+"""A state made anew from what State.hash() covers. Nothing that was learnt is computed again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import msgspec
+
+from routerd.core.encode import CELLS, Encoder
+from routerd.core.registry import agents_of
+from routerd.core.settings import EngineConfig
+from routerd.core.state import (
+    MODELS,
+    Arrays,
+    Marks,
+    OpenDecision,
+    Roster,
+    State,
+    new_cells,
+    new_learner,
+)
+from routerd.core.tally import Tally
+from routerd.core.values import AgentStatus
+
+
+def restored(
+    marks: Marks, decisions: Iterable[tuple[str, OpenDecision]], models: Mapping[str, Arrays]
+) -> State:
+    """The state of which these are the marks, the open decisions in order, and the models.
+
+    It takes over the marks and the decisions, and copies the arrays.
+    """
+    state = State(marks.partition)
+    for name in Marks.__struct_fields__:
+        setattr(state, name, getattr(marks, name))
+    take_roles(state)
+    for decision_id, entry in decisions:
+        take_over(state, decision_id, entry)
+    take_models(state, models)
+    return state
+
+
+def take_roles(state: State) -> None:
+    """Make what follows from the marks: the configuration, and who can be chosen."""
+    state.config = msgspec.json.decode(state.config_bytes, type=EngineConfig)
+    state.encoder = Encoder(state.config.features, state.config.seed)
+    state.roster = Roster(tuple(agents_of(state).values()), state.arm_of)
+    online = AgentStatus.ONLINE
+    state.away = {name: s for name, s in state.standings.items() if s.status is not online}
+
+
+def take_over(state: State, decision_id: str, entry: OpenDecision) -> None:
+    """An open decision, and its place in whatever is an index over them."""
+    query = entry.decision.query
+    state.decisions[decision_id] = entry
+    state.requests[query.request_id] = decision_id
+    if query.group_id:
+        state.groups.setdefault(query.group_id, {})[decision_id] = None
+    if entry.in_flight:
+        state.in_flight.begin(entry)
+
+
+def take_models(state: State, models: Mapping[str, Arrays]) -> None:
+    arms = len(state.arm_of)
+    state.learner = new_learner(state.config, arms, state.encoder.width)
+    state.cost, state.latency = new_cells(state.config, [None] * arms)
+    state.tally = Tally(arms, CELLS)
+    for name in MODELS:
+        getattr(state, name).restore(models[name])
