@@ -34,7 +34,7 @@ COLUMNS = {
     **{"work_type": str, "domain": str, "labels": str, "x": list},
     **{"agent_id": str, "propensity": float, "u": float, "law": str, "excluded": str},
     **{"policy_id": str, "reason": str, "decision_confidence": float, "stages": str},
-    **{"fallback_agent_id": str, "executed_agent_id": str},
+    **{"follows": str, "fallback_agent_id": str, "executed_agent_id": str},
     **{"quality": float, "cost_usd": float, "latency_ms": float, "utility": float},
     **{"quality_assumed": bool, "messages": int, "open": bool},
 }
@@ -142,6 +142,7 @@ def row_of(case: Case, made: Made) -> Row:
         "reason": str(event.reason),
         "decision_confidence": event.confidence,
         "stages": in_json(event.stages),
+        "follows": event.query.follows.decision_id if event.query.follows else "",
         "fallback_agent_id": event.fallback,
         "executed_agent_id": result.agent_id if elsewhere else "",
         "quality": result.quality,

@@ -35,7 +35,7 @@ COLUMNS = (
     *("position", "decision_id", "request_id", "time_ms", "task_id", "group_id", "session_id"),
     *("work_type", "domain", "labels", "agent_id", "propensity", "u", "confidence", "policy_id"),
     *("reason", "sentence", "fallback_agent_id", "alternatives", "stages", "open", "messages"),
-    *("executed_agent_id", "quality", "cost_usd", "latency_ms", "quality_assumed"),
+    *("executed_agent_id", "quality", "cost_usd", "latency_ms", "quality_assumed", "conditions"),
 )
 
 # Sums, whole or of a period, with one shape: decisions count for the agent that was chosen, and

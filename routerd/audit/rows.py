@@ -36,6 +36,7 @@ ASKED = (
     "max_cost_usd",
     "max_latency_ms",
     "preference",
+    "follows",
 )
 UNASKED = ("", (), None, Preference())
 
@@ -60,6 +61,7 @@ def decision_row(case: Case, event: Decision, config_position: int) -> Row:
         "work_type": query.work_type,
         "domain": query.domain,
         "labels": in_json(query.labels),
+        "follows": query.follows.decision_id if query.follows else "",
         "conditions": in_json({k: asked[k] for k in ASKED if asked[k] not in UNASKED}),
         "agent_id": event.agent_id,
         "propensity": event.propensity,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from urllib.parse import quote
 
-VERSION = 1
+VERSION = 2
 """Raise it with every change below; it stands in the file as its user_version."""
 
 DEFAULT_PARTITION = "default"
@@ -101,6 +101,7 @@ CREATE TABLE decisions ( -- one row a decision, joined with what came of it
   domain TEXT NOT NULL,
   labels TEXT NOT NULL, -- JSON object; also in the table labels
   conditions TEXT NOT NULL, -- JSON object of what the request asked for: agent_id, pool, ...
+  follows TEXT NOT NULL, -- the decision that it goes on from; why stands in conditions. '' for none
   agent_id TEXT NOT NULL, -- the chosen one
   propensity REAL NOT NULL, -- the probability with which it was drawn
   u REAL NOT NULL, -- the hash in [0, 1) that drew it
@@ -131,6 +132,7 @@ CREATE INDEX decisions_reason ON decisions (reason);
 CREATE INDEX decisions_group ON decisions (group_id) WHERE group_id > '';
 CREATE INDEX decisions_session ON decisions (session_id) WHERE session_id > '';
 CREATE INDEX decisions_task ON decisions (task_id) WHERE task_id > '';
+CREATE INDEX decisions_follows ON decisions (follows) WHERE follows > '';
 CREATE INDEX decisions_open ON decisions (position) WHERE open = 1;
 CREATE INDEX decisions_rare ON decisions (propensity) WHERE propensity < 0.05;
 CREATE INDEX decisions_elsewhere ON decisions (position) WHERE executed_agent_id <> agent_id;

@@ -36,6 +36,13 @@ _OPTIONS = (
     click.option("--agent", default="", help="Insist on this agent."),
     click.option("--max-cost-usd", type=float, help="Exclude agents expected to cost more."),
     click.option("--max-latency-ms", type=float, help="Exclude agents expected to be slower."),
+    click.option("--follows", default="", metavar="DECISION_ID", help="Go on from this decision."),
+    click.option(
+        "--cause",
+        type=click.Choice(["failed", "refused", "low-confidence"]),
+        help="Why --follows is not the last word.",
+    ),
+    click.option("--reported-confidence", type=float, help="A reviewer's, for low-confidence."),
     click.option("--request-id", default="", help="Idempotency key, and seed of the draw."),
     click.option("--explain", is_flag=True, help="Show every candidate."),
     json_option,
@@ -137,15 +144,29 @@ def _message(
     complexity: float | None,
     capabilities: tuple[str, ...],
     agent: str,
+    follows: str,
+    cause: str | None,
+    reported_confidence: float | None,
     **conditions: Any,
 ) -> router_pb2.RouteRequest:
     from routerd.v1.router_pb2 import RouteRequest
-    from routerd.v1.types_pb2 import Task
+    from routerd.v1.types_pb2 import Evidence, Follows, Task
+
+    if bool(follows) != bool(cause):
+        raise click.UsageError(
+            "--follows names the decision before and --cause says why: give both"
+        )
+    if reported_confidence is not None and not follows:
+        raise click.UsageError("--reported-confidence is of the decision that --follows names")
 
     task = Task(
         description=text, work_type=work_type, domain=domain, labels=labels, complexity=complexity
     )
     wire = RouteRequest(task=task, agent_id=agent, required_capabilities=capabilities, **conditions)
+    if cause:
+        word = f"FOLLOW_CAUSE_{cause.upper().replace('-', '_')}"
+        evidence = Evidence(reported_confidence=reported_confidence)
+        wire.follows.CopyFrom(Follows(decision_id=follows, cause=word, evidence=evidence))
     # A key of its own: a lost connection is asked again without deciding twice.
     wire.request_id = wire.request_id or str(uuid.uuid4())
     return wire

@@ -31,6 +31,7 @@ class Conditions(TypedDict, total=False):
     max_latency_ms: float | None
     explain: bool
     event_time_ms: int
+    follows: types_pb2.Follows | Mapping[str, Any]
 
 
 class Told(TypedDict, total=False):

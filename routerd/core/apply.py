@@ -6,6 +6,7 @@ import msgspec
 import numpy as np
 
 from routerd.core.encode import CELLS, Encoder
+from routerd.core.follow import tried
 from routerd.core.outcomes import current, write_registers
 from routerd.core.registry import (
     agents_of,
@@ -110,6 +111,9 @@ def apply_decision(state: State, position: int, decision_id: str, event: Decisio
     credit = Credit(arm=state.arm_of[event.agent_id])
     state.tally.decided(credit.arm, query.cell, event.time_ms)
     entry = OpenDecision(position, state.generation, event, credit)
+    if query.follows is not None:
+        entry.tried = tried(state, query.follows)
+        state.in_flight.end(state.decisions[query.follows.decision_id])
     state.decisions[decision_id] = entry
     state.in_flight.begin(entry)
     if query.group_id:

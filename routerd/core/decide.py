@@ -49,6 +49,7 @@ def encode_request(state: State, request: Request, request_id: str) -> Query:
         preference=request.preference,
         max_cost_usd=request.max_cost_usd,
         max_latency_ms=request.max_latency_ms,
+        follows=request.follows,
     )
 
 

@@ -21,6 +21,7 @@ class ErrorReason(StrEnum):
     EMPTY_POOL = "EMPTY_POOL"
     MISSING_CAPABILITY = "MISSING_CAPABILITY"
     DECISION_EXPIRED = "DECISION_EXPIRED"
+    STEPS_EXHAUSTED = "STEPS_EXHAUSTED"
     AGENT_IS_CONFIGURED = "AGENT_IS_CONFIGURED"
     TOO_MANY_AGENTS = "TOO_MANY_AGENTS"
     OVERLOADED = "OVERLOADED"
@@ -38,7 +39,10 @@ class Violation(NamedTuple):
 
 
 class RouterError(Exception):
-    """A refusal that changed nothing: its reason, a sentence, and facts for programs."""
+    """A refusal that changed nothing: its reason, a sentence, and facts for programs.
+
+    retry_after_ms: what is in the way may pass by itself; None: it will not.
+    """
 
     def __init__(
         self,
@@ -47,12 +51,14 @@ class RouterError(Exception):
         *,
         metadata: Mapping[str, str] | None = None,
         violations: Sequence[Violation] = (),
+        retry_after_ms: int | None = None,
     ) -> None:
         super().__init__(message)
         self.reason = reason
         self.message = message
         self.metadata = dict(metadata or {})
         self.violations = tuple(violations)
+        self.retry_after_ms = retry_after_ms
 
 
 def invalid(violations: Sequence[Violation]) -> RouterError:

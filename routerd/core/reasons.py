@@ -15,6 +15,10 @@ def sentence(decision: Decision) -> str:
             return "The request named this agent."
         case Reason.STATIC_ROUTE:
             return f"{decision.detail[:1].upper()}{decision.detail[1:]} ({chance})."
+        case Reason.RETRY:
+            return f"Another agent: {decision.detail}; drawn with {chance}."
+        case Reason.ESCALATION:
+            return f"Escalated: {decision.detail}; drawn with {chance}."
         case Reason.COLD_START:
             return f"No outcome is known yet: drawn with {chance}."
         case Reason.BEST_KNOWN:

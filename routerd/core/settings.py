@@ -242,6 +242,12 @@ class Outcomes(Section, frozen=True):
     signals: dict[Name, Signal] = {}
 
 
+class Thresholds(Section, frozen=True):
+    """max_steps: how many decisions a task may have, when each goes on from the one before."""
+
+    max_steps: Annotated[int, Meta(ge=1, le=100)] = 4
+
+
 class Limits(Section, frozen=True):
     """Bounds on everything that a caller can make large.
 
@@ -273,6 +279,7 @@ class EngineConfig(Section, frozen=True):
     utility: Utility = Utility()
     policy: Policy = ValuePolicy()
     outcomes: Outcomes = Outcomes()
+    thresholds: Thresholds = Thresholds()
     limits: Limits = Limits()
 
 

@@ -49,6 +49,7 @@ class OpenDecision(msgspec.Struct, gc=False):
     reports: source -> metric -> register (time_ms, position, outcome_id, value); the largest
     wins (see routerd.core.outcomes), so arrival order does not matter.
     in_flight: whether it counts against its agent's max_concurrency (see routerd.core.in_flight).
+    tried: the agents of the decisions that it goes on from (see routerd.core.follow).
     """
 
     position: int
@@ -58,6 +59,7 @@ class OpenDecision(msgspec.Struct, gc=False):
     reports: dict[str, dict[str, Register]] = {}
     outcome_ids: list[str] = []
     in_flight: bool = False
+    tried: tuple[str, ...] = ()
 
 
 class Roster:

@@ -12,7 +12,16 @@ from collections.abc import Iterable, Mapping
 from routerd.core.errors import Violation, invalid
 from routerd.core.settings import Limits, Signal
 from routerd.core.state import State
-from routerd.core.values import Heartbeat, Listing, Outcome, OutcomeKind, Request, Task
+from routerd.core.values import (
+    FollowCause,
+    Follows,
+    Heartbeat,
+    Listing,
+    Outcome,
+    OutcomeKind,
+    Request,
+    Task,
+)
 
 MAX_AMOUNT = 1e12
 MAX_TIME_MS = 2**53
@@ -88,6 +97,8 @@ def check_request(state: State, request: Request) -> None:
     check.between("event_time_ms", request.event_time_ms, 0, MAX_TIME_MS)
     if request.event_time_ms and state.config.clock != "caller":
         check.add("event_time_ms", "is honoured only with `clock: caller`; leave it unset")
+    if request.follows is not None:
+        check_follows(check, request.follows)
     check_task(check, request.task, state.encoder.embedding_dimension)
     check.raise_if_any()
 
@@ -103,6 +114,21 @@ def check_task(check: Check, task: Task, dimension: int) -> None:
         check_features(check, task.features)
     if task.embedding:
         check_embedding(check, task.embedding, dimension)
+
+
+def check_follows(check: Check, follows: Follows) -> None:
+    if not follows.decision_id:
+        check.add("follows.decision_id", "is empty; give the decision that failed to deliver")
+    check.text("follows.decision_id", follows.decision_id, check.limits.id_chars)
+    if follows.cause is None:
+        check.add("follows.cause", f"is missing; give one of {', '.join(FollowCause)}")
+    evidence, prefix = follows.evidence, "follows.evidence."
+    check.between(f"{prefix}reported_confidence", evidence.reported_confidence, 0, 1)
+    check.between(f"{prefix}competence", evidence.competence, 0, 1)
+    check.text(f"{prefix}explanation", evidence.explanation, check.limits.text_chars)
+    if follows.cause is FollowCause.LOW_CONFIDENCE and evidence.reported_confidence is None:
+        text = "is missing; LOW_CONFIDENCE needs the confidence that was reported"
+        check.add(f"{prefix}reported_confidence", text)
 
 
 def check_list(check: Check, field: str, values: tuple[str, ...]) -> None:

@@ -22,6 +22,8 @@ class Reason(StrEnum):
     COLD_START = "COLD_START"
     EXPLICIT = "EXPLICIT"
     STATIC_ROUTE = "STATIC_ROUTE"
+    RETRY = "RETRY"
+    ESCALATION = "ESCALATION"
 
 
 class Exclusion(StrEnum):
@@ -29,6 +31,7 @@ class Exclusion(StrEnum):
 
     MISSING_CAPABILITY = "MISSING_CAPABILITY"
     WRONG_POOL = "WRONG_POOL"
+    TRIED = "TRIED"
     OFFLINE = "OFFLINE"
     AT_CAPACITY = "AT_CAPACITY"
     OVER_MAX_COST = "OVER_MAX_COST"
@@ -57,6 +60,14 @@ class StatusCause(StrEnum):
     SET = "SET"
     HEARTBEAT = "HEARTBEAT"
     LEASE_ENDED = "LEASE_ENDED"
+
+
+class FollowCause(StrEnum):
+    """Why the agent before is not the last word on a task."""
+
+    FAILED = "FAILED"
+    REFUSED = "REFUSED"
+    LOW_CONFIDENCE = "LOW_CONFIDENCE"
 
 
 class OutcomeKind(StrEnum):
@@ -88,6 +99,23 @@ class Task(Value, frozen=True):
     session_id: str = ""
 
 
+class Evidence(Value, frozen=True):
+    """What shows that another agent is needed: reported_confidence of a result, competence of an
+    agent, each from 0 to 1; and an explanation, which nothing learns from."""
+
+    reported_confidence: float | None = None
+    competence: float | None = None
+    explanation: str = ""
+
+
+class Follows(Value, frozen=True):
+    """The decision that a request goes on from, and why; without a cause it is refused."""
+
+    decision_id: str = ""
+    cause: FollowCause | None = None
+    evidence: Evidence = Evidence()
+
+
 class Request(Value, frozen=True):
     """One question to the router. An empty request_id is made from the log position."""
 
@@ -100,6 +128,7 @@ class Request(Value, frozen=True):
     max_cost_usd: float | None = None
     max_latency_ms: float | None = None
     event_time_ms: int = 0
+    follows: Follows | None = None
 
 
 class Query(Value, frozen=True):
@@ -122,6 +151,7 @@ class Query(Value, frozen=True):
     preference: Preference = Preference()
     max_cost_usd: float | None = None
     max_latency_ms: float | None = None
+    follows: Follows | None = None
 
 
 class Heartbeat(Value, frozen=True):

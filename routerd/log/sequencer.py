@@ -18,6 +18,7 @@ from routerd.core.apply import apply
 from routerd.core.decide import decided, digest_of, encode_request
 from routerd.core.errors import ErrorReason, RouterError, Violation, invalid
 from routerd.core.fingerprint import fingerprint
+from routerd.core.follow import check_steps
 from routerd.core.outcomes import current, meant
 from routerd.core.react import react, window_ended
 from routerd.core.reasons import law_of, sentence
@@ -95,6 +96,8 @@ class Sequencer:
         if name is not None:
             return self._again(name, self.state.decisions[name], request)
         self.require_writable()
+        if request.follows is not None:
+            self._check_follows(request)
         return None
 
     def query(self, request: Request, position: int) -> Query:
@@ -117,6 +120,8 @@ class Sequencer:
         if known is not None:
             again = self._again(known, self.state.decisions[known], request)
             return again._replace(decision_id="")
+        if request.follows is not None:
+            self._check_follows(request)
         position = self.state.position + 1
         time_ms = self.time_ms(request.event_time_ms)
         view = View(self.state, self.query(request, position), time_ms)
@@ -138,9 +143,7 @@ class Sequencer:
         self.require_writable()
         time_ms = self.time_ms(outcome.event_time_ms)
         names = self._open_group(outcome.group_id, time_ms) if outcome.group_id else ()
-        entry = self.state.decisions.get(names[0] if names else outcome.decision_id)
-        if entry is None or window_ended(self.state, entry, time_ms):
-            raise self._not_open(outcome.decision_id)
+        entry = self._open(names[0] if names else outcome.decision_id, time_ms)
         executed = outcome.executed_agent_id
         if executed and executed not in self.state.arm_of:
             text = f"outcome.executed_agent_id: agent {executed!r} is not registered"
@@ -289,6 +292,20 @@ class Sequencer:
             text = f"has {len(open_ones)} open decisions; limits.group_decisions is {most}"
             raise invalid([Violation("outcome.group_id", text)])
         return open_ones
+
+    def _check_follows(self, request: Request) -> None:
+        """Raises DECISION_NOT_FOUND, DECISION_EXPIRED, STEPS_EXHAUSTED."""
+        follows = request.follows
+        assert follows is not None
+        self._open(follows.decision_id, self.time_ms(request.event_time_ms))
+        check_steps(self.state, follows)
+
+    def _open(self, name: str, time_ms: int) -> OpenDecision:
+        """A decision that accepts outcomes. Raises DECISION_NOT_FOUND, DECISION_EXPIRED."""
+        entry = self.state.decisions.get(name)
+        if entry is None or window_ended(self.state, entry, time_ms):
+            raise self._not_open(name)
+        return entry
 
     def _not_open(self, name: str) -> RouterError:
         if self._logged(name) is None:

@@ -11,6 +11,9 @@ from google.rpc.status_pb2 import Status
 from routerd.core.answers import Ack, Answer, Candidate, Estimate, Found
 from routerd.core.errors import Violation, invalid
 from routerd.core.values import (
+    Evidence,
+    FollowCause,
+    Follows,
     Outcome,
     OutcomeKind,
     Preference,
@@ -24,6 +27,7 @@ from routerd.v1 import audit_pb2, router_pb2, types_pb2
 # The defaults themselves, so that absent fields are left out of a request's digest.
 NO_TASK = Request().task
 NO_PREFERENCE = Request().preference
+NO_EVIDENCE = Follows().evidence
 
 MAX_TIMEOUT_MS = 3_600_000
 
@@ -32,6 +36,9 @@ OutcomeTold = router_pb2.ReportOutcomeResponse | Status
 
 REASON_CODES: dict[Reason, types_pb2.ReasonCode] = {
     reason: getattr(types_pb2, f"REASON_CODE_{reason}") for reason in Reason
+}
+FOLLOW_CAUSES: dict[types_pb2.FollowCause, FollowCause] = {
+    getattr(types_pb2, f"FOLLOW_CAUSE_{cause}"): cause for cause in FollowCause
 }
 OUTCOME_KINDS = {
     types_pb2.OUTCOME_KIND_UNSPECIFIED: OutcomeKind.REPORT,
@@ -54,7 +61,43 @@ def request_of(wire: router_pb2.RouteRequest) -> Request:
         max_cost_usd=wire.max_cost_usd if has("max_cost_usd") else None,
         max_latency_ms=wire.max_latency_ms if has("max_latency_ms") else None,
         event_time_ms=wire.event_time_ms,
+        follows=follows_of(wire.follows) if has("follows") else None,
     )
+
+
+def follows_of(wire: types_pb2.Follows) -> Follows:
+    """What a request goes on from. Raises RouterError for a cause that is not known here."""
+    evidence = NO_EVIDENCE
+    if wire.HasField("evidence"):
+        has = wire.evidence.HasField
+        evidence = Evidence(
+            reported_confidence=wire.evidence.reported_confidence
+            if has("reported_confidence")
+            else None,
+            competence=wire.evidence.competence if has("competence") else None,
+            explanation=wire.evidence.explanation,
+        )
+    if wire.cause and wire.cause not in FOLLOW_CAUSES:
+        known = ", ".join(types_pb2.FollowCause.keys()[1:])
+        raise invalid([Violation("follows.cause", f"{wire.cause} is none of {known}")])
+    return Follows(wire.decision_id, FOLLOW_CAUSES.get(wire.cause), evidence)
+
+
+def follows(told: Follows | None) -> types_pb2.Follows | None:
+    """What a decision goes on from, for the wire."""
+    if told is None:
+        return None
+    wire = types_pb2.Follows(decision_id=told.decision_id, cause=f"FOLLOW_CAUSE_{told.cause}")
+    evidence = told.evidence
+    if evidence != NO_EVIDENCE:
+        wire.evidence.CopyFrom(
+            types_pb2.Evidence(
+                reported_confidence=evidence.reported_confidence,
+                competence=evidence.competence,
+                explanation=evidence.explanation,
+            )
+        )
+    return wire
 
 
 def task_of(wire: types_pb2.Task) -> Task:
@@ -235,6 +278,7 @@ def decision_record(found: Found) -> audit_pb2.DecisionRecord:
         stages=decision.stages,
         open=found.open,
         outcome=outcome_state(found),
+        follows=follows(query.follows),
     )
 
 

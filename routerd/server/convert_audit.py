@@ -9,8 +9,8 @@ import msgspec
 from routerd.audit.queries import Search, Summed, Sums
 from routerd.core.settings import Limits
 from routerd.core.validate import MAX_PAGE_SIZE, MAX_TIME_MS, Check
-from routerd.core.values import Reason
-from routerd.server.convert import REASON_CODES
+from routerd.core.values import Follows, Reason
+from routerd.server.convert import REASON_CODES, follows
 from routerd.v1 import audit_pb2, types_pb2
 
 MOST_LABELS = 8
@@ -21,6 +21,12 @@ TEXTS = (
     *("agent_id", "work_type", "domain", "group_id", "session_id", "task_id", "request_id"),
     "policy_id",
 )
+
+
+class Asked(msgspec.Struct):
+    """Of the column `conditions`: what is told of them."""
+
+    follows: Follows | None = None
 
 
 def search_of(wire: audit_pb2.ListDecisionsRequest) -> Search:
@@ -107,6 +113,7 @@ def record(row: dict[str, Any]) -> audit_pb2.DecisionRecord:
         stages=msgspec.json.decode(row["stages"]),
         open=bool(row["open"]),
         outcome=outcome_state(row),
+        follows=follows(msgspec.json.decode(row["conditions"], type=Asked).follows),
     )
 
 

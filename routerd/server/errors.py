@@ -35,6 +35,7 @@ STATUS = {
     ErrorReason.EMPTY_POOL: grpc.StatusCode.FAILED_PRECONDITION,
     ErrorReason.MISSING_CAPABILITY: grpc.StatusCode.FAILED_PRECONDITION,
     ErrorReason.DECISION_EXPIRED: grpc.StatusCode.FAILED_PRECONDITION,
+    ErrorReason.STEPS_EXHAUSTED: grpc.StatusCode.FAILED_PRECONDITION,
     ErrorReason.AGENT_IS_CONFIGURED: grpc.StatusCode.FAILED_PRECONDITION,
     ErrorReason.TOO_MANY_AGENTS: grpc.StatusCode.FAILED_PRECONDITION,
     ErrorReason.OVERLOADED: grpc.StatusCode.RESOURCE_EXHAUSTED,
@@ -110,7 +111,7 @@ def refusal_status(error: RouterError) -> status_pb2.Status:
 
 
 def details(error: RouterError) -> Iterator[Message]:
-    """ErrorInfo always; BadRequest where fields are at fault; RetryInfo on overload."""
+    """ErrorInfo always; BadRequest where fields are at fault; RetryInfo for what passes."""
     facts = dict(fitting(list(error.metadata.items()), left_off="left_off"))
     yield error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN, metadata=facts)
     if error.violations:
@@ -121,9 +122,10 @@ def details(error: RouterError) -> Iterator[Message]:
                 for field, description in rows
             ]
         )
-    if error.reason is ErrorReason.OVERLOADED:
+    delay_ms = PUSHBACK_MS if error.reason is ErrorReason.OVERLOADED else error.retry_after_ms
+    if delay_ms is not None:
         delay = Duration()
-        delay.FromMilliseconds(PUSHBACK_MS)
+        delay.FromMilliseconds(delay_ms)
         yield error_details_pb2.RetryInfo(retry_delay=delay)
 
 

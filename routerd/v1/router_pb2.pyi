@@ -9,7 +9,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class RouteRequest(_message.Message):
-    __slots__ = ("request_id", "task", "agent_id", "required_capabilities", "pool", "preference", "max_cost_usd", "max_latency_ms", "explain", "event_time_ms")
+    __slots__ = ("request_id", "task", "agent_id", "required_capabilities", "pool", "preference", "max_cost_usd", "max_latency_ms", "explain", "event_time_ms", "follows")
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     TASK_FIELD_NUMBER: _ClassVar[int]
     AGENT_ID_FIELD_NUMBER: _ClassVar[int]
@@ -20,6 +20,7 @@ class RouteRequest(_message.Message):
     MAX_LATENCY_MS_FIELD_NUMBER: _ClassVar[int]
     EXPLAIN_FIELD_NUMBER: _ClassVar[int]
     EVENT_TIME_MS_FIELD_NUMBER: _ClassVar[int]
+    FOLLOWS_FIELD_NUMBER: _ClassVar[int]
     request_id: str
     task: _types_pb2.Task
     agent_id: str
@@ -30,7 +31,8 @@ class RouteRequest(_message.Message):
     max_latency_ms: float
     explain: bool
     event_time_ms: int
-    def __init__(self, request_id: _Optional[str] = ..., task: _Optional[_Union[_types_pb2.Task, _Mapping]] = ..., agent_id: _Optional[str] = ..., required_capabilities: _Optional[_Iterable[str]] = ..., pool: _Optional[str] = ..., preference: _Optional[_Union[_types_pb2.Preference, _Mapping]] = ..., max_cost_usd: _Optional[float] = ..., max_latency_ms: _Optional[float] = ..., explain: bool = ..., event_time_ms: _Optional[int] = ...) -> None: ...
+    follows: _types_pb2.Follows
+    def __init__(self, request_id: _Optional[str] = ..., task: _Optional[_Union[_types_pb2.Task, _Mapping]] = ..., agent_id: _Optional[str] = ..., required_capabilities: _Optional[_Iterable[str]] = ..., pool: _Optional[str] = ..., preference: _Optional[_Union[_types_pb2.Preference, _Mapping]] = ..., max_cost_usd: _Optional[float] = ..., max_latency_ms: _Optional[float] = ..., explain: bool = ..., event_time_ms: _Optional[int] = ..., follows: _Optional[_Union[_types_pb2.Follows, _Mapping]] = ...) -> None: ...
 
 class RouteResponse(_message.Message):
     __slots__ = ("decision_id", "request_id", "agent_id", "propensity", "policy_id", "decision_confidence", "reason_code", "reason", "fallback_agent_id", "alternative_agent_ids", "position", "candidates")

@@ -74,8 +74,9 @@ class RouterServiceServicer(object):
     def Route(self, request, context):
         """Chooses an agent for a task. The answer is durable when it arrives.
 
-        FAILED_PRECONDITION / NO_ELIGIBLE_AGENT (metadata: each agent's exclusion), EMPTY_POOL, MISSING_CAPABILITY; NOT_FOUND /
-        AGENT_NOT_FOUND; ALREADY_EXISTS / REQUEST_ID_REUSED.
+        FAILED_PRECONDITION / NO_ELIGIBLE_AGENT (metadata: each agent's exclusion; RetryInfo when one of them passes by itself),
+        EMPTY_POOL, MISSING_CAPABILITY; NOT_FOUND / AGENT_NOT_FOUND; ALREADY_EXISTS / REQUEST_ID_REUSED. With `follows` also
+        FAILED_PRECONDITION / STEPS_EXHAUSTED, DECISION_EXPIRED and NOT_FOUND / DECISION_NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -31,6 +31,13 @@ class OutcomeKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     OUTCOME_KIND_REPORT: _ClassVar[OutcomeKind]
     OUTCOME_KIND_REVISE: _ClassVar[OutcomeKind]
     OUTCOME_KIND_RETRACT: _ClassVar[OutcomeKind]
+
+class FollowCause(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    FOLLOW_CAUSE_UNSPECIFIED: _ClassVar[FollowCause]
+    FOLLOW_CAUSE_FAILED: _ClassVar[FollowCause]
+    FOLLOW_CAUSE_REFUSED: _ClassVar[FollowCause]
+    FOLLOW_CAUSE_LOW_CONFIDENCE: _ClassVar[FollowCause]
 REASON_CODE_UNSPECIFIED: ReasonCode
 REASON_CODE_SAMPLED: ReasonCode
 REASON_CODE_BEST_KNOWN: ReasonCode
@@ -50,6 +57,10 @@ OUTCOME_KIND_UNSPECIFIED: OutcomeKind
 OUTCOME_KIND_REPORT: OutcomeKind
 OUTCOME_KIND_REVISE: OutcomeKind
 OUTCOME_KIND_RETRACT: OutcomeKind
+FOLLOW_CAUSE_UNSPECIFIED: FollowCause
+FOLLOW_CAUSE_FAILED: FollowCause
+FOLLOW_CAUSE_REFUSED: FollowCause
+FOLLOW_CAUSE_LOW_CONFIDENCE: FollowCause
 
 class Task(_message.Message):
     __slots__ = ("task_id", "group_id", "work_type", "domain", "labels", "complexity", "description", "features", "embedding", "session_id")
@@ -98,6 +109,26 @@ class Preference(_message.Message):
     cost: float
     latency: float
     def __init__(self, quality: _Optional[float] = ..., cost: _Optional[float] = ..., latency: _Optional[float] = ...) -> None: ...
+
+class Follows(_message.Message):
+    __slots__ = ("decision_id", "cause", "evidence")
+    DECISION_ID_FIELD_NUMBER: _ClassVar[int]
+    CAUSE_FIELD_NUMBER: _ClassVar[int]
+    EVIDENCE_FIELD_NUMBER: _ClassVar[int]
+    decision_id: str
+    cause: FollowCause
+    evidence: Evidence
+    def __init__(self, decision_id: _Optional[str] = ..., cause: _Optional[_Union[FollowCause, str]] = ..., evidence: _Optional[_Union[Evidence, _Mapping]] = ...) -> None: ...
+
+class Evidence(_message.Message):
+    __slots__ = ("reported_confidence", "competence", "explanation")
+    REPORTED_CONFIDENCE_FIELD_NUMBER: _ClassVar[int]
+    COMPETENCE_FIELD_NUMBER: _ClassVar[int]
+    EXPLANATION_FIELD_NUMBER: _ClassVar[int]
+    reported_confidence: float
+    competence: float
+    explanation: str
+    def __init__(self, reported_confidence: _Optional[float] = ..., competence: _Optional[float] = ..., explanation: _Optional[str] = ...) -> None: ...
 
 class Estimate(_message.Message):
     __slots__ = ("mean", "sd")

@@ -53,9 +53,11 @@ def inhabited(kind: str) -> Engine:
     engine.register("guest", max_concurrency=9)
     engine.beat("guest")
     engine.set_status("small", "BUSY")
+    name = ""
     for i in range(12):
         work_type = ("code", "text")[i % 2]
-        name = engine.route(request_id=f"r{i}", work_type=work_type).decision_id
+        after = {"follows": {"decision_id": name, "cause": "FAILED"}} if i == 10 else {}
+        name = engine.route(request_id=f"r{i}", work_type=work_type, **after).decision_id
         engine.report(name, outcome_id=f"o{i}", quality=i % 3 / 2, cost_usd=0.1, latency_ms=9.0)
         engine.report(name, source="reviewer", success=True, executed_agent_id="large")
         engine.wall.now_ms += 25 * 3_600_000 if i == 6 else 1

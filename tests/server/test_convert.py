@@ -11,7 +11,15 @@ from google.protobuf.message import Message
 
 from routerd.core.base import Value
 from routerd.core.errors import RouterError
-from routerd.core.values import Outcome, OutcomeKind, Preference, Reason, Request, Task
+from routerd.core.values import (
+    Follows,
+    Outcome,
+    OutcomeKind,
+    Preference,
+    Reason,
+    Request,
+    Task,
+)
 from routerd.server import convert
 from routerd.v1 import router_pb2, types_pb2
 
@@ -20,6 +28,7 @@ EDGE_ONLY = {"explain"}  # not a field of the value: it changes no decision
 PAIRS: list[tuple[Any, Any, Any]] = [
     (types_pb2.Task, Task, convert.task_of),
     (types_pb2.Preference, Preference, convert.preference_of),
+    (types_pb2.Follows, Follows, convert.follows_of),
     (router_pb2.RouteRequest, Request, convert.request_of),
     (
         types_pb2.Outcome,
@@ -60,7 +69,7 @@ def test_every_field_reaches_its_namesake(
 ) -> None:
     """A field that is set on the wire is set in the value, and no other is."""
     told = something(wire.DESCRIPTOR.fields_by_name[name])
-    expected = "REVISE" if name == "kind" else told
+    expected = {"kind": "REVISE", "cause": "REFUSED"}.get(name, told)
     converted = to_value(wire(**{name: told}))
     assert msgspec.json.decode(msgspec.json.encode(converted)) == {name: expected}
 

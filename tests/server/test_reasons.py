@@ -120,6 +120,13 @@ async def _(running: Running) -> Refusal:
     return await unchanged(running, running.client.report(decision_id=first, success=True))
 
 
+@met(ErrorReason.STEPS_EXHAUSTED, {"thresholds": {"max_steps": 1}})
+async def _(running: Running) -> Refusal:
+    first = (await running.client.route()).decision_id
+    failed = {"decision_id": first, "cause": "FOLLOW_CAUSE_FAILED"}
+    return await unchanged(running, running.client.route(follows=failed))
+
+
 @met(ErrorReason.AGENT_IS_CONFIGURED)
 async def _(running: Running) -> Refusal:
     return await unchanged(running, running.client.agent("Register", agent_id="small"))

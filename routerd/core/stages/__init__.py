@@ -9,6 +9,7 @@ from __future__ import annotations
 from routerd.core.law import Stage
 from routerd.core.stages.eligibility import eligibility
 from routerd.core.stages.explicit import explicit
+from routerd.core.stages.follow import follow
 from routerd.core.stages.policy import policy
 
-STAGES: tuple[Stage, ...] = (eligibility, policy, explicit)
+STAGES: tuple[Stage, ...] = (eligibility, policy, follow, explicit)

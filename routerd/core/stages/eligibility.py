@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from routerd.core.errors import ErrorReason, RouterError
+from routerd.core.follow import tried
 from routerd.core.law import Law
 from routerd.core.values import AgentStatus, Excluded, Exclusion, StatusCause
 from routerd.core.view import View
 
 
 def eligibility(law: Law, view: View) -> Law:
-    """Hard filters: pool, capabilities, status, capacity, predicted cost and latency.
+    """Hard filters: pool, capabilities, who was tried, status, capacity, predicted cost, latency.
 
     Busy agents are left out too, unless nobody else is left, or the request names one.
     """
     query, state = view.query, view.state
     full = at_capacity(view) if state.roster.limits else {}
+    before = tried(state, query.follows) if query.follows is not None else ()
     conditions = query.pool or query.required_capabilities or view.limited
-    if not (conditions or full or state.away):
+    if not (conditions or before or full or state.away):
         return law
     agents = state.roster.agents
-    why = {i: exclusion(view, i, full) for i in law.eligible}
+    why = {i: exclusion(view, i, full, before) for i in law.eligible}
     busy = [i for i in law.eligible if why[i] is None and is_busy(view, agents[i].id)]
     if len(busy) < list(why.values()).count(None):
         why |= dict.fromkeys(busy, (Exclusion.BUSY, "is busy, and others are not"))
@@ -38,10 +40,13 @@ def eligibility(law: Law, view: View) -> Law:
     return law._replace(eligible=eligible, p=p, stages=stages, excluded=tuple(excluded))
 
 
-def exclusion(view: View, index: int, full: Mapping[str, int]) -> tuple[Exclusion, str] | None:
+def exclusion(
+    view: View, index: int, full: Mapping[str, int], before: Sequence[str]
+) -> tuple[Exclusion, str] | None:
     """Why the agent at this roster index may not be chosen; None when it may.
 
-    What will not pass by itself comes first: it says most about what has to change.
+    What will not pass by itself comes first: it says most about what has to change. full: who may
+    take no more. before: who was tried for this task.
     """
     query, agent = view.query, view.state.roster.agents[index]
     if query.pool and agent.pool != query.pool:
@@ -49,6 +54,8 @@ def exclusion(view: View, index: int, full: Mapping[str, int]) -> tuple[Exclusio
     missing = [c for c in query.required_capabilities if c not in agent.capabilities]
     if missing:
         return Exclusion.MISSING_CAPABILITY, f"lacks {', '.join(missing)}"
+    if agent.id in before:
+        return Exclusion.TRIED, "was tried for this task already"
     standing = view.state.away.get(agent.id)
     if standing is not None and standing.status is AgentStatus.OFFLINE:
         return Exclusion.OFFLINE, OFFLINE_BECAUSE[standing.cause]
@@ -75,6 +82,11 @@ def at_capacity(view: View) -> dict[str, int]:
         agent_id: counts[agent_id] for agent_id, most in limits if counts.get(agent_id, 0) >= most
     }
 
+
+PASSING = frozenset({Exclusion.OFFLINE, Exclusion.AT_CAPACITY, Exclusion.BUSY})
+"""What keeps an agent out for a while; whatever else does, asking again does not help."""
+
+RETRY_AFTER_MS = 1_000
 
 OFFLINE_BECAUSE = {
     None: "is offline",
@@ -108,4 +120,7 @@ def nobody(view: View, excluded: list[Excluded]) -> RouterError:
         text = f"no agent{where} has all of {', '.join(query.required_capabilities)}"
         return RouterError(ErrorReason.MISSING_CAPABILITY, text, metadata=metadata)
     text = "no agent is eligible; the metadata names each one's reason"
-    return RouterError(ErrorReason.NO_ELIGIBLE_AGENT, text, metadata=metadata)
+    passes = RETRY_AFTER_MS if reasons & PASSING else None
+    return RouterError(
+        ErrorReason.NO_ELIGIBLE_AGENT, text, metadata=metadata, retry_after_ms=passes
+    )
