@@ -1,0 +1,206 @@
+"""The reference: what clients were told, and what therefore must be true. It knows no engine.
+
+Whoever calls tells it what was sent and what was acknowledged. At the end, it holds the log to
+that: nothing acknowledged is lost or changed, nothing is there twice, nothing is there that nobody
+sent, and the sums are those of the outcomes, each read once and in the order in which they
+happened.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from learners.base import Array, Sums
+from routerd.core.state import State
+from routerd.core.values import (
+    AgentRegistered,
+    AgentUpdated,
+    Decision,
+    DecisionsClosed,
+    OutcomeReported,
+    Record,
+)
+from routerd.log.codec import decision_id
+from routerd.v1 import router_pb2, types_pb2
+
+START_MS = 1_700_000_000_000
+WINDOW_MS = 24 * 3_600_000
+SLACK_MS = 3_600_000
+RANKED = ("reviewer", "ci", "caller")
+CLOSE = 1e-9
+
+
+class Violation(AssertionError):
+    """What routerd promised is not so."""
+
+
+def hold(true: bool, what: str) -> None:
+    if not true:
+        raise Violation(what)
+
+
+class Routed(NamedTuple):
+    """An answer to a request, as far as it must never change."""
+
+    decision_id: str
+    agent_id: str
+    propensity: float
+    position: int
+
+
+class Asked(NamedTuple):
+    """A request: the earliest time at which it can have been decided, and what was answered."""
+
+    since_ms: int
+    answer: Routed | None = None
+
+
+class Model:
+    """Every key that was sent, and of those that were acknowledged, with what.
+
+    kept: the last position that was acknowledged as being on the platter. perhaps_lost: decisions
+    that were acknowledged but not kept when power was lost.
+    """
+
+    def __init__(self) -> None:
+        self.requests: dict[str, Asked] = {}
+        self.outcomes: dict[str, types_pb2.Outcome] = {}
+        self.acks: dict[str, int] = {}
+        self.perhaps_lost: set[str] = set()
+        self.versions: dict[str, tuple[int, int]] = {}
+        self.kept = 0
+        self.answers = 0
+
+    def power_was_lost(self) -> None:
+        """What was acknowledged, but not as being on the platter, may be gone."""
+        for key, (since_ms, answer) in self.requests.items():
+            if answer is not None and answer.position > self.kept:
+                self.perhaps_lost.add(answer.decision_id)
+                self.requests[key] = Asked(since_ms)
+
+    def routed(
+        self, request_id: str, answer: router_pb2.RouteResponse, now_ms: int, platter: bool
+    ) -> Routed:
+        """An answer came: it is the one that came before, unless that one's window has ended."""
+        self.answers += 1
+        found = Routed(answer.decision_id, answer.agent_id, answer.propensity, answer.position)
+        since_ms, before = self.requests[request_id]
+        if before not in (None, found):
+            since_ms += WINDOW_MS - SLACK_MS
+            over = since_ms <= now_ms
+            hold(over, f"request {request_id} was answered {before}, and now {found}")
+        self.requests[request_id] = Asked(since_ms, found)
+        if platter:
+            self.kept = max(self.kept, found.position)
+        return found
+
+    def acknowledged(
+        self, outcome: types_pb2.Outcome, ack: router_pb2.ReportOutcomeResponse
+    ) -> None:
+        """An outcome was taken: always at the same position."""
+        self.answers += 1
+        before = self.acks.setdefault(outcome.outcome_id, ack.position)
+        what = f"outcome {outcome.outcome_id} was at {before}, and now at {ack.position}"
+        hold(before == ack.position, what)
+        self.kept = max(self.kept, ack.position)
+
+    def versioned(self, agent_id: str, version: int, position: int) -> None:
+        """A definition was taken."""
+        self.answers += 1
+        self.versions[agent_id] = (version, version)
+        self.kept = max(self.kept, position)
+
+    def hold_log(self, records: Sequence[Record]) -> None:
+        """The log has all that was acknowledged where it was acknowledged, and each key once."""
+        open_keys: dict[str, str] = {}
+        names: dict[str, Routed] = {}
+        reported: dict[str, int] = {}
+        versions: dict[str, int] = {}
+        time_ms = 0
+        for record in records:
+            event = record.event
+            hold(event.time_ms >= time_ms, f"time goes back at {record.position}")
+            time_ms = event.time_ms
+            match event:
+                case Decision():
+                    key, name = event.query.request_id, decision_id(record.position, record.hash)
+                    hold(key in self.requests, f"nobody sent the request {key}")
+                    hold(key not in open_keys, f"request {key} was decided twice")
+                    open_keys[key] = name
+                    names[name] = Routed(name, event.agent_id, event.propensity, record.position)
+                case OutcomeReported():
+                    key = event.outcome.outcome_id
+                    hold(key in self.outcomes, f"nobody sent the outcome {key}")
+                    hold(key not in reported, f"outcome {key} was taken twice")
+                    reported[key] = record.position
+                case DecisionsClosed():
+                    closed = set(event.decision_ids)
+                    open_keys = {k: n for k, n in open_keys.items() if n not in closed}
+                case AgentRegistered() | AgentUpdated():
+                    versions[event.agent.id] = int(event.agent.version)
+        for key, (_, answer) in self.requests.items():
+            if answer is not None:
+                found = names.get(answer.decision_id)
+                hold(found == answer, f"request {key}: {answer} was lost or changed: {found}")
+        for key, position in self.acks.items():
+            found_at = reported.get(key)
+            hold(found_at == position, f"outcome {key} at {position} was lost: {found_at}")
+        for agent_id, (acked, sent) in self.versions.items():
+            found_version = versions.get(agent_id, 0)
+            hold(found_version in (acked, sent), f"{agent_id} has version {found_version}")
+
+    def hold_sums(self, records: Sequence[Record], state: State) -> None:
+        """Tallies and the learner's sums are those of each decision's final values."""
+        said: dict[str, list[tuple[int, types_pb2.Outcome]]] = defaultdict(list)
+        decisions: dict[str, Decision] = {}
+        for record in records:
+            if isinstance(record.event, OutcomeReported):
+                outcome = self.outcomes[record.event.outcome.outcome_id]
+                said[outcome.decision_id].append((record.position, outcome))
+            elif isinstance(record.event, Decision):
+                decisions[decision_id(record.position, record.hash)] = record.event
+        arms, width = len(state.arm_of), state.encoder.width
+        told, total, sums = np.zeros((arms, 3)), np.zeros((arms, 3)), Sums(arms, width, 1.0)
+        for name, decision in decisions.items():
+            values = final(said[name])
+            arm = state.arm_of[values.get("executed_agent_id") or decision.agent_id]
+            for i, metric in enumerate(("quality", "cost_usd", "latency_ms")):
+                if metric in values:
+                    told[arm, i] += 1
+                    total[arm, i] += values[metric]
+            if "quality" in values:
+                sums.add(arm, np.frombuffer(decision.query.x), values["quality"], 1.0)
+        near(state.tally.told.sum(axis=1), told, "how many values were told")
+        near(state.tally.total.sum(axis=1), total, "the totals of what was told")
+        learnt = state.learner.state()
+        near(learnt["n"], sums.n, "how much was learnt")
+        near(learnt["lam"], sums.lam, "what was learnt about")
+
+
+def near(found: Array, expected: Array, what: str) -> None:
+    scale = np.maximum(1.0, np.abs(expected))
+    gap = float((np.abs(found - expected) / scale).max())
+    hold(gap < CLOSE, f"{what} is off by {gap:.3g}")
+
+
+def final(said: Sequence[tuple[int, types_pb2.Outcome]]) -> Mapping[str, Any]:
+    """Each metric's value when outcomes are read in the order in which they happened.
+
+    One source tells its own times, the others' outcomes happened when they were received.
+    """
+    by_source: dict[str, dict[str, Any]] = {}
+    for _, outcome in sorted(said, key=lambda o: (o[1].event_time_ms, o[0])):
+        source = outcome.source or "caller"
+        values: dict[str, Any] = {}
+        for metric in ("quality", "cost_usd", "latency_ms"):
+            if outcome.HasField(metric):
+                values[metric] = getattr(outcome, metric)
+        if outcome.executed_agent_id:
+            values["executed_agent_id"] = outcome.executed_agent_id
+        retracted = outcome.kind == types_pb2.OUTCOME_KIND_RETRACT
+        by_source[source] = {} if retracted else by_source.get(source, {}) | values
+    return {k: v for source in reversed(RANKED) for k, v in by_source.get(source, {}).items()}

@@ -1,0 +1,99 @@
+"""Bugs to plant into the engine, one of each kind that the simulator has to find."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from routerd.core import apply as apply_module
+from routerd.core.answers import Ack, Answer
+from routerd.core.outcomes import write_registers
+from routerd.core.state import Credit, OpenDecision, State
+from routerd.core.values import Outcome, OutcomeKind
+from routerd.core.view import View
+from routerd.log.committer import Committer
+from routerd.log.sequencer import Sequencer
+
+Patch = tuple[object, str, Any]
+"""An object, its attribute, and what stands there instead."""
+
+
+def ack_before_durable() -> Patch:
+    """Outcomes are acknowledged when they are committed: power loss takes some."""
+
+    def promise(self: Committer, done: Any, platter: bool, future: asyncio.Future[Any]) -> None:
+        future.set_result(done)
+
+    return Committer, "_promise", promise
+
+
+def apply_twice() -> Patch:
+    """The credit of an outcome is given twice, as if it had come in two events."""
+    move = apply_module.move_credit
+
+    def twice(state: State, entry: OpenDecision, credit: Credit) -> None:
+        old = entry.credit
+        move(state, entry, credit)
+        if old.quality is None and credit.quality is not None:
+            entry.credit = old
+            move(state, entry, credit)
+
+    return apply_module, "move_credit", twice
+
+
+def log_twice() -> Patch:
+    """An outcome that is sent again is taken for a new one."""
+    report = Sequencer.report
+
+    def forgetful(self: Sequencer, outcome: Outcome) -> Ack:
+        self.state.outcomes.pop(outcome.outcome_id, None)
+        return report(self, outcome)
+
+    return Sequencer, "report", forgetful
+
+
+def lost_retraction() -> Patch:
+    """A retraction is logged and changes nothing."""
+
+    def deaf(reports: Any, outcome: Outcome, time_ms: int, position: int) -> None:
+        if outcome.kind is not OutcomeKind.RETRACT:
+            write_registers(reports, outcome, time_ms, position)
+
+    return apply_module, "write_registers", deaf
+
+
+def wrong_basis() -> Patch:
+    """A decision rests on what was estimated for the first task like it, not on position - 1."""
+    settle = Sequencer.settle
+    remembered: WeakKeyDictionary[Sequencer, dict[Any, Any]] = WeakKeyDictionary()
+
+    def stale(self: Sequencer, view: View, request: Any, *, explain: bool) -> Answer:
+        estimates = remembered.setdefault(self, {})
+        view.quality = estimates.setdefault((view.query.x, view.state.roster.ids), view.quality)
+        return settle(self, view, request, explain=explain)
+
+    return Sequencer, "settle", stale
+
+
+PLANTED: dict[str, Callable[[], Patch]] = {
+    "ack-before-durable": ack_before_durable,
+    "apply-twice": apply_twice,
+    "log-twice": log_twice,
+    "lost-retraction": lost_retraction,
+    "wrong-basis": wrong_basis,
+}
+
+
+@contextmanager
+def planted(name: str) -> Iterator[None]:
+    """The bug is there until the end of the block."""
+    where, attribute, bug = PLANTED[name]()
+    right = getattr(where, attribute)
+    setattr(where, attribute, bug)
+    try:
+        yield
+    finally:
+        setattr(where, attribute, right)

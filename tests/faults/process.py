@@ -1,0 +1,110 @@
+"""One life of a daemon in the simulation: all of it but gRPC, on a simulated disk."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import msgspec
+from google.protobuf.message import Message
+
+from routerd.core.settings import EngineConfig, Server
+from routerd.log.base import LogUnavailable
+from routerd.log.committer import Committer
+from routerd.log.sequencer import Sequencer
+from routerd.server.agent_service import AgentService
+from routerd.server.interceptors import Partition
+from routerd.server.router_service import RouterService
+from tests.faults.disk import Crash, Mounted, Platter
+from tests.faults.loop import Loop
+
+
+class Process:
+    """Serves calls until it dies. Raises LogUnavailable when it cannot start.
+
+    power: whether decisions are answered only when they survive the loss of power.
+    """
+
+    def __init__(
+        self,
+        loop: Loop,
+        platter: Platter,
+        config: dict[str, Any],
+        clock: Callable[[], int],
+        on_death: Callable[[], None],
+        power: bool,
+    ) -> None:
+        self._loop = loop
+        self._on_death = on_death
+        self._calls: dict[asyncio.Task[Message], None] = {}  # in order, which a set has not
+        self.started = self.died = self.draining = False
+        self.log = Mounted(platter, self.die)
+        loop.background = self.log.in_background
+        typed = msgspec.convert(config, EngineConfig)
+        self.sequencer = Sequencer.open(self.log, typed, clock)
+        self.serving = True
+        self.changes_of_health = 0
+        committer = Committer(self.sequencer, self._on_health)
+        self.partition = Partition.of(self.sequencer, committer)
+        self.partition.leases.restart()
+        self._services = (RouterService(power, Server()), AgentService())
+        self.started = True
+
+    @property
+    def takes_calls(self) -> bool:
+        return self.alive and not self.draining
+
+    @property
+    def alive(self) -> bool:
+        return self.log.alive
+
+    def call(self, method: str, wire: Message, timeout_s: float) -> asyncio.Task[Message]:
+        """Take a message from the network; the answer or the error is the task's."""
+        task = self._loop.create_task(self._answer(method, wire, timeout_s))
+        self._calls[task] = None
+        task.add_done_callback(self._calls.pop)
+        return task
+
+    async def _answer(self, method: str, wire: Message, timeout_s: float) -> Message:
+        service = next(s for s in self._services if hasattr(s, method))
+        asked = just(wire) if method == "Heartbeat" else wire
+        async with asyncio.timeout(timeout_s):
+            deadline_s = self._loop.time() + timeout_s
+            answer: Message = await getattr(service, method)(asked, self.partition, deadline_s)
+            return answer
+
+    def die(self) -> None:
+        """kill -9: not one more step of it, and no answer that is not yet on its way."""
+        if self.log.alive:
+            self.log.alive = False
+            self.died = True
+            if self.started:
+                self.partition.leases.close()
+            for call in list(self._calls):
+                call.cancel()
+            self._on_death()
+
+    async def stop(self) -> None:
+        """SIGTERM: answer what was taken, then make all durable."""
+        self.draining = True
+        self.partition.leases.close()
+        if self._calls:
+            await asyncio.wait(list(self._calls))
+        try:
+            await self.partition.committer.close()
+            self.log.close()
+        except (LogUnavailable, Crash):
+            pass
+        self.log.alive = False
+
+    def _on_health(self, serving: bool) -> None:
+        self.serving = serving
+        self.changes_of_health += 1
+        if serving:
+            self.partition.leases.restart()
+
+
+async def just(wire: Message) -> AsyncIterator[Message]:
+    """A stream of one message."""
+    yield wire

@@ -1,0 +1,182 @@
+"""One simulated history: clients, a network, a disk and a clock that all misbehave, by a seed."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from typing import Any
+
+from routerd.log.base import LogUnavailable
+from routerd.log.codec import records
+from routerd.log.fold import fold
+from routerd.log.verify import verify
+from tests.faults.client import Client
+from tests.faults.disk import PARTITION, Crash, Platter, Weather
+from tests.faults.loop import Loop, Stalled
+from tests.faults.model import START_MS, Model, Violation, hold
+from tests.faults.process import Process
+
+CLIENTS = 4
+LONG_S = 3_600.0
+
+CONFIG: dict[str, Any] = {
+    "agents": [{"id": "large", "capabilities": ["code"]}, {"id": "medium"}, {"id": "small"}],
+    "features": [{"kind": "category", "name": "work_type", "slots": 4}],
+    "outcomes": {"sources": ["reviewer", "ci"]},
+}
+LEARNER = {"kind": "linear", "half_life_days": None}
+POLICIES: tuple[dict[str, Any], ...] = (
+    {"kind": "value"},
+    {"kind": "thompson"},
+    {"kind": "squarecb"},
+    {"kind": "weighted_score", "floor": 0.1},
+)
+
+
+class Wall:
+    """A wall clock over the loop's time. A daemon reads it once: it jumps only between two."""
+
+    def __init__(self, loop: Loop) -> None:
+        self._loop = loop
+        self.offset_ms = START_MS
+        self.highest_ms = START_MS
+
+    def __call__(self) -> int:
+        now_ms = self.offset_ms + int(1000 * self._loop.time())
+        self.highest_ms = max(self.highest_ms, now_ms)
+        return now_ms
+
+
+class World:
+    """One history. trace: what happened, a line each."""
+
+    def __init__(self, seed: int) -> None:
+        self.rng = random.Random(seed)
+        self.loop = Loop()
+        self.weather = Weather(self.rng)
+        self.platter = Platter(self.rng, self.weather, self.loop)
+        self.model = Model()
+        self.platter.on_loss = self.model.power_was_lost
+        self.wall = Wall(self.loop)
+        self.power = self.rng.random() < 0.5
+        self.network = self.rng.choice((0.0, 0.02, 0.1))
+        self.process: Process | None = None
+        self.up = asyncio.Event()
+        self.starts = self.deaths = 0
+        self.stops: list[asyncio.Task[None]] = []
+        self.trace: list[str] = []
+
+    def run(self) -> None:
+        """Play the history. Raises Violation."""
+        logging.disable(logging.CRITICAL)
+        try:
+            self.loop.run_until_complete(self._history())
+        except Stalled:
+            raise Violation("nothing more happens, and calls wait for their answers") from None
+        finally:
+            logging.disable(logging.NOTSET)
+            self.loop.close()
+
+    def note(self, what: str) -> None:
+        self.trace.append(f"{self.loop.time():10.3f} s  {what}")
+
+    async def _history(self) -> None:
+        self.upkeep = self.loop.create_task(self._keep_up())
+        fate = self.loop.create_task(self._strike())
+        clients = [Client(self, f"c{i}") for i in range(CLIENTS)]
+        await self._all(client.work() for client in clients)
+        fate.cancel()
+        self.note("the weather clears")
+        self.weather.clear()
+        self.network = 0.0
+        await self._all(client.send_all_again() for client in clients)
+        self.upkeep.cancel()
+        if self.process is not None:
+            await self.process.stop()
+        self._hold()
+
+    async def _all(self, works: Any) -> None:
+        """Return when all is done. Raises what ends the daemon's upkeep."""
+        done = asyncio.gather(*works)
+        try:
+            async with asyncio.timeout(LONG_S):
+                await asyncio.wait((done, self.upkeep), return_when=asyncio.FIRST_COMPLETED)
+            await (done if done.done() else self.upkeep)
+        except TimeoutError:
+            raise Violation("an hour has passed, and calls are still not answered") from None
+
+    async def _keep_up(self) -> None:
+        """Start the daemon whenever it is down, some time later."""
+        while True:
+            if self.process is not None and self.process.alive:
+                await asyncio.sleep(0.05)
+                continue
+            await asyncio.sleep(self.rng.random())
+            try:
+                self._start()
+            except (Crash, LogUnavailable) as error:
+                self.note(f"the start fails: {type(error).__name__}")
+
+    def _start(self) -> None:
+        if self.starts and self.rng.random() < 0.2:
+            hours = self.rng.choice((-72, -10, 10, 40, 72))
+            self.wall.offset_ms += hours * 3_600_000
+            self.note(f"the clock jumps by {hours} h")
+        policy = {**self.rng.choice(POLICIES), "learner": LEARNER}
+        config = {**CONFIG, "policy": policy, "utility": {"cost": self.rng.choice((0.0, 0.1))}}
+        started = Process(self.loop, self.platter, config, self.wall, self._died, self.power)
+        live, refold = started.sequencer.state.hash(), fold(started.log, PARTITION).hash()
+        hold(live == refold, "the state after a start is not that of the log")
+        self.starts += 1
+        self.process = started
+        self.note(f"start {self.starts} at position {started.sequencer.position}")
+        self.up.set()
+
+    def _died(self) -> None:
+        self.deaths += 1
+        self.up.clear()
+        loses_power = self.rng.random() < self.weather.power_loss
+        self.note("the power fails" if loses_power else "kill -9")
+        if loses_power:
+            self.platter.lose_power()
+
+    async def _strike(self) -> None:
+        """Now and then: kill -9, the loss of power, or SIGTERM, whatever the daemon is at."""
+        while True:
+            await asyncio.sleep(self.rng.expovariate(0.4))
+            process = self.process
+            if process is None or not process.alive or self.rng.random() < 0.3:
+                continue
+            if self.rng.random() < 0.3:
+                self.note("SIGTERM")
+                self.up.clear()
+                self.stops.append(self.loop.create_task(process.stop()))
+            else:
+                process.die()
+
+    def _hold(self) -> None:
+        """What was told to clients is true of the log."""
+        log = self.platter
+        found = list(records(log, PARTITION))
+        self.model.hold_log(found)
+        state = fold(log, PARTITION)
+        self.model.hold_sums(found, state)
+        if self.process is not None:
+            live = self.process.sequencer.state.hash()
+            hold(live == state.hash(), "the live state is not that of the log")
+        verified = verify(log)
+        hold(not verified.mismatches, f"verify: {verified.mismatches[:3]}")
+        hold(verified.laws_exact == verified.decisions, "not every law was derived again")
+
+
+def play(seed: int) -> World:
+    """The history of a seed. Raises Violation, which says how to see it again."""
+    world = World(seed)
+    try:
+        world.run()
+    except Violation as violation:
+        violation.add_note(f"python -m tests.faults.simulate --seed {seed}")
+        violation.add_note("\n".join(world.trace))
+        raise
+    return world
