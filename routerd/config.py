@@ -13,8 +13,9 @@ from typing import Any
 
 import msgspec
 
-from routerd.config_checks import agent_problems, problems
+from routerd.config_checks import agent_problems, override_problems, problems
 from routerd.config_text import Problem, oddities, read
+from routerd.core.rules import Override
 from routerd.core.settings import Agent, Config
 
 
@@ -65,6 +66,14 @@ def parse_agent(data: dict[str, Any]) -> Agent:
     if found:
         raise ConfigErrors(found)
     return msgspec.convert(data, Agent)
+
+
+def parse_override(data: dict[str, Any]) -> Override:
+    """An override in plain data, held to the rules of `overrides` in a file. Raises likewise."""
+    found = _more(list(oddities(data)), override_problems(data, schema()))
+    if found:
+        raise ConfigErrors(found)
+    return msgspec.convert(data, Override)
 
 
 def _more(found: list[Problem], others: Iterable[Problem]) -> list[Problem]:

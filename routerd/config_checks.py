@@ -28,13 +28,19 @@ Found = Iterator[ValidationError]
 def problems(data: Mapping[str, Any], schema: Schema) -> Iterator[Problem]:
     """Everything that is wrong with plain data, by the schema and between its sections."""
     yield from _by_schema(data, schema)
-    for check in (_agents, _static_routes, _features, _policy, _outcomes):
+    for check in (_agents, _static_routes, _features, _policy, _outcomes, _overrides):
         yield from check(data)
 
 
 def agent_problems(data: Mapping[str, Any], schema: Schema) -> Iterator[Problem]:
     """Everything that is wrong with one agent, by the part of the schema that is for agents."""
     yield from _by_schema(data, {"$ref": "#/$defs/Agent", "$defs": schema["$defs"]})
+
+
+def override_problems(data: Mapping[str, Any], schema: Schema) -> Iterator[Problem]:
+    """Everything that is wrong with one override, by its part of the schema, and whom it means."""
+    yield from _by_schema(data, {"$ref": "#/$defs/Override", "$defs": schema["$defs"]})
+    yield from _meant(data)
 
 
 def _by_schema(data: Mapping[str, Any], schema: Schema) -> Iterator[Problem]:
@@ -260,3 +266,20 @@ def _outcomes(data: Mapping[str, Any]) -> Iterator[Problem]:
     sources = outcomes.get("sources") if isinstance(outcomes, dict) else None
     if isinstance(sources, (list, tuple)):
         yield from _repeats((f"outcomes.sources[{i}]", source) for i, source in enumerate(sources))
+
+
+def _overrides(data: Mapping[str, Any]) -> Iterator[Problem]:
+    entries = _entries(data, "overrides")
+    yield from _repeats((f"overrides[{i}].id", entry.get("id")) for i, entry in entries)
+    ids = [a["id"] for _, a in _entries(data, "agents") if isinstance(a.get("id"), str)]
+    for i, entry in entries:
+        agent = entry.get("agent")
+        if isinstance(agent, str) and agent and agent not in ids:
+            yield f"overrides[{i}].agent", f"no agent has the id `{agent}`{hint(agent, ids)}"
+        for path, text in _meant(entry):
+            yield member(f"overrides[{i}]", path), text
+
+
+def _meant(override: Mapping[str, Any]) -> Iterator[Problem]:
+    if not any(override.get(key) for key in ("agent", "pool", "type")):
+        yield "agent", "is missing, and so are pool and type; say which agents are meant"

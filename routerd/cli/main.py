@@ -17,6 +17,7 @@ from routerd.cli.decisions import decisions, summary
 from routerd.cli.demo import demo
 from routerd.cli.export import export
 from routerd.cli.outcome import outcome
+from routerd.cli.overrides import overrides
 from routerd.cli.profile import profile
 from routerd.cli.project import project
 from routerd.cli.prove import prove
@@ -48,6 +49,7 @@ COMMANDS = (
     watch,
     agents,
     profile,
+    overrides,
     verify,
     project,
     export,

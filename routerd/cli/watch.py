@@ -73,6 +73,8 @@ def sentence(told: audit_pb2.Event) -> str:
             return f"{len(told.closed.decision_ids)} decisions closed"
         case "agent":
             return agent(told)
+        case "override_change":
+            return override(told)
     return "an event that this version does not know"
 
 
@@ -95,3 +97,13 @@ def agent(told: audit_pb2.Event) -> str:
     if told.type == audit_pb2.EVENT_TYPE_AGENT_STATUS_CHANGED:
         what = agents_pb2.AgentStatus.Name(change.status).removeprefix("AGENT_STATUS_").lower()
     return f"agent {change.agent_id} {what}"
+
+
+def override(told: audit_pb2.Event) -> str:
+    from routerd.v1 import audit_pb2
+
+    change = told.override_change
+    if told.type == audit_pb2.EVENT_TYPE_OVERRIDE_SET:
+        by = f" by {change.definition.author}" if change.definition.author else ""
+        return f"override {change.override_id} set{by}"
+    return f"override {change.override_id} {'expired' if change.expired else 'removed'}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from routerd.core.rules import Override
 from routerd.core.settings import Agent
 from routerd.core.values import AgentSource, AgentStatus, Decision, StatusCause
 
@@ -110,6 +111,34 @@ class Profile(NamedTuple):
     agent_id: str
     overall: CapabilityRecord
     records: tuple[CapabilityRecord, ...]
+
+
+class ListedOverride(NamedTuple):
+    """An override, and how it stood after a position of the log.
+
+    set_ms: when it was set over RPC; 0 for a configured one. expired: its time is over.
+    """
+
+    override: Override
+    source: AgentSource
+    set_ms: int
+    expired: bool
+    position: int
+
+
+class OverridePage(NamedTuple):
+    """Some overrides in id order; next is the token of the page after it, empty on the last."""
+
+    overrides: tuple[ListedOverride, ...]
+    next: str
+    position: int
+
+
+class Removal(NamedTuple):
+    """Something is gone as of a position; removed: whether it was there."""
+
+    removed: bool
+    position: int
 
 
 class Logged(NamedTuple):

@@ -7,6 +7,7 @@ import numpy as np
 
 from routerd.core.encode import CELLS, Encoder
 from routerd.core.follow import tried
+from routerd.core.in_force import apply_override, put_in_force
 from routerd.core.outcomes import current, write_registers
 from routerd.core.registry import (
     agents_of,
@@ -16,6 +17,7 @@ from routerd.core.registry import (
     seat,
     take_arms,
 )
+from routerd.core.rule_events import OverrideRemoved, OverrideSet
 from routerd.core.settings import EmbeddingFeature, EngineConfig, TextFeature
 from routerd.core.state import Credit, OpenDecision, State, new_cells, new_learner
 from routerd.core.tally import COST, LATENCY, QUALITY, Tally
@@ -54,6 +56,8 @@ def apply(state: State, record: Record, decision_id: str) -> None:
             apply_removal(state, event)
         case AgentStatusChanged():
             apply_status(state, event)
+        case OverrideSet() | OverrideRemoved():
+            apply_override(state, event)
     state.in_flight.expire(state.in_flight_since_ms(event.time_ms))
     epoch = state.epoch(event.time_ms)
     if epoch > state.cost.epoch:  # the three go together
@@ -65,7 +69,7 @@ def apply(state: State, record: Record, decision_id: str) -> None:
 def apply_config(state: State, event: ConfigApplied) -> None:
     """Take over a configuration; what was learnt stays unless its schema or model changed.
 
-    An agent that came over RPC and is now defined by the configuration is the configuration's.
+    An agent or a rule that came over RPC and is now in the configuration is the configuration's.
     """
     config = msgspec.json.decode(event.config, type=EngineConfig)
     first = state.generation == 0
@@ -74,6 +78,9 @@ def apply_config(state: State, event: ConfigApplied) -> None:
     state.engine_version, state.fingerprint = event.engine_version, event.fingerprint
     for agent in config.agents:
         state.registered.pop(agent.id, None)
+    for override in config.overrides:
+        state.placed.pop(override.id, None)
+    put_in_force(state)
     if not kept:
         start_anew(state)
     seat(state)

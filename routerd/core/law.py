@@ -11,7 +11,10 @@ from routerd.core.view import View
 
 
 class Law(NamedTuple):
-    """p[i] is the probability of the agent at roster index eligible[i], in id order."""
+    """p[i] is the probability of the agent at roster index eligible[i], in id order.
+
+    forced: the override that left only the eligible ones, as it is told; empty when none did.
+    """
 
     eligible: tuple[int, ...]
     p: Array
@@ -20,6 +23,7 @@ class Law(NamedTuple):
     detail: str = ""
     stages: tuple[str, ...] = ()
     excluded: tuple[Excluded, ...] = ()
+    forced: str = ""
 
 
 Stage = Callable[[Law, View], Law]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from itertools import islice
 
+from routerd.core.overrides import has_expired
+from routerd.core.rule_events import OverrideRemoved, RemovalCause
 from routerd.core.state import OpenDecision, State
 from routerd.core.values import AnyEvent, DecisionsClosed
 
@@ -11,6 +13,23 @@ CLOSE_AT_ONCE = 256
 
 
 def react(state: State) -> list[AnyEvent]:
+    """What is over by time: overrides and decisions."""
+    events = close_decisions(state)
+    if state.overrides_expire_ms and state.overrides_expire_ms <= state.time_ms:
+        events += expire_overrides(state)
+    return events
+
+
+def expire_overrides(state: State) -> list[AnyEvent]:
+    """Remove the overrides that came over RPC and whose time is over."""
+    return [
+        OverrideRemoved(state.time_ms, override_id, RemovalCause.EXPIRED)
+        for override_id, placed in state.placed.items()
+        if has_expired(placed.override, state.time_ms)
+    ]
+
+
+def close_decisions(state: State) -> list[AnyEvent]:
     """Close decisions whose window ended, and the oldest above the bound, up to 256 at once."""
     if not state.decisions:
         return []

@@ -19,6 +19,8 @@ def sentence(decision: Decision) -> str:
             return f"Another agent: {decision.detail}; drawn with {chance}."
         case Reason.ESCALATION:
             return f"Escalated: {decision.detail}; drawn with {chance}."
+        case Reason.OVERRIDE:
+            return f"Forced by {decision.detail} ({chance})."
         case Reason.COLD_START:
             return f"No outcome is known yet: drawn with {chance}."
         case Reason.BEST_KNOWN:

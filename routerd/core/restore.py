@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from routerd.core.encode import CELLS, Encoder
+from routerd.core.in_force import put_in_force
 from routerd.core.registry import agents_of
 from routerd.core.settings import EngineConfig
 from routerd.core.state import (
@@ -45,6 +46,7 @@ def take_roles(state: State) -> None:
     state.config = msgspec.json.decode(state.config_bytes, type=EngineConfig)
     state.encoder = Encoder(state.config.features, state.config.seed)
     state.roster = Roster(tuple(agents_of(state).values()), state.arm_of)
+    put_in_force(state)
     online = AgentStatus.ONLINE
     state.away = {name: s for name, s in state.standings.items() if s.status is not online}
 

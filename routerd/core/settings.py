@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
+from routerd.core.rules import Override
 from routerd.core.sections import (
     Count,
     Floor,
@@ -252,13 +253,14 @@ class Limits(Section, frozen=True):
     """Bounds on everything that a caller can make large.
 
     agents: how many may be known before registering more is refused, those that were removed and
-    whose learning is kept included. in_flight_minutes: after so long without any outcome a
-    decision no longer counts against its agent's max_concurrency. group_decisions: the open
-    decisions of a group that one outcome may be of.
+    whose learning is kept included. overrides: those that came over RPC. in_flight_minutes: after
+    so long without any outcome a decision no longer counts against its agent's max_concurrency.
+    group_decisions: the open decisions of a group that one outcome may be of.
     """
 
     open_decisions: Count = 200_000
     agents: Annotated[int, Meta(ge=1, le=10_000)] = 1_000
+    overrides: Annotated[int, Meta(ge=0, le=100_000)] = 1_000
     in_flight_minutes: Annotated[float, Meta(gt=0, le=1e6)] = 60.0
     group_decisions: Count = 1_000
     id_chars: Annotated[int, Meta(ge=8, le=1024)] = 128
@@ -281,6 +283,7 @@ class EngineConfig(Section, frozen=True):
     outcomes: Outcomes = Outcomes()
     thresholds: Thresholds = Thresholds()
     limits: Limits = Limits()
+    overrides: Annotated[tuple[Override, ...], Meta(max_length=1000)] = ()
 
 
 class Server(Section, frozen=True):

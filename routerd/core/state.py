@@ -18,6 +18,7 @@ from learners.linear import LinearRegression
 from learners.pooled import PooledRegression
 from routerd.core.encode import CELLS, Encoder
 from routerd.core.in_flight import InFlight
+from routerd.core.overrides import Overrides, Placed
 from routerd.core.settings import Agent, EngineConfig
 from routerd.core.standing import Standing
 from routerd.core.tally import Tally
@@ -101,6 +102,7 @@ class Marks(msgspec.Struct, frozen=True):
     arm_of: dict[str, int]
     registered: dict[str, Agent]
     standings: dict[str, Standing]
+    placed: dict[str, Placed]
     slots: dict[str, dict[str, int]]
     outcomes: dict[str, tuple[bytes, int]]
 
@@ -116,6 +118,8 @@ class State:
 
     registered: the agents that came over RPC. standings: of the agents of which anything was said;
     away: those of them that are not online. requests: the open decision of each request_id.
+    placed: the overrides that came over RPC; overrides: those and the configured ones;
+    overrides_expire_ms: when the first of the placed ones expires, 0 when none will.
     """
 
     config: EngineConfig
@@ -140,6 +144,9 @@ class State:
         self.standings: dict[str, Standing] = {}
         self.away: dict[str, Standing] = {}
         self.in_flight = InFlight()
+        self.placed: dict[str, Placed] = {}
+        self.overrides = Overrides(())
+        self.overrides_expire_ms = 0
         self.slots: dict[str, dict[str, int]] = {}
         # The oldest is looked at all the time, and a plain dict steps over all that was deleted.
         self.decisions: OrderedDict[str, OpenDecision] = OrderedDict()

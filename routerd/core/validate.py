@@ -109,7 +109,7 @@ def check_task(check: Check, task: Task, dimension: int) -> None:
     if task.description:
         check.text("task.description", task.description, check.limits.text_chars)
     if task.labels:
-        check_labels(check, task.labels)
+        check_labels(check, "task.labels", task.labels)
     if task.features:
         check_features(check, task.features)
     if task.embedding:
@@ -140,19 +140,19 @@ def check_list(check: Check, field: str, values: tuple[str, ...]) -> None:
         check.text(f"{field}[{i}]", value, check.limits.id_chars)
 
 
-def check_labels(check: Check, labels: dict[str, str]) -> None:
+def check_labels(check: Check, field: str, labels: Mapping[str, str]) -> None:
     most = check.limits.labels
     if len(labels) > most:
-        check.add("task.labels", f"has {len(labels)} entries; limits.labels is {most}")
+        check.add(field, f"has {len(labels)} entries; limits.labels is {most}")
         return
     chars = check.limits.id_chars
     for key, value in labels.items():
         if key and is_plain(key, chars) and is_plain(value, chars):
             continue  # the names of fields are made for what is wrong only
         if not key:
-            check.add("task.labels", "has an empty key; name it")
-        check.text(f"task.labels[{key[:64]!r}]", key, chars)
-        check.text(f"task.labels[{key[:64]!r}]", value, chars)
+            check.add(field, "has an empty key; name it")
+        check.text(f"{field}[{key[:64]!r}]", key, chars)
+        check.text(f"{field}[{key[:64]!r}]", value, chars)
 
 
 def check_features(check: Check, features: dict[str, float]) -> None:
@@ -217,6 +217,27 @@ def check_agent_id(state: State, agent_id: str) -> None:
     """Raise FIELD_VIOLATIONS for what cannot be the id of an agent."""
     check = Check(state.config.limits)
     check_named(check, agent_id)
+    check.raise_if_any()
+
+
+def check_id(state: State, field: str, name: str) -> None:
+    """Raise FIELD_VIOLATIONS for what cannot be the id of a rule."""
+    check = Check(state.config.limits)
+    if not name:
+        check.add(field, "is empty; name one")
+    check.text(field, name, check.limits.id_chars)
+    check.raise_if_any()
+
+
+def check_override_listing(
+    state: State, when: Mapping[str, str], page_size: int, page_token: str
+) -> None:
+    """Raise FIELD_VIOLATIONS with everything that is wrong in a question for overrides."""
+    check = Check(state.config.limits)
+    check.between("page_size", page_size, 0, MAX_PAGE_SIZE)
+    check.text("page_token", page_token, check.limits.id_chars)
+    if when:
+        check_labels(check, "when", when)
     check.raise_if_any()
 
 

@@ -11,6 +11,7 @@ from enum import StrEnum
 import msgspec
 
 from routerd.core.base import Event, Value
+from routerd.core.rule_events import OverrideRemoved, OverrideSet
 from routerd.core.settings import Agent
 
 
@@ -24,6 +25,7 @@ class Reason(StrEnum):
     STATIC_ROUTE = "STATIC_ROUTE"
     RETRY = "RETRY"
     ESCALATION = "ESCALATION"
+    OVERRIDE = "OVERRIDE"
 
 
 class Exclusion(StrEnum):
@@ -37,10 +39,11 @@ class Exclusion(StrEnum):
     OVER_MAX_COST = "OVER_MAX_COST"
     OVER_MAX_LATENCY = "OVER_MAX_LATENCY"
     BUSY = "BUSY"
+    OVERRIDDEN = "OVERRIDDEN"
 
 
 class AgentSource(StrEnum):
-    """Who defines an agent. RPC changes nothing of what the configuration defines."""
+    """Who defines an agent or a rule. RPC changes nothing of what the configuration defines."""
 
     CONFIG = "CONFIG"
     RPC = "RPC"
@@ -301,6 +304,8 @@ AnyEvent = (
     | AgentUpdated
     | AgentDeregistered
     | AgentStatusChanged
+    | OverrideSet
+    | OverrideRemoved
 )
 
 

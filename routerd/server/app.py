@@ -19,11 +19,12 @@ from routerd.core.settings import Config, engine_part
 from routerd.log.base import Log
 from routerd.log.committer import Committer
 from routerd.log.sequencer import Sequencer
-from routerd.server import agent_service, audit_service, router_service
+from routerd.server import agent_service, audit_service, policy_service, router_service
 from routerd.server.agent_service import AgentService
 from routerd.server.audit_reader import AuditReader
 from routerd.server.audit_service import AuditService
 from routerd.server.interceptors import DEFAULT_PARTITION, Gate, Methods, Partition
+from routerd.server.policy_service import PolicyService
 from routerd.server.projection import Projection
 from routerd.server.router_service import RouterService
 from routerd.server.watches import Watches
@@ -67,11 +68,12 @@ class Server:
             router_service.SERVICE, RouterService(config.durability == "power", config.server)
         )
         methods.add(agent_service.SERVICE, AgentService())
+        methods.add(policy_service.SERVICE, PolicyService())
         self.projection = Projection(Path(config.data_dir))
         self._audit = AuditReader(self.projection, DEFAULT_PARTITION)
         self.watches = Watches(log, config.audit.max_watchers)
         methods.add(audit_service.SERVICE, AuditService(self._audit, self.watches))
-        services = (router_service, agent_service, audit_service)
+        services = (router_service, agent_service, policy_service, audit_service)
         self._names = tuple(service.SERVICE.full_name for service in services)
 
         self._health = grpc_health.aio.HealthServicer()

@@ -8,6 +8,7 @@ from routerd.core.answers import Found
 from routerd.core.errors import Violation, invalid
 from routerd.core.outcomes import DEFAULT_SOURCE
 from routerd.core.reasons import sentence
+from routerd.core.rule_events import OverrideRemoved, OverrideSet, RemovalCause
 from routerd.core.values import (
     AgentDeregistered,
     AgentRegistered,
@@ -22,6 +23,7 @@ from routerd.core.values import (
     Record,
 )
 from routerd.log.codec import decision_id
+from routerd.server import convert_rules
 from routerd.server.convert import OUTCOME_KINDS, decision_record
 from routerd.server.convert_agents import CAUSES, STATUSES, definition
 from routerd.v1 import audit_pb2, types_pb2
@@ -37,6 +39,8 @@ TYPES: dict[type[AnyEvent], audit_pb2.EventType] = {
     AgentUpdated: audit_pb2.EVENT_TYPE_AGENT_UPDATED,
     AgentDeregistered: audit_pb2.EVENT_TYPE_AGENT_DEREGISTERED,
     AgentStatusChanged: audit_pb2.EVENT_TYPE_AGENT_STATUS_CHANGED,
+    OverrideSet: audit_pb2.EVENT_TYPE_OVERRIDE_SET,
+    OverrideRemoved: audit_pb2.EVENT_TYPE_OVERRIDE_REMOVED,
 }
 KINDS = {kind: wire for wire, kind in OUTCOME_KINDS.items()}
 
@@ -97,6 +101,16 @@ def body(record: Record) -> dict[str, Any]:
             return {"agent": audit_pb2.AgentChange(agent_id=told.agent_id)}
         case AgentStatusChanged() as told:
             return {"agent": status_change(told)}
+        case OverrideSet() | OverrideRemoved() as told:
+            return {"override_change": override_change(told)}
+
+
+def override_change(told: OverrideSet | OverrideRemoved) -> audit_pb2.OverrideChange:
+    if isinstance(told, OverrideRemoved):
+        expired = told.cause is RemovalCause.EXPIRED
+        return audit_pb2.OverrideChange(override_id=told.override_id, expired=expired)
+    said = convert_rules.definition(told.override)
+    return audit_pb2.OverrideChange(override_id=told.override.id, definition=said)
 
 
 def config_change(told: ConfigApplied) -> audit_pb2.ConfigChange:

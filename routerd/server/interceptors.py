@@ -34,6 +34,7 @@ from routerd.core.errors import ErrorReason, RouterError
 from routerd.core.settings import Server
 from routerd.log.committer import Committer, too_late
 from routerd.log.registry import Registry
+from routerd.log.rules import Rules
 from routerd.log.sequencer import Sequencer
 from routerd.server import errors
 from routerd.server.leases import Leases
@@ -52,12 +53,14 @@ class Partition(NamedTuple):
     committer: Committer
     registry: Registry
     leases: Leases
+    rules: Rules
 
     @classmethod
     def of(cls, sequencer: Sequencer, committer: Committer) -> Self:
-        """With the registry of the engine's agents, and their leases."""
+        """With the registry of the engine's agents, their leases, and the operator's rules."""
         registry = Registry(sequencer)
-        return cls(sequencer, committer, registry, Leases(registry, committer))
+        leases = Leases(registry, committer)
+        return cls(sequencer, committer, registry, leases, Rules(sequencer))
 
 
 Method = Callable[[Any, Partition, float], Awaitable[Message]]

@@ -23,10 +23,11 @@ _sym_db = _symbol_database.Default()
 
 
 from routerd.v1 import agents_pb2 as routerd_dot_v1_dot_agents__pb2
+from routerd.v1 import policy_pb2 as routerd_dot_v1_dot_policy__pb2
 from routerd.v1 import types_pb2 as routerd_dot_v1_dot_types__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16routerd/v1/audit.proto\x12\nrouterd.v1\x1a\x17routerd/v1/agents.proto\x1a\x16routerd/v1/types.proto\")\n\x12GetDecisionRequest\x12\x13\n\x0b\x64\x65\x63ision_id\x18\x01 \x01(\t\"C\n\x13GetDecisionResponse\x12,\n\x08\x64\x65\x63ision\x18\x01 \x01(\x0b\x32\x1a.routerd.v1.DecisionRecord\"\xac\x05\n\x0e\x44\x65\x63isionRecord\x12\x13\n\x0b\x64\x65\x63ision_id\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12\x10\n\x08position\x18\x03 \x01(\x03\x12\x0f\n\x07time_ms\x18\x04 \x01(\x03\x12\x0f\n\x07task_id\x18\x05 \x01(\t\x12\x10\n\x08group_id\x18\x06 \x01(\t\x12\x11\n\twork_type\x18\x07 \x01(\t\x12\x0e\n\x06\x64omain\x18\x08 \x01(\t\x12\x36\n\x06labels\x18\t \x03(\x0b\x32&.routerd.v1.DecisionRecord.LabelsEntry\x12\x12\n\nsession_id\x18\n \x01(\t\x12\x10\n\x08\x61gent_id\x18\x0b \x01(\t\x12\x12\n\npropensity\x18\x0c \x01(\x01\x12\t\n\x01u\x18\r \x01(\x01\x12\x11\n\tpolicy_id\x18\x0e \x01(\t\x12 \n\x13\x64\x65\x63ision_confidence\x18\x0f \x01(\x01H\x00\x88\x01\x01\x12+\n\x0breason_code\x18\x10 \x01(\x0e\x32\x16.routerd.v1.ReasonCode\x12\x0e\n\x06reason\x18\x11 \x01(\t\x12\x19\n\x11\x66\x61llback_agent_id\x18\x12 \x01(\t\x12\x1d\n\x15\x61lternative_agent_ids\x18\x13 \x03(\t\x12)\n\ncandidates\x18\x14 \x03(\x0b\x32\x15.routerd.v1.Candidate\x12\x0e\n\x06stages\x18\x15 \x03(\t\x12\x0c\n\x04open\x18\x16 \x01(\x08\x12)\n\x07outcome\x18\x17 \x01(\x0b\x32\x18.routerd.v1.OutcomeState\x12$\n\x07\x66ollows\x18\x18 \x01(\x0b\x32\x13.routerd.v1.Follows\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x16\n\x14_decision_confidence\"\xc1\x01\n\x0cOutcomeState\x12\x14\n\x07quality\x18\x01 \x01(\x01H\x00\x88\x01\x01\x12\x15\n\x08\x63ost_usd\x18\x02 \x01(\x01H\x01\x88\x01\x01\x12\x17\n\nlatency_ms\x18\x03 \x01(\x01H\x02\x88\x01\x01\x12\x19\n\x11\x65xecuted_agent_id\x18\x04 \x01(\t\x12\x0f\n\x07reports\x18\x05 \x01(\x05\x12\x17\n\x0fquality_assumed\x18\x06 \x01(\x08\x42\n\n\x08_qualityB\x0b\n\t_cost_usdB\r\n\x0b_latency_ms\"\xce\x03\n\x14ListDecisionsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x14\n\x0c\x66rom_time_ms\x18\x03 \x01(\x03\x12\x15\n\runtil_time_ms\x18\x04 \x01(\x03\x12\x10\n\x08\x61gent_id\x18\x05 \x01(\t\x12\x11\n\twork_type\x18\x06 \x01(\t\x12\x0e\n\x06\x64omain\x18\x07 \x01(\t\x12<\n\x06labels\x18\x08 \x03(\x0b\x32,.routerd.v1.ListDecisionsRequest.LabelsEntry\x12\x10\n\x08group_id\x18\t \x01(\t\x12\x12\n\nsession_id\x18\n \x01(\t\x12\x0f\n\x07task_id\x18\x0b \x01(\t\x12\x12\n\nrequest_id\x18\x0c \x01(\t\x12+\n\x0breason_code\x18\r \x01(\x0e\x32\x16.routerd.v1.ReasonCode\x12\x11\n\tpolicy_id\x18\x0e \x01(\t\x12\x11\n\x04open\x18\x0f \x01(\x08H\x00\x88\x01\x01\x12\x19\n\x11\x61t_least_position\x18\x10 \x01(\x03\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x07\n\x05_open\"z\n\x15ListDecisionsResponse\x12-\n\tdecisions\x18\x01 \x03(\x0b\x32\x1a.routerd.v1.DecisionRecord\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x19\n\x11projected_through\x18\x03 \x01(\x03\"o\n\x11GetSummaryRequest\x12\x14\n\x0c\x66rom_time_ms\x18\x01 \x01(\x03\x12\x15\n\runtil_time_ms\x18\x02 \x01(\x03\x12\x12\n\nmax_groups\x18\x03 \x01(\x05\x12\x19\n\x11\x61t_least_position\x18\x04 \x01(\x03\"\xc6\x01\n\x12GetSummaryResponse\x12\x19\n\x11projected_through\x18\x01 \x01(\x03\x12\"\n\x05total\x18\x02 \x01(\x0b\x32\x13.routerd.v1.Summary\x12#\n\x06\x61gents\x18\x03 \x03(\x0b\x32\x13.routerd.v1.Summary\x12\'\n\nwork_types\x18\x04 \x03(\x0b\x32\x13.routerd.v1.Summary\x12#\n\x06groups\x18\x05 \x03(\x0b\x32\x13.routerd.v1.Summary\"\x8b\x02\n\x07Summary\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x11\n\tdecisions\x18\x02 \x01(\x03\x12\r\n\x05share\x18\x03 \x01(\x01\x12\x10\n\x08\x65xplored\x18\x04 \x01(\x03\x12\x0c\n\x04open\x18\x05 \x01(\x03\x12\r\n\x05rated\x18\x06 \x01(\x03\x12\x19\n\x0cmean_quality\x18\x07 \x01(\x01H\x00\x88\x01\x01\x12\x1a\n\rmean_cost_usd\x18\x08 \x01(\x01H\x01\x88\x01\x01\x12\x16\n\x0etotal_cost_usd\x18\t \x01(\x01\x12\x1c\n\x0fmean_latency_ms\x18\n \x01(\x01H\x02\x88\x01\x01\x42\x0f\n\r_mean_qualityB\x10\n\x0e_mean_cost_usdB\x12\n\x10_mean_latency_ms\"h\n\x12WatchEventsRequest\x12\x1a\n\rfrom_position\x18\x01 \x01(\x03H\x00\x88\x01\x01\x12$\n\x05types\x18\x02 \x03(\x0e\x32\x15.routerd.v1.EventTypeB\x10\n\x0e_from_position\"7\n\x13WatchEventsResponse\x12 \n\x05\x65vent\x18\x01 \x01(\x0b\x32\x11.routerd.v1.Event\"\xbc\x02\n\x05\x45vent\x12\x10\n\x08position\x18\x01 \x01(\x03\x12\x0f\n\x07time_ms\x18\x02 \x01(\x03\x12#\n\x04type\x18\x03 \x01(\x0e\x32\x15.routerd.v1.EventType\x12*\n\x06\x63onfig\x18\x04 \x01(\x0b\x32\x18.routerd.v1.ConfigChangeH\x00\x12.\n\x08\x64\x65\x63ision\x18\x05 \x01(\x0b\x32\x1a.routerd.v1.DecisionRecordH\x00\x12.\n\x07outcome\x18\x06 \x01(\x0b\x32\x1b.routerd.v1.AcceptedOutcomeH\x00\x12-\n\x06\x63losed\x18\x07 \x01(\x0b\x32\x1b.routerd.v1.ClosedDecisionsH\x00\x12(\n\x05\x61gent\x18\x08 \x01(\x0b\x32\x17.routerd.v1.AgentChangeH\x00\x42\x06\n\x04\x62ody\"P\n\x0c\x43onfigChange\x12\x13\n\x0b\x63onfig_json\x18\x01 \x01(\t\x12\x16\n\x0e\x65ngine_version\x18\x02 \x01(\t\x12\x13\n\x0b\x66ingerprint\x18\x03 \x01(\t\"M\n\x0f\x41\x63\x63\x65ptedOutcome\x12$\n\x07outcome\x18\x01 \x01(\x0b\x32\x13.routerd.v1.Outcome\x12\x14\n\x0c\x64\x65\x63ision_ids\x18\x02 \x03(\t\"\'\n\x0f\x43losedDecisions\x12\x14\n\x0c\x64\x65\x63ision_ids\x18\x01 \x03(\t\"\xd4\x01\n\x0b\x41gentChange\x12\x10\n\x08\x61gent_id\x18\x01 \x01(\t\x12/\n\ndefinition\x18\x02 \x01(\x0b\x32\x1b.routerd.v1.AgentDefinition\x12\x18\n\x10previous_version\x18\x03 \x01(\t\x12\'\n\x06status\x18\x04 \x01(\x0e\x32\x17.routerd.v1.AgentStatus\x12-\n\x0cstatus_cause\x18\x05 \x01(\x0e\x32\x17.routerd.v1.StatusCause\x12\x10\n\x08lease_ms\x18\x06 \x01(\x03*\x9f\x02\n\tEventType\x12\x1a\n\x16\x45VENT_TYPE_UNSPECIFIED\x10\x00\x12\x1d\n\x19\x45VENT_TYPE_CONFIG_APPLIED\x10\x01\x12\x17\n\x13\x45VENT_TYPE_DECISION\x10\x02\x12\x16\n\x12\x45VENT_TYPE_OUTCOME\x10\x03\x12\x1f\n\x1b\x45VENT_TYPE_DECISIONS_CLOSED\x10\x04\x12\x1f\n\x1b\x45VENT_TYPE_AGENT_REGISTERED\x10\x05\x12\x1c\n\x18\x45VENT_TYPE_AGENT_UPDATED\x10\x06\x12!\n\x1d\x45VENT_TYPE_AGENT_DEREGISTERED\x10\x07\x12#\n\x1f\x45VENT_TYPE_AGENT_STATUS_CHANGED\x10\x08\x32\xd3\x02\n\x0c\x41uditService\x12N\n\x0bGetDecision\x12\x1e.routerd.v1.GetDecisionRequest\x1a\x1f.routerd.v1.GetDecisionResponse\x12T\n\rListDecisions\x12 .routerd.v1.ListDecisionsRequest\x1a!.routerd.v1.ListDecisionsResponse\x12K\n\nGetSummary\x12\x1d.routerd.v1.GetSummaryRequest\x1a\x1e.routerd.v1.GetSummaryResponse\x12P\n\x0bWatchEvents\x12\x1e.routerd.v1.WatchEventsRequest\x1a\x1f.routerd.v1.WatchEventsResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16routerd/v1/audit.proto\x12\nrouterd.v1\x1a\x17routerd/v1/agents.proto\x1a\x17routerd/v1/policy.proto\x1a\x16routerd/v1/types.proto\")\n\x12GetDecisionRequest\x12\x13\n\x0b\x64\x65\x63ision_id\x18\x01 \x01(\t\"C\n\x13GetDecisionResponse\x12,\n\x08\x64\x65\x63ision\x18\x01 \x01(\x0b\x32\x1a.routerd.v1.DecisionRecord\"\xac\x05\n\x0e\x44\x65\x63isionRecord\x12\x13\n\x0b\x64\x65\x63ision_id\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12\x10\n\x08position\x18\x03 \x01(\x03\x12\x0f\n\x07time_ms\x18\x04 \x01(\x03\x12\x0f\n\x07task_id\x18\x05 \x01(\t\x12\x10\n\x08group_id\x18\x06 \x01(\t\x12\x11\n\twork_type\x18\x07 \x01(\t\x12\x0e\n\x06\x64omain\x18\x08 \x01(\t\x12\x36\n\x06labels\x18\t \x03(\x0b\x32&.routerd.v1.DecisionRecord.LabelsEntry\x12\x12\n\nsession_id\x18\n \x01(\t\x12\x10\n\x08\x61gent_id\x18\x0b \x01(\t\x12\x12\n\npropensity\x18\x0c \x01(\x01\x12\t\n\x01u\x18\r \x01(\x01\x12\x11\n\tpolicy_id\x18\x0e \x01(\t\x12 \n\x13\x64\x65\x63ision_confidence\x18\x0f \x01(\x01H\x00\x88\x01\x01\x12+\n\x0breason_code\x18\x10 \x01(\x0e\x32\x16.routerd.v1.ReasonCode\x12\x0e\n\x06reason\x18\x11 \x01(\t\x12\x19\n\x11\x66\x61llback_agent_id\x18\x12 \x01(\t\x12\x1d\n\x15\x61lternative_agent_ids\x18\x13 \x03(\t\x12)\n\ncandidates\x18\x14 \x03(\x0b\x32\x15.routerd.v1.Candidate\x12\x0e\n\x06stages\x18\x15 \x03(\t\x12\x0c\n\x04open\x18\x16 \x01(\x08\x12)\n\x07outcome\x18\x17 \x01(\x0b\x32\x18.routerd.v1.OutcomeState\x12$\n\x07\x66ollows\x18\x18 \x01(\x0b\x32\x13.routerd.v1.Follows\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x16\n\x14_decision_confidence\"\xc1\x01\n\x0cOutcomeState\x12\x14\n\x07quality\x18\x01 \x01(\x01H\x00\x88\x01\x01\x12\x15\n\x08\x63ost_usd\x18\x02 \x01(\x01H\x01\x88\x01\x01\x12\x17\n\nlatency_ms\x18\x03 \x01(\x01H\x02\x88\x01\x01\x12\x19\n\x11\x65xecuted_agent_id\x18\x04 \x01(\t\x12\x0f\n\x07reports\x18\x05 \x01(\x05\x12\x17\n\x0fquality_assumed\x18\x06 \x01(\x08\x42\n\n\x08_qualityB\x0b\n\t_cost_usdB\r\n\x0b_latency_ms\"\xce\x03\n\x14ListDecisionsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x14\n\x0c\x66rom_time_ms\x18\x03 \x01(\x03\x12\x15\n\runtil_time_ms\x18\x04 \x01(\x03\x12\x10\n\x08\x61gent_id\x18\x05 \x01(\t\x12\x11\n\twork_type\x18\x06 \x01(\t\x12\x0e\n\x06\x64omain\x18\x07 \x01(\t\x12<\n\x06labels\x18\x08 \x03(\x0b\x32,.routerd.v1.ListDecisionsRequest.LabelsEntry\x12\x10\n\x08group_id\x18\t \x01(\t\x12\x12\n\nsession_id\x18\n \x01(\t\x12\x0f\n\x07task_id\x18\x0b \x01(\t\x12\x12\n\nrequest_id\x18\x0c \x01(\t\x12+\n\x0breason_code\x18\r \x01(\x0e\x32\x16.routerd.v1.ReasonCode\x12\x11\n\tpolicy_id\x18\x0e \x01(\t\x12\x11\n\x04open\x18\x0f \x01(\x08H\x00\x88\x01\x01\x12\x19\n\x11\x61t_least_position\x18\x10 \x01(\x03\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x07\n\x05_open\"z\n\x15ListDecisionsResponse\x12-\n\tdecisions\x18\x01 \x03(\x0b\x32\x1a.routerd.v1.DecisionRecord\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x19\n\x11projected_through\x18\x03 \x01(\x03\"o\n\x11GetSummaryRequest\x12\x14\n\x0c\x66rom_time_ms\x18\x01 \x01(\x03\x12\x15\n\runtil_time_ms\x18\x02 \x01(\x03\x12\x12\n\nmax_groups\x18\x03 \x01(\x05\x12\x19\n\x11\x61t_least_position\x18\x04 \x01(\x03\"\xc6\x01\n\x12GetSummaryResponse\x12\x19\n\x11projected_through\x18\x01 \x01(\x03\x12\"\n\x05total\x18\x02 \x01(\x0b\x32\x13.routerd.v1.Summary\x12#\n\x06\x61gents\x18\x03 \x03(\x0b\x32\x13.routerd.v1.Summary\x12\'\n\nwork_types\x18\x04 \x03(\x0b\x32\x13.routerd.v1.Summary\x12#\n\x06groups\x18\x05 \x03(\x0b\x32\x13.routerd.v1.Summary\"\x8b\x02\n\x07Summary\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x11\n\tdecisions\x18\x02 \x01(\x03\x12\r\n\x05share\x18\x03 \x01(\x01\x12\x10\n\x08\x65xplored\x18\x04 \x01(\x03\x12\x0c\n\x04open\x18\x05 \x01(\x03\x12\r\n\x05rated\x18\x06 \x01(\x03\x12\x19\n\x0cmean_quality\x18\x07 \x01(\x01H\x00\x88\x01\x01\x12\x1a\n\rmean_cost_usd\x18\x08 \x01(\x01H\x01\x88\x01\x01\x12\x16\n\x0etotal_cost_usd\x18\t \x01(\x01\x12\x1c\n\x0fmean_latency_ms\x18\n \x01(\x01H\x02\x88\x01\x01\x42\x0f\n\r_mean_qualityB\x10\n\x0e_mean_cost_usdB\x12\n\x10_mean_latency_ms\"h\n\x12WatchEventsRequest\x12\x1a\n\rfrom_position\x18\x01 \x01(\x03H\x00\x88\x01\x01\x12$\n\x05types\x18\x02 \x03(\x0e\x32\x15.routerd.v1.EventTypeB\x10\n\x0e_from_position\"7\n\x13WatchEventsResponse\x12 \n\x05\x65vent\x18\x01 \x01(\x0b\x32\x11.routerd.v1.Event\"\xf3\x02\n\x05\x45vent\x12\x10\n\x08position\x18\x01 \x01(\x03\x12\x0f\n\x07time_ms\x18\x02 \x01(\x03\x12#\n\x04type\x18\x03 \x01(\x0e\x32\x15.routerd.v1.EventType\x12*\n\x06\x63onfig\x18\x04 \x01(\x0b\x32\x18.routerd.v1.ConfigChangeH\x00\x12.\n\x08\x64\x65\x63ision\x18\x05 \x01(\x0b\x32\x1a.routerd.v1.DecisionRecordH\x00\x12.\n\x07outcome\x18\x06 \x01(\x0b\x32\x1b.routerd.v1.AcceptedOutcomeH\x00\x12-\n\x06\x63losed\x18\x07 \x01(\x0b\x32\x1b.routerd.v1.ClosedDecisionsH\x00\x12(\n\x05\x61gent\x18\x08 \x01(\x0b\x32\x17.routerd.v1.AgentChangeH\x00\x12\x35\n\x0foverride_change\x18\t \x01(\x0b\x32\x1a.routerd.v1.OverrideChangeH\x00\x42\x06\n\x04\x62ody\"P\n\x0c\x43onfigChange\x12\x13\n\x0b\x63onfig_json\x18\x01 \x01(\t\x12\x16\n\x0e\x65ngine_version\x18\x02 \x01(\t\x12\x13\n\x0b\x66ingerprint\x18\x03 \x01(\t\"M\n\x0f\x41\x63\x63\x65ptedOutcome\x12$\n\x07outcome\x18\x01 \x01(\x0b\x32\x13.routerd.v1.Outcome\x12\x14\n\x0c\x64\x65\x63ision_ids\x18\x02 \x03(\t\"\'\n\x0f\x43losedDecisions\x12\x14\n\x0c\x64\x65\x63ision_ids\x18\x01 \x03(\t\"\xd4\x01\n\x0b\x41gentChange\x12\x10\n\x08\x61gent_id\x18\x01 \x01(\t\x12/\n\ndefinition\x18\x02 \x01(\x0b\x32\x1b.routerd.v1.AgentDefinition\x12\x18\n\x10previous_version\x18\x03 \x01(\t\x12\'\n\x06status\x18\x04 \x01(\x0e\x32\x17.routerd.v1.AgentStatus\x12-\n\x0cstatus_cause\x18\x05 \x01(\x0e\x32\x17.routerd.v1.StatusCause\x12\x10\n\x08lease_ms\x18\x06 \x01(\x03\"j\n\x0eOverrideChange\x12\x13\n\x0boverride_id\x18\x01 \x01(\t\x12\x32\n\ndefinition\x18\x02 \x01(\x0b\x32\x1e.routerd.v1.OverrideDefinition\x12\x0f\n\x07\x65xpired\x18\x03 \x01(\x08*\xdd\x02\n\tEventType\x12\x1a\n\x16\x45VENT_TYPE_UNSPECIFIED\x10\x00\x12\x1d\n\x19\x45VENT_TYPE_CONFIG_APPLIED\x10\x01\x12\x17\n\x13\x45VENT_TYPE_DECISION\x10\x02\x12\x16\n\x12\x45VENT_TYPE_OUTCOME\x10\x03\x12\x1f\n\x1b\x45VENT_TYPE_DECISIONS_CLOSED\x10\x04\x12\x1f\n\x1b\x45VENT_TYPE_AGENT_REGISTERED\x10\x05\x12\x1c\n\x18\x45VENT_TYPE_AGENT_UPDATED\x10\x06\x12!\n\x1d\x45VENT_TYPE_AGENT_DEREGISTERED\x10\x07\x12#\n\x1f\x45VENT_TYPE_AGENT_STATUS_CHANGED\x10\x08\x12\x1b\n\x17\x45VENT_TYPE_OVERRIDE_SET\x10\t\x12\x1f\n\x1b\x45VENT_TYPE_OVERRIDE_REMOVED\x10\n2\xd3\x02\n\x0c\x41uditService\x12N\n\x0bGetDecision\x12\x1e.routerd.v1.GetDecisionRequest\x1a\x1f.routerd.v1.GetDecisionResponse\x12T\n\rListDecisions\x12 .routerd.v1.ListDecisionsRequest\x1a!.routerd.v1.ListDecisionsResponse\x12K\n\nGetSummary\x12\x1d.routerd.v1.GetSummaryRequest\x1a\x1e.routerd.v1.GetSummaryResponse\x12P\n\x0bWatchEvents\x12\x1e.routerd.v1.WatchEventsRequest\x1a\x1f.routerd.v1.WatchEventsResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,44 +38,46 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DECISIONRECORD_LABELSENTRY']._serialized_options = b'8\001'
   _globals['_LISTDECISIONSREQUEST_LABELSENTRY']._loaded_options = None
   _globals['_LISTDECISIONSREQUEST_LABELSENTRY']._serialized_options = b'8\001'
-  _globals['_EVENTTYPE']._serialized_start=3155
-  _globals['_EVENTTYPE']._serialized_end=3442
-  _globals['_GETDECISIONREQUEST']._serialized_start=87
-  _globals['_GETDECISIONREQUEST']._serialized_end=128
-  _globals['_GETDECISIONRESPONSE']._serialized_start=130
-  _globals['_GETDECISIONRESPONSE']._serialized_end=197
-  _globals['_DECISIONRECORD']._serialized_start=200
-  _globals['_DECISIONRECORD']._serialized_end=884
-  _globals['_DECISIONRECORD_LABELSENTRY']._serialized_start=815
-  _globals['_DECISIONRECORD_LABELSENTRY']._serialized_end=860
-  _globals['_OUTCOMESTATE']._serialized_start=887
-  _globals['_OUTCOMESTATE']._serialized_end=1080
-  _globals['_LISTDECISIONSREQUEST']._serialized_start=1083
-  _globals['_LISTDECISIONSREQUEST']._serialized_end=1545
-  _globals['_LISTDECISIONSREQUEST_LABELSENTRY']._serialized_start=815
-  _globals['_LISTDECISIONSREQUEST_LABELSENTRY']._serialized_end=860
-  _globals['_LISTDECISIONSRESPONSE']._serialized_start=1547
-  _globals['_LISTDECISIONSRESPONSE']._serialized_end=1669
-  _globals['_GETSUMMARYREQUEST']._serialized_start=1671
-  _globals['_GETSUMMARYREQUEST']._serialized_end=1782
-  _globals['_GETSUMMARYRESPONSE']._serialized_start=1785
-  _globals['_GETSUMMARYRESPONSE']._serialized_end=1983
-  _globals['_SUMMARY']._serialized_start=1986
-  _globals['_SUMMARY']._serialized_end=2253
-  _globals['_WATCHEVENTSREQUEST']._serialized_start=2255
-  _globals['_WATCHEVENTSREQUEST']._serialized_end=2359
-  _globals['_WATCHEVENTSRESPONSE']._serialized_start=2361
-  _globals['_WATCHEVENTSRESPONSE']._serialized_end=2416
-  _globals['_EVENT']._serialized_start=2419
-  _globals['_EVENT']._serialized_end=2735
-  _globals['_CONFIGCHANGE']._serialized_start=2737
-  _globals['_CONFIGCHANGE']._serialized_end=2817
-  _globals['_ACCEPTEDOUTCOME']._serialized_start=2819
-  _globals['_ACCEPTEDOUTCOME']._serialized_end=2896
-  _globals['_CLOSEDDECISIONS']._serialized_start=2898
-  _globals['_CLOSEDDECISIONS']._serialized_end=2937
-  _globals['_AGENTCHANGE']._serialized_start=2940
-  _globals['_AGENTCHANGE']._serialized_end=3152
-  _globals['_AUDITSERVICE']._serialized_start=3445
-  _globals['_AUDITSERVICE']._serialized_end=3784
+  _globals['_EVENTTYPE']._serialized_start=3343
+  _globals['_EVENTTYPE']._serialized_end=3692
+  _globals['_GETDECISIONREQUEST']._serialized_start=112
+  _globals['_GETDECISIONREQUEST']._serialized_end=153
+  _globals['_GETDECISIONRESPONSE']._serialized_start=155
+  _globals['_GETDECISIONRESPONSE']._serialized_end=222
+  _globals['_DECISIONRECORD']._serialized_start=225
+  _globals['_DECISIONRECORD']._serialized_end=909
+  _globals['_DECISIONRECORD_LABELSENTRY']._serialized_start=840
+  _globals['_DECISIONRECORD_LABELSENTRY']._serialized_end=885
+  _globals['_OUTCOMESTATE']._serialized_start=912
+  _globals['_OUTCOMESTATE']._serialized_end=1105
+  _globals['_LISTDECISIONSREQUEST']._serialized_start=1108
+  _globals['_LISTDECISIONSREQUEST']._serialized_end=1570
+  _globals['_LISTDECISIONSREQUEST_LABELSENTRY']._serialized_start=840
+  _globals['_LISTDECISIONSREQUEST_LABELSENTRY']._serialized_end=885
+  _globals['_LISTDECISIONSRESPONSE']._serialized_start=1572
+  _globals['_LISTDECISIONSRESPONSE']._serialized_end=1694
+  _globals['_GETSUMMARYREQUEST']._serialized_start=1696
+  _globals['_GETSUMMARYREQUEST']._serialized_end=1807
+  _globals['_GETSUMMARYRESPONSE']._serialized_start=1810
+  _globals['_GETSUMMARYRESPONSE']._serialized_end=2008
+  _globals['_SUMMARY']._serialized_start=2011
+  _globals['_SUMMARY']._serialized_end=2278
+  _globals['_WATCHEVENTSREQUEST']._serialized_start=2280
+  _globals['_WATCHEVENTSREQUEST']._serialized_end=2384
+  _globals['_WATCHEVENTSRESPONSE']._serialized_start=2386
+  _globals['_WATCHEVENTSRESPONSE']._serialized_end=2441
+  _globals['_EVENT']._serialized_start=2444
+  _globals['_EVENT']._serialized_end=2815
+  _globals['_CONFIGCHANGE']._serialized_start=2817
+  _globals['_CONFIGCHANGE']._serialized_end=2897
+  _globals['_ACCEPTEDOUTCOME']._serialized_start=2899
+  _globals['_ACCEPTEDOUTCOME']._serialized_end=2976
+  _globals['_CLOSEDDECISIONS']._serialized_start=2978
+  _globals['_CLOSEDDECISIONS']._serialized_end=3017
+  _globals['_AGENTCHANGE']._serialized_start=3020
+  _globals['_AGENTCHANGE']._serialized_end=3232
+  _globals['_OVERRIDECHANGE']._serialized_start=3234
+  _globals['_OVERRIDECHANGE']._serialized_end=3340
+  _globals['_AUDITSERVICE']._serialized_start=3695
+  _globals['_AUDITSERVICE']._serialized_end=4034
 # @@protoc_insertion_point(module_scope)

@@ -1,4 +1,5 @@
 from routerd.v1 import agents_pb2 as _agents_pb2
+from routerd.v1 import policy_pb2 as _policy_pb2
 from routerd.v1 import types_pb2 as _types_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
@@ -20,6 +21,8 @@ class EventType(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     EVENT_TYPE_AGENT_UPDATED: _ClassVar[EventType]
     EVENT_TYPE_AGENT_DEREGISTERED: _ClassVar[EventType]
     EVENT_TYPE_AGENT_STATUS_CHANGED: _ClassVar[EventType]
+    EVENT_TYPE_OVERRIDE_SET: _ClassVar[EventType]
+    EVENT_TYPE_OVERRIDE_REMOVED: _ClassVar[EventType]
 EVENT_TYPE_UNSPECIFIED: EventType
 EVENT_TYPE_CONFIG_APPLIED: EventType
 EVENT_TYPE_DECISION: EventType
@@ -29,6 +32,8 @@ EVENT_TYPE_AGENT_REGISTERED: EventType
 EVENT_TYPE_AGENT_UPDATED: EventType
 EVENT_TYPE_AGENT_DEREGISTERED: EventType
 EVENT_TYPE_AGENT_STATUS_CHANGED: EventType
+EVENT_TYPE_OVERRIDE_SET: EventType
+EVENT_TYPE_OVERRIDE_REMOVED: EventType
 
 class GetDecisionRequest(_message.Message):
     __slots__ = ("decision_id",)
@@ -235,7 +240,7 @@ class WatchEventsResponse(_message.Message):
     def __init__(self, event: _Optional[_Union[Event, _Mapping]] = ...) -> None: ...
 
 class Event(_message.Message):
-    __slots__ = ("position", "time_ms", "type", "config", "decision", "outcome", "closed", "agent")
+    __slots__ = ("position", "time_ms", "type", "config", "decision", "outcome", "closed", "agent", "override_change")
     POSITION_FIELD_NUMBER: _ClassVar[int]
     TIME_MS_FIELD_NUMBER: _ClassVar[int]
     TYPE_FIELD_NUMBER: _ClassVar[int]
@@ -244,6 +249,7 @@ class Event(_message.Message):
     OUTCOME_FIELD_NUMBER: _ClassVar[int]
     CLOSED_FIELD_NUMBER: _ClassVar[int]
     AGENT_FIELD_NUMBER: _ClassVar[int]
+    OVERRIDE_CHANGE_FIELD_NUMBER: _ClassVar[int]
     position: int
     time_ms: int
     type: EventType
@@ -252,7 +258,8 @@ class Event(_message.Message):
     outcome: AcceptedOutcome
     closed: ClosedDecisions
     agent: AgentChange
-    def __init__(self, position: _Optional[int] = ..., time_ms: _Optional[int] = ..., type: _Optional[_Union[EventType, str]] = ..., config: _Optional[_Union[ConfigChange, _Mapping]] = ..., decision: _Optional[_Union[DecisionRecord, _Mapping]] = ..., outcome: _Optional[_Union[AcceptedOutcome, _Mapping]] = ..., closed: _Optional[_Union[ClosedDecisions, _Mapping]] = ..., agent: _Optional[_Union[AgentChange, _Mapping]] = ...) -> None: ...
+    override_change: OverrideChange
+    def __init__(self, position: _Optional[int] = ..., time_ms: _Optional[int] = ..., type: _Optional[_Union[EventType, str]] = ..., config: _Optional[_Union[ConfigChange, _Mapping]] = ..., decision: _Optional[_Union[DecisionRecord, _Mapping]] = ..., outcome: _Optional[_Union[AcceptedOutcome, _Mapping]] = ..., closed: _Optional[_Union[ClosedDecisions, _Mapping]] = ..., agent: _Optional[_Union[AgentChange, _Mapping]] = ..., override_change: _Optional[_Union[OverrideChange, _Mapping]] = ...) -> None: ...
 
 class ConfigChange(_message.Message):
     __slots__ = ("config_json", "engine_version", "fingerprint")
@@ -293,3 +300,13 @@ class AgentChange(_message.Message):
     status_cause: _agents_pb2.StatusCause
     lease_ms: int
     def __init__(self, agent_id: _Optional[str] = ..., definition: _Optional[_Union[_agents_pb2.AgentDefinition, _Mapping]] = ..., previous_version: _Optional[str] = ..., status: _Optional[_Union[_agents_pb2.AgentStatus, str]] = ..., status_cause: _Optional[_Union[_agents_pb2.StatusCause, str]] = ..., lease_ms: _Optional[int] = ...) -> None: ...
+
+class OverrideChange(_message.Message):
+    __slots__ = ("override_id", "definition", "expired")
+    OVERRIDE_ID_FIELD_NUMBER: _ClassVar[int]
+    DEFINITION_FIELD_NUMBER: _ClassVar[int]
+    EXPIRED_FIELD_NUMBER: _ClassVar[int]
+    override_id: str
+    definition: _policy_pb2.OverrideDefinition
+    expired: bool
+    def __init__(self, override_id: _Optional[str] = ..., definition: _Optional[_Union[_policy_pb2.OverrideDefinition, _Mapping]] = ..., expired: bool = ...) -> None: ...

@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 import msgspec
 import pytest
 
-from routerd.config import parse_agent
-from routerd.core.answers import Ack, Answer, Listed
+from routerd.config import parse_agent, parse_override
+from routerd.core.answers import Ack, Answer, Listed, ListedOverride
 from routerd.core.base import Event
 from routerd.core.errors import ErrorReason, RouterError
 from routerd.core.settings import EngineConfig
@@ -19,6 +19,7 @@ from routerd.log.codec import records
 from routerd.log.fold import fold
 from routerd.log.memory import MemoryLog
 from routerd.log.registry import Registry
+from routerd.log.rules import Rules
 from routerd.log.sequencer import Sequencer
 from routerd.router import request_of
 
@@ -59,6 +60,7 @@ class Engine:
         typed = msgspec.convert({"agents": AGENTS, **config}, EngineConfig)
         self.sequencer = Sequencer.open(self.log, typed, self.wall)
         self.registry = Registry(self.sequencer)
+        self.rules = Rules(self.sequencer)
 
     @property
     def state(self) -> State:
@@ -97,6 +99,19 @@ class Engine:
 
     def deregister(self, agent_id: str) -> None:
         self.registry.deregister(agent_id)
+        self.sequencer.commit()
+
+    def overrule(self, override_id: str, **fields: Any) -> ListedOverride:
+        """Put an override into force, or another in place of its namesake."""
+        override = parse_override({"id": override_id, **fields})
+        known = override_id in self.state.placed
+        told = self.rules.update(override) if known else self.rules.create(override)
+        self.sequencer.commit()
+        return told
+
+    def lift(self, override_id: str) -> None:
+        """Remove an override."""
+        self.rules.delete(override_id)
         self.sequencer.commit()
 
     def beat(self, agent_id: str, status: str = "ONLINE", lease_ms: int = 0) -> None:

@@ -21,6 +21,8 @@ DERIVED = {
     "State.encoder": "config_bytes",
     "State.roster": "config_bytes, registered and arm_of",
     "State.away": "standings",
+    "State.overrides": "config_bytes and placed",
+    "State.overrides_expire_ms": "placed",
     "State.groups": "decisions",
     "State.requests": "decisions",
     "InFlight.counts": "decisions",
@@ -54,6 +56,7 @@ def inhabited(kind: str) -> Engine:
     engine.beat("guest")
     engine.set_status("small", "BUSY")
     name = ""
+    engine.overrule("pinned", agent="small", when={"customer": "acme"})
     for i in range(12):
         work_type = ("code", "text")[i % 2]
         after = {"follows": {"decision_id": name, "cause": "FAILED"}} if i == 10 else {}

@@ -7,6 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from routerd.core.rule_events import OverrideRemoved, OverrideSet, RemovalCause
+from routerd.core.rules import Override
 from routerd.core.settings import Agent, Prices
 from routerd.core.state import GENESIS
 from routerd.core.values import (
@@ -47,6 +49,8 @@ EVENTS: list[AnyEvent] = [
     AgentUpdated(6, Agent("a-1", version="2", max_concurrency=3), "1"),
     AgentDeregistered(7, "a-1"),
     AgentStatusChanged(8, "a-1", AgentStatus.BUSY, StatusCause.HEARTBEAT, 500),
+    OverrideSet(9, Override("o-1", {"b": "2", "a": "1"}, pool="paid", priority=2, reason="why")),
+    OverrideRemoved(10, "o-1", RemovalCause.EXPIRED),
 ]
 
 

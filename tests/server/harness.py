@@ -32,6 +32,8 @@ from routerd.v1 import (
     agents_pb2_grpc,
     audit_pb2,
     audit_pb2_grpc,
+    policy_pb2,
+    policy_pb2_grpc,
     router_pb2,
     router_pb2_grpc,
     types_pb2,
@@ -89,6 +91,7 @@ class Client:
         self.health: Any = health_pb2_grpc.HealthStub(channel)
         self.router = router_pb2_grpc.RouterServiceStub(channel)
         self.agents = agents_pb2_grpc.AgentServiceStub(channel)
+        self.policy = policy_pb2_grpc.PolicyServiceStub(channel)
         self.audit = audit_pb2_grpc.AuditServiceStub(channel)
 
     async def route(self, **fields: Any) -> router_pb2.RouteResponse:
@@ -116,6 +119,13 @@ class Client:
         call: Any = getattr(self.agents, f"{verb}Agent")
         agent: agents_pb2.Agent = (await call(request, timeout=PATIENCE_S)).agent
         return agent
+
+    async def override(self, verb: str, **fields: Any) -> policy_pb2.Override:
+        """CreateOverride, UpdateOverride or GetOverride, by its verb."""
+        request = getattr(policy_pb2, f"{verb}OverrideRequest")(**fields)
+        call: Any = getattr(self.policy, f"{verb}Override")
+        rule: policy_pb2.Override = (await call(request, timeout=PATIENCE_S)).rule
+        return rule
 
     async def beat(self, *agent_ids: str, **fields: Any) -> int:
         """One heartbeat for each agent; returns when they are taken, how many they were."""

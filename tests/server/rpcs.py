@@ -30,6 +30,7 @@ class Made(NamedTuple):
 
     decision_id: str
     agent_id: str
+    override_id: str
 
 
 class Row(NamedTuple):
@@ -52,6 +53,8 @@ TASK: Fields = {"work_type": "code", "embedding": [0.1, 0.2, 0.3, 0.4]}
 ROUTE: Fields = {"task": TASK, "preference": {"quality": 1.0}}
 UNKNOWN = "0000000000000000"
 AGENT: Fields = {"pool": "paid", "prices": {"input_usd_per_mtok": 1.0}}
+
+OVERRIDE: Fields = {"when": {"customer": "acme"}, "agent_id": "small"}
 
 ROWS: dict[str, Row] = {
     "routerd.v1.RouterService.Route": Row(
@@ -151,6 +154,39 @@ ROWS: dict[str, Row] = {
         field="page_size",
         unknown="filters by what need not exist",
     ),
+    "routerd.v1.PolicyService.CreateOverride": Row(
+        good=lambda made: {"override_id": "new", "definition": OVERRIDE},
+        bad={"override_id": "new", "definition": {"action": 1}},
+        field="definition.agent_id",
+        unknown={"override_id": "new", "definition": {"agent_id": "nobody"}},
+        reason="AGENT_NOT_FOUND",
+    ),
+    "routerd.v1.PolicyService.GetOverride": Row(
+        good=lambda made: {"override_id": made.override_id},
+        bad={},
+        field="override_id",
+        unknown={"override_id": "none"},
+        reason="OVERRIDE_NOT_FOUND",
+    ),
+    "routerd.v1.PolicyService.ListOverrides": Row(
+        good=lambda made: {"when": {"customer": "acme"}},
+        bad={"page_size": -1},
+        field="page_size",
+        unknown="filters by what need not exist",
+    ),
+    "routerd.v1.PolicyService.UpdateOverride": Row(
+        good=lambda made: {"override_id": made.override_id, "definition": OVERRIDE},
+        bad={"override_id": "rule", "definition": {"agent_id": "small", "action": 9}},
+        field="definition.action",
+        unknown={"override_id": "none", "definition": OVERRIDE},
+        reason="OVERRIDE_NOT_FOUND",
+    ),
+    "routerd.v1.PolicyService.DeleteOverride": Row(
+        good=lambda made: {"override_id": made.override_id},
+        bad={},
+        field="override_id",
+        unknown="what is gone already is no error",
+    ),
     "routerd.v1.AuditService.GetDecision": Row(
         good=lambda made: {"decision_id": made.decision_id},
         bad={},
@@ -184,8 +220,9 @@ async def make(running: Running) -> Made:
     """Tell a fresh server what the good requests speak of."""
     decision = await running.client.route(task=TASK)
     agent = await running.client.agent("Register", agent_id="guest")
+    rule = await running.client.override("Create", override_id="rule", definition=OVERRIDE)
     running.project()
-    return Made(decision_id=decision.decision_id, agent_id=agent.agent_id)
+    return Made(decision.decision_id, agent.agent_id, rule.override_id)
 
 
 def method(name: str) -> MethodDescriptor:

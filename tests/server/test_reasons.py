@@ -137,6 +137,38 @@ async def _(running: Running) -> Refusal:
     return await unchanged(running, running.client.agent("Register", agent_id="new"))
 
 
+PINNED = {"agent_id": "small"}
+RULES = {"overrides": [{"id": "pinned", "agent": "small", "when": {"customer": "acme"}}]}
+
+
+@met(ErrorReason.OVERRIDE_NOT_FOUND)
+async def _(running: Running) -> Refusal:
+    return await unchanged(running, running.client.override("Get", override_id="none"))
+
+
+@met(ErrorReason.OVERRIDE_EXISTS)
+async def _(running: Running) -> Refusal:
+    await running.client.override("Create", override_id="a", definition=PINNED)
+    again = {**PINNED, "priority": 2}
+    return await unchanged(
+        running, running.client.override("Create", override_id="a", definition=again)
+    )
+
+
+@met(ErrorReason.OVERRIDE_IS_CONFIGURED, RULES)
+async def _(running: Running) -> Refusal:
+    return await unchanged(
+        running, running.client.override("Update", override_id="pinned", definition=PINNED)
+    )
+
+
+@met(ErrorReason.TOO_MANY_OVERRIDES, {"limits": {"overrides": 0}})
+async def _(running: Running) -> Refusal:
+    return await unchanged(
+        running, running.client.override("Create", override_id="a", definition=PINNED)
+    )
+
+
 @met(ErrorReason.OVERLOADED, max_in_flight=1)
 async def _(running: Running) -> Refusal:
     await running.stalled_report((await running.client.route()).decision_id)

@@ -10,6 +10,7 @@ from routerd.core.law import Stage
 from routerd.core.stages.eligibility import eligibility
 from routerd.core.stages.explicit import explicit
 from routerd.core.stages.follow import follow
+from routerd.core.stages.override import override
 from routerd.core.stages.policy import policy
 
-STAGES: tuple[Stage, ...] = (eligibility, policy, follow, explicit)
+STAGES: tuple[Stage, ...] = (eligibility, policy, follow, override, explicit)

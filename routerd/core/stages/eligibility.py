@@ -9,6 +9,7 @@ import numpy as np
 from routerd.core.errors import ErrorReason, RouterError
 from routerd.core.follow import tried
 from routerd.core.law import Law
+from routerd.core.stages.override import overrule, ruling_overrides
 from routerd.core.values import AgentStatus, Excluded, Exclusion, StatusCause
 from routerd.core.view import View
 
@@ -16,28 +17,31 @@ from routerd.core.view import View
 def eligibility(law: Law, view: View) -> Law:
     """Hard filters: pool, capabilities, who was tried, status, capacity, predicted cost, latency.
 
-    Busy agents are left out too, unless nobody else is left, or the request names one.
+    Then what overrides leave, unless the request names its agent. Busy agents are left out too,
+    unless nobody else is left, or the request names one.
     """
     query, state = view.query, view.state
     full = at_capacity(view) if state.roster.limits else {}
     before = tried(state, query.follows) if query.follows is not None else ()
     conditions = query.pool or query.required_capabilities or view.limited
-    if not (conditions or before or full or state.away):
+    ruling = ruling_overrides(view) if state.overrides else ()
+    if not (conditions or before or full or state.away or ruling):
         return law
     agents = state.roster.agents
     why = {i: exclusion(view, i, full, before) for i in law.eligible}
+    forced = overrule(why, ruling, agents) if ruling else ""
     busy = [i for i in law.eligible if why[i] is None and is_busy(view, agents[i].id)]
     if len(busy) < list(why.values()).count(None):
         why |= dict.fromkeys(busy, (Exclusion.BUSY, "is busy, and others are not"))
     excluded = [Excluded(agents[i].id, *out) for i, out in why.items() if out is not None]
     if not excluded:
-        return law
+        return law._replace(forced=forced) if forced else law
     if len(excluded) == len(why):
         raise nobody(view, excluded)
     eligible = tuple([i for i, out in why.items() if out is None])
     p = np.full(len(eligible), 1.0 / len(eligible))
     stages = (*law.stages, "eligibility")
-    return law._replace(eligible=eligible, p=p, stages=stages, excluded=tuple(excluded))
+    return Law(eligible, p, stages=stages, excluded=tuple(excluded), forced=forced)
 
 
 def exclusion(
@@ -120,6 +124,9 @@ def nobody(view: View, excluded: list[Excluded]) -> RouterError:
         text = f"no agent{where} has all of {', '.join(query.required_capabilities)}"
         return RouterError(ErrorReason.MISSING_CAPABILITY, text, metadata=metadata)
     text = "no agent is eligible; the metadata names each one's reason"
+    overridden = [f"{e.agent_id} {e.detail}" for e in excluded if e.reason is Exclusion.OVERRIDDEN]
+    if overridden:
+        text = f"{text}, the first being that {overridden[0]}"
     passes = RETRY_AFTER_MS if reasons & PASSING else None
     return RouterError(
         ErrorReason.NO_ELIGIBLE_AGENT, text, metadata=metadata, retry_after_ms=passes

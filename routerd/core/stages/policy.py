@@ -12,4 +12,4 @@ def policy(law: Law, view: View) -> Law:
     kind = view.state.config.policy
     p, reason, detail = LAWS[type(kind)](view, law.eligible, kind)
     stages = (*law.stages, "policy")
-    return Law(law.eligible, p, kind.id, reason, detail, stages, law.excluded)
+    return Law(law.eligible, p, kind.id, reason, detail, stages, law.excluded, law.forced)

@@ -1,0 +1,41 @@
+"""What an operator says beside the policy: sections of the configuration that move the law.
+
+Those that come over RPC as well are logged as they stand here: fields are only added, with a
+default.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from msgspec import Meta
+
+from routerd.core.sections import Id, Name, Section, Word
+
+TEXT_CHARS = 1_024
+
+Text = Annotated[str, Meta(max_length=TEXT_CHARS)]
+When = Annotated[dict[Name, Text], Meta(max_length=16)]
+Priority = Annotated[int, Meta(ge=0, le=1_000_000)]
+TimeMs = Annotated[int, Meta(ge=0, le=2**53)]
+
+
+class Override(Section, frozen=True):
+    """Forces or forbids agents for tasks whose work_type, domain or labels equal all of `when`.
+
+    The agents are those with this `agent` id, `pool` and `type`, as far as given. Of several, the
+    highest priority comes first; one that forces is the last. expires_time_ms: by event time; 0 is
+    never. otherwise: what happens where it would leave nobody, `policy` passes it over.
+    """
+
+    id: Id
+    when: When = {}
+    action: Literal["force", "forbid"] = "force"
+    agent: Word = ""
+    pool: Word = ""
+    type: Word = ""
+    priority: Priority = 0
+    expires_time_ms: TimeMs = 0
+    otherwise: Literal["refuse", "policy"] = "refuse"
+    author: Word = ""
+    reason: Text = ""

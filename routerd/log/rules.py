@@ -1,0 +1,142 @@
+"""The calls that change or tell the operator's overrides, on the sequencer that orders them.
+
+As in routerd.log.registry: checked, answered and made durable like decisions, and definitions come
+typed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from routerd.core.answers import ListedOverride, OverridePage, Removal
+from routerd.core.errors import ErrorReason, RouterError
+from routerd.core.overrides import Placed, has_expired
+from routerd.core.rule_events import OverrideRemoved, OverrideSet
+from routerd.core.rules import Override
+from routerd.core.state import State
+from routerd.core.validate import PAGE_SIZE, check_id, check_override_listing
+from routerd.core.values import AgentSource, AnyEvent
+from routerd.log.registry import unknown
+from routerd.log.sequencer import Sequencer
+
+
+class Rules:
+    """The overrides of a partition. Every method is synchronous, like the sequencer's."""
+
+    def __init__(self, sequencer: Sequencer) -> None:
+        self._sequencer = sequencer
+
+    @property
+    def state(self) -> State:
+        return self._sequencer.state
+
+    def create(self, override: Override) -> ListedOverride:
+        """Put an override into force; one that stands just so already is told as it stands.
+
+        Raises OVERRIDE_IS_CONFIGURED, OVERRIDE_EXISTS, AGENT_NOT_FOUND, TOO_MANY_OVERRIDES,
+        READ_ONLY.
+        """
+        self._require_not_configured(override.id)
+        known = self.state.placed.get(override.id)
+        if known is None:
+            self._require_agent(override)
+            self._require_room()
+            self._record(OverrideSet(self._sequencer.time_ms(), override))
+        elif known.override != override:
+            raise exists(known.override, override)
+        return self.get(override.id)
+
+    def update(self, override: Override) -> ListedOverride:
+        """Put an override in place of its namesake.
+
+        Raises OVERRIDE_NOT_FOUND, OVERRIDE_IS_CONFIGURED, AGENT_NOT_FOUND, READ_ONLY.
+        """
+        self._require_not_configured(override.id)
+        if self._placed(override.id).override != override:
+            self._require_agent(override)
+            self._record(OverrideSet(self._sequencer.time_ms(), override))
+        return self.get(override.id)
+
+    def delete(self, override_id: str) -> Removal:
+        """Remove an override, if there is one. Raises FIELD_VIOLATIONS, OVERRIDE_IS_CONFIGURED,
+        READ_ONLY.
+        """
+        check_id(self.state, "override_id", override_id)
+        self._require_not_configured(override_id)
+        there = override_id in self.state.placed
+        if there:
+            self._record(OverrideRemoved(self._sequencer.time_ms(), override_id))
+        return Removal(there, self.state.position)
+
+    def get(self, override_id: str) -> ListedOverride:
+        """An override as it stands. Raises FIELD_VIOLATIONS, OVERRIDE_NOT_FOUND."""
+        check_id(self.state, "override_id", override_id)
+        configured = self._configured(override_id)
+        if configured is not None:
+            return self._listed(Placed(configured, 0), AgentSource.CONFIG)
+        return self._listed(self._placed(override_id), AgentSource.RPC)
+
+    def page(
+        self, when: Mapping[str, str], page_size: int = 0, page_token: str = ""
+    ) -> OverridePage:
+        """The overrides whose `when` has all of these, in id order. Raises FIELD_VIOLATIONS."""
+        check_override_listing(self.state, when, page_size, page_token)
+        size = page_size or PAGE_SIZE
+        ids = sorted(
+            override.id
+            for override in self.state.overrides.in_order
+            if override.id > page_token and when.items() <= override.when.items()
+        )
+        told = tuple(self.get(override_id) for override_id in ids[:size])
+        return OverridePage(told, ids[size - 1] if len(ids) > size else "", self.state.position)
+
+    def _record(self, event: AnyEvent) -> None:
+        self._sequencer.require_writable()
+        self._sequencer.append(event)
+        self._sequencer.react()
+
+    def _configured(self, override_id: str) -> Override | None:
+        configured = self.state.config.overrides
+        return next((override for override in configured if override.id == override_id), None)
+
+    def _placed(self, override_id: str) -> Placed:
+        placed = self.state.placed.get(override_id)
+        if placed is None:
+            text = f"no override has the id {override_id!r}"
+            facts = {"override_id": override_id}
+            raise RouterError(ErrorReason.OVERRIDE_NOT_FOUND, text, metadata=facts)
+        return placed
+
+    def _listed(self, placed: Placed, source: AgentSource) -> ListedOverride:
+        override, state = placed.override, self.state
+        expired = has_expired(override, state.time_ms)
+        return ListedOverride(override, source, placed.time_ms, expired, state.position)
+
+    def _require_not_configured(self, override_id: str) -> None:
+        if self._configured(override_id) is not None:
+            text = f"override {override_id!r} is defined by the configuration file: change it there"
+            facts = {"override_id": override_id}
+            raise RouterError(ErrorReason.OVERRIDE_IS_CONFIGURED, text, metadata=facts)
+
+    def _require_agent(self, override: Override) -> None:
+        if override.agent and override.agent not in self.state.roster.index:
+            raise unknown(override.agent)
+
+    def _require_room(self) -> None:
+        placed, limit = len(self.state.placed), self.state.config.limits.overrides
+        if placed >= limit:
+            text = (
+                f"{placed} overrides came over RPC; limits.overrides is {limit}: "
+                "delete one, or raise it"
+            )
+            facts = {"limit": str(limit)}
+            raise RouterError(ErrorReason.TOO_MANY_OVERRIDES, text, metadata=facts)
+
+
+def exists(known: Override, override: Override) -> RouterError:
+    """The refusal to create an override under an id that has another definition."""
+    fields = Override.__struct_fields__
+    differ = ", ".join(f for f in fields if getattr(known, f) != getattr(override, f))
+    text = f"override {override.id!r} is in force with another {differ}; UpdateOverride changes it"
+    facts = {"override_id": override.id, "differ": differ}
+    return RouterError(ErrorReason.OVERRIDE_EXISTS, text, metadata=facts)

@@ -1,0 +1,71 @@
+"""routerd.v1.PolicyService: convert, rules, await durable, convert."""
+
+from __future__ import annotations
+
+from routerd.core.answers import ListedOverride, Removal
+from routerd.server import convert_rules as convert
+from routerd.server.convert_agents import fitting
+from routerd.server.interceptors import Partition
+from routerd.v1 import policy_pb2
+
+SERVICE = policy_pb2.DESCRIPTOR.services_by_name["PolicyService"]
+
+
+class PolicyService:
+    """Keeps the rules around the policy. Its changes are on the platter when they are answered."""
+
+    async def CreateOverride(
+        self, wire: policy_pb2.CreateOverrideRequest, partition: Partition, deadline_s: float
+    ) -> policy_pb2.CreateOverrideResponse:
+        wanted = convert.override_of(wire)
+
+        def create() -> ListedOverride:
+            return partition.rules.create(wanted)
+
+        told = await partition.committer.settle(create, deadline_s, platter=True)
+        return policy_pb2.CreateOverrideResponse(
+            rule=convert.override(told), position=told.position
+        )
+
+    async def UpdateOverride(
+        self, wire: policy_pb2.UpdateOverrideRequest, partition: Partition, deadline_s: float
+    ) -> policy_pb2.UpdateOverrideResponse:
+        wanted = convert.override_of(wire)
+
+        def update() -> ListedOverride:
+            return partition.rules.update(wanted)
+
+        told = await partition.committer.settle(update, deadline_s, platter=True)
+        return policy_pb2.UpdateOverrideResponse(
+            rule=convert.override(told), position=told.position
+        )
+
+    async def DeleteOverride(
+        self, wire: policy_pb2.DeleteOverrideRequest, partition: Partition, deadline_s: float
+    ) -> policy_pb2.DeleteOverrideResponse:
+        def delete() -> Removal:
+            return partition.rules.delete(wire.override_id)
+
+        done = await partition.committer.settle(delete, deadline_s, platter=True)
+        return policy_pb2.DeleteOverrideResponse(**done._asdict())
+
+    async def GetOverride(
+        self, wire: policy_pb2.GetOverrideRequest, partition: Partition, deadline_s: float
+    ) -> policy_pb2.GetOverrideResponse:
+        told = partition.rules.get(wire.override_id)
+        await partition.committer.durable(told.position, platter=False)
+        return policy_pb2.GetOverrideResponse(rule=convert.override(told), position=told.position)
+
+    async def ListOverrides(
+        self, wire: policy_pb2.ListOverridesRequest, partition: Partition, deadline_s: float
+    ) -> policy_pb2.ListOverridesResponse:
+        when = {key: wire.when[key] for key in wire.when}
+        page = partition.rules.page(when, wire.page_size, wire.page_token)
+        rules = fitting(map(convert.override, page.overrides))
+        cut = len(rules) < len(page.overrides)
+        await partition.committer.durable(page.position, platter=False)
+        return policy_pb2.ListOverridesResponse(
+            rules=rules,
+            next_page_token=rules[-1].override_id if cut else page.next,
+            position=page.position,
+        )

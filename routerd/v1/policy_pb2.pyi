@@ -1,0 +1,159 @@
+from routerd.v1 import agents_pb2 as _agents_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class OverrideAction(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    OVERRIDE_ACTION_UNSPECIFIED: _ClassVar[OverrideAction]
+    OVERRIDE_ACTION_FORCE: _ClassVar[OverrideAction]
+    OVERRIDE_ACTION_FORBID: _ClassVar[OverrideAction]
+
+class OverrideOtherwise(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    OVERRIDE_OTHERWISE_UNSPECIFIED: _ClassVar[OverrideOtherwise]
+    OVERRIDE_OTHERWISE_REFUSE: _ClassVar[OverrideOtherwise]
+    OVERRIDE_OTHERWISE_POLICY: _ClassVar[OverrideOtherwise]
+OVERRIDE_ACTION_UNSPECIFIED: OverrideAction
+OVERRIDE_ACTION_FORCE: OverrideAction
+OVERRIDE_ACTION_FORBID: OverrideAction
+OVERRIDE_OTHERWISE_UNSPECIFIED: OverrideOtherwise
+OVERRIDE_OTHERWISE_REFUSE: OverrideOtherwise
+OVERRIDE_OTHERWISE_POLICY: OverrideOtherwise
+
+class OverrideDefinition(_message.Message):
+    __slots__ = ("when", "action", "agent_id", "pool", "type", "priority", "expires_time_ms", "otherwise", "author", "reason")
+    class WhenEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    WHEN_FIELD_NUMBER: _ClassVar[int]
+    ACTION_FIELD_NUMBER: _ClassVar[int]
+    AGENT_ID_FIELD_NUMBER: _ClassVar[int]
+    POOL_FIELD_NUMBER: _ClassVar[int]
+    TYPE_FIELD_NUMBER: _ClassVar[int]
+    PRIORITY_FIELD_NUMBER: _ClassVar[int]
+    EXPIRES_TIME_MS_FIELD_NUMBER: _ClassVar[int]
+    OTHERWISE_FIELD_NUMBER: _ClassVar[int]
+    AUTHOR_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    when: _containers.ScalarMap[str, str]
+    action: OverrideAction
+    agent_id: str
+    pool: str
+    type: str
+    priority: int
+    expires_time_ms: int
+    otherwise: OverrideOtherwise
+    author: str
+    reason: str
+    def __init__(self, when: _Optional[_Mapping[str, str]] = ..., action: _Optional[_Union[OverrideAction, str]] = ..., agent_id: _Optional[str] = ..., pool: _Optional[str] = ..., type: _Optional[str] = ..., priority: _Optional[int] = ..., expires_time_ms: _Optional[int] = ..., otherwise: _Optional[_Union[OverrideOtherwise, str]] = ..., author: _Optional[str] = ..., reason: _Optional[str] = ...) -> None: ...
+
+class Override(_message.Message):
+    __slots__ = ("override_id", "definition", "source", "set_time_ms", "expired")
+    OVERRIDE_ID_FIELD_NUMBER: _ClassVar[int]
+    DEFINITION_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_FIELD_NUMBER: _ClassVar[int]
+    SET_TIME_MS_FIELD_NUMBER: _ClassVar[int]
+    EXPIRED_FIELD_NUMBER: _ClassVar[int]
+    override_id: str
+    definition: OverrideDefinition
+    source: _agents_pb2.AgentSource
+    set_time_ms: int
+    expired: bool
+    def __init__(self, override_id: _Optional[str] = ..., definition: _Optional[_Union[OverrideDefinition, _Mapping]] = ..., source: _Optional[_Union[_agents_pb2.AgentSource, str]] = ..., set_time_ms: _Optional[int] = ..., expired: bool = ...) -> None: ...
+
+class CreateOverrideRequest(_message.Message):
+    __slots__ = ("override_id", "definition")
+    OVERRIDE_ID_FIELD_NUMBER: _ClassVar[int]
+    DEFINITION_FIELD_NUMBER: _ClassVar[int]
+    override_id: str
+    definition: OverrideDefinition
+    def __init__(self, override_id: _Optional[str] = ..., definition: _Optional[_Union[OverrideDefinition, _Mapping]] = ...) -> None: ...
+
+class CreateOverrideResponse(_message.Message):
+    __slots__ = ("rule", "position")
+    RULE_FIELD_NUMBER: _ClassVar[int]
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    rule: Override
+    position: int
+    def __init__(self, rule: _Optional[_Union[Override, _Mapping]] = ..., position: _Optional[int] = ...) -> None: ...
+
+class GetOverrideRequest(_message.Message):
+    __slots__ = ("override_id",)
+    OVERRIDE_ID_FIELD_NUMBER: _ClassVar[int]
+    override_id: str
+    def __init__(self, override_id: _Optional[str] = ...) -> None: ...
+
+class GetOverrideResponse(_message.Message):
+    __slots__ = ("rule", "position")
+    RULE_FIELD_NUMBER: _ClassVar[int]
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    rule: Override
+    position: int
+    def __init__(self, rule: _Optional[_Union[Override, _Mapping]] = ..., position: _Optional[int] = ...) -> None: ...
+
+class ListOverridesRequest(_message.Message):
+    __slots__ = ("page_size", "page_token", "when")
+    class WhenEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    WHEN_FIELD_NUMBER: _ClassVar[int]
+    page_size: int
+    page_token: str
+    when: _containers.ScalarMap[str, str]
+    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., when: _Optional[_Mapping[str, str]] = ...) -> None: ...
+
+class ListOverridesResponse(_message.Message):
+    __slots__ = ("rules", "next_page_token", "position")
+    RULES_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    rules: _containers.RepeatedCompositeFieldContainer[Override]
+    next_page_token: str
+    position: int
+    def __init__(self, rules: _Optional[_Iterable[_Union[Override, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., position: _Optional[int] = ...) -> None: ...
+
+class UpdateOverrideRequest(_message.Message):
+    __slots__ = ("override_id", "definition")
+    OVERRIDE_ID_FIELD_NUMBER: _ClassVar[int]
+    DEFINITION_FIELD_NUMBER: _ClassVar[int]
+    override_id: str
+    definition: OverrideDefinition
+    def __init__(self, override_id: _Optional[str] = ..., definition: _Optional[_Union[OverrideDefinition, _Mapping]] = ...) -> None: ...
+
+class UpdateOverrideResponse(_message.Message):
+    __slots__ = ("rule", "position")
+    RULE_FIELD_NUMBER: _ClassVar[int]
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    rule: Override
+    position: int
+    def __init__(self, rule: _Optional[_Union[Override, _Mapping]] = ..., position: _Optional[int] = ...) -> None: ...
+
+class DeleteOverrideRequest(_message.Message):
+    __slots__ = ("override_id",)
+    OVERRIDE_ID_FIELD_NUMBER: _ClassVar[int]
+    override_id: str
+    def __init__(self, override_id: _Optional[str] = ...) -> None: ...
+
+class DeleteOverrideResponse(_message.Message):
+    __slots__ = ("position", "removed")
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    REMOVED_FIELD_NUMBER: _ClassVar[int]
+    position: int
+    removed: bool
+    def __init__(self, position: _Optional[int] = ..., removed: bool = ...) -> None: ...
