@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from routerd.audit.book import Case
+from routerd.core.health import AgentCooledDown, AgentRecovered
 from routerd.core.outcomes import DEFAULT_SOURCE
 from routerd.core.reasons import law_of, sentence
 from routerd.core.settings import Agent
@@ -28,6 +29,7 @@ from routerd.core.values import (
 
 Row = dict[str, Any]
 AgentEvent = AgentRegistered | AgentUpdated | AgentDeregistered | AgentStatusChanged
+HealthEvent = AgentCooledDown | AgentRecovered
 
 ASKED = (
     "agent_id",
@@ -241,9 +243,9 @@ def standing_of(row: Row) -> Standing:
     )
 
 
-def agent_event_row(position: int, event: AgentEvent) -> Row:
+def agent_event_row(position: int, event: AgentEvent | HealthEvent) -> Row:
     row: Row = {"position": position, "time_ms": event.time_ms}
-    row |= {"status": "", "cause": "", "version": "", "definition": ""}
+    row |= {"status": "", "cause": "", "until_ms": None, "version": "", "definition": ""}
     match event:
         case AgentRegistered(agent=agent) | AgentUpdated(agent=agent):
             told = "registered" if isinstance(event, AgentRegistered) else "updated"
@@ -254,3 +256,8 @@ def agent_event_row(position: int, event: AgentEvent) -> Row:
         case AgentStatusChanged():
             said = {"status": str(event.status), "cause": str(event.cause)}
             return {**row, "agent_id": event.agent_id, "event": "status", **said}
+        case AgentCooledDown():
+            why = {"cause": str(event.cause), "until_ms": event.until_ms}
+            return {**row, "agent_id": event.agent_id, "event": "cooled_down", **why}
+        case AgentRecovered():
+            return {**row, "agent_id": event.agent_id, "event": "recovered"}

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from urllib.parse import quote
 
-VERSION = 2
+VERSION = 3
 """Raise it with every change below; it stands in the file as its user_version."""
 
 DEFAULT_PARTITION = "default"
@@ -74,14 +74,15 @@ CREATE TABLE agents ( -- every agent that ever was
   removed_position INTEGER -- where it left; NULL while it is there
 ) WITHOUT ROWID;
 
-CREATE TABLE agent_events ( -- what was changed of agents over RPC, or by their heartbeats
+CREATE TABLE agent_events ( -- what changed of agents: over RPC, by heartbeats, by failures
   position INTEGER PRIMARY KEY,
   time_ms INTEGER NOT NULL,
   time TEXT AS (strftime('%Y-%m-%dT%H:%M:%fZ', time_ms / 1000.0, 'unixepoch')),
   agent_id TEXT NOT NULL,
-  event TEXT NOT NULL, -- registered, updated, deregistered or status
+  event TEXT NOT NULL, -- registered, updated, deregistered, status, cooled_down or recovered
   status TEXT NOT NULL, -- of a status: ONLINE, BUSY or OFFLINE
-  cause TEXT NOT NULL, -- of a status: SET, HEARTBEAT or LEASE_ENDED
+  cause TEXT NOT NULL, -- of a status: SET, HEARTBEAT or LEASE_ENDED; of cooled_down: why
+  until_ms INTEGER, -- of cooled_down: until when it is set aside
   version TEXT NOT NULL, -- of a definition
   definition TEXT NOT NULL -- of a definition, as JSON
 );

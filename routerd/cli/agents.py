@@ -218,6 +218,9 @@ def standing(agent: agents_pb2.Agent) -> str:
     notes = [cause.replace("_", " ")] if agent.status_cause else []
     if agent.lease_left_ms:
         notes.append(f"{agent.lease_left_ms / 1000:.0f} s left")
+    if agent.cooling_until_time_ms:
+        until = datetime.fromtimestamp(agent.cooling_until_time_ms / 1000, UTC)
+        notes.append(f"cooling down until {until.isoformat(timespec='seconds')}")
     return f"{status} ({', '.join(notes)})" if notes else status
 
 

@@ -5,8 +5,16 @@ from __future__ import annotations
 import msgspec
 import numpy as np
 
+from routerd.core.cooldown import (
+    apply_cooldown,
+    apply_recovery,
+    begin_trial,
+    count,
+    result_of,
+)
 from routerd.core.encode import CELLS, Encoder
-from routerd.core.follow import tried
+from routerd.core.follow import ran, tried
+from routerd.core.health import AgentCooledDown, AgentRecovered
 from routerd.core.in_force import apply_override, put_in_force
 from routerd.core.outcomes import current, write_registers
 from routerd.core.registry import (
@@ -29,6 +37,8 @@ from routerd.core.values import (
     ConfigApplied,
     Decision,
     DecisionsClosed,
+    FollowCause,
+    Follows,
     OutcomeReported,
     Record,
 )
@@ -41,6 +51,7 @@ def apply(state: State, record: Record, decision_id: str) -> None:
     state.position, state.chain = position, record.hash
     assert event.time_ms >= state.time_ms, "event time never runs backwards"
     state.time_ms = event.time_ms
+    state.heard = ""
     match event:
         case ConfigApplied():
             apply_config(state, event)
@@ -58,6 +69,10 @@ def apply(state: State, record: Record, decision_id: str) -> None:
             apply_status(state, event)
         case OverrideSet() | OverrideRemoved():
             apply_override(state, event)
+        case AgentCooledDown():
+            apply_cooldown(state, event)
+        case AgentRecovered():
+            apply_recovery(state, event)
     state.in_flight.expire(state.in_flight_since_ms(event.time_ms))
     epoch = state.epoch(event.time_ms)
     if epoch > state.cost.epoch:  # the three go together
@@ -119,12 +134,23 @@ def apply_decision(state: State, position: int, decision_id: str, event: Decisio
     state.tally.decided(credit.arm, query.cell, event.time_ms)
     entry = OpenDecision(position, state.generation, event, credit)
     if query.follows is not None:
-        entry.tried = tried(state, query.follows)
-        state.in_flight.end(state.decisions[query.follows.decision_id])
+        go_on(state, entry, query.follows)
     state.decisions[decision_id] = entry
     state.in_flight.begin(entry)
+    if event.agent_id in state.cooling:
+        begin_trial(state, event.agent_id, decision_id, event.time_ms)
     if query.group_id:
         state.groups.setdefault(query.group_id, {})[decision_id] = None
+
+
+def go_on(state: State, entry: OpenDecision, follows: Follows) -> None:
+    """A decision goes on from another, whose agent is done with the task."""
+    before = state.decisions[follows.decision_id]
+    entry.tried = tried(state, follows)
+    state.in_flight.end(before)
+    if follows.cause is FollowCause.FAILED and not before.counted:
+        before.counted = True
+        count(state, entry.tried[-1], follows.decision_id, passed=False)
 
 
 def apply_outcome(state: State, position: int, event: OutcomeReported) -> None:
@@ -140,6 +166,10 @@ def apply_outcome(state: State, position: int, event: OutcomeReported) -> None:
         state.in_flight.end(entry)
         write_registers(entry.reports, outcome, event.time_ms, position)
         move_credit(state, entry, credit_of(state, entry))
+    passed = result_of(outcome)
+    if passed is not None and not entry.counted:
+        entry.counted = True
+        count(state, ran(state, entry), outcome.decision_id, passed=passed)
 
 
 def apply_closing(state: State, event: DecisionsClosed) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import islice
 
+from routerd.core.cooldown import findings
 from routerd.core.overrides import has_expired
 from routerd.core.rule_events import OverrideRemoved, RemovalCause
 from routerd.core.state import OpenDecision, State
@@ -13,10 +14,12 @@ CLOSE_AT_ONCE = 256
 
 
 def react(state: State) -> list[AnyEvent]:
-    """What is over by time: overrides and decisions."""
+    """What is over by time, overrides and decisions; and what the last result calls for."""
     events = close_decisions(state)
     if state.overrides_expire_ms and state.overrides_expire_ms <= state.time_ms:
         events += expire_overrides(state)
+    if state.heard:
+        events += findings(state)
     return events
 
 

@@ -48,6 +48,10 @@ def seat(state: State) -> None:
     for agent_id in [gone for gone in state.standings if gone not in agents]:
         del state.standings[agent_id]
         state.away.pop(agent_id, None)
+    for agent_id in [gone for gone in state.health if gone not in agents]:
+        del state.health[agent_id]
+    for agent_id in [gone for gone in state.cooling if gone not in agents]:
+        del state.cooling[agent_id]
 
 
 def apply_definition(state: State, event: AgentRegistered | AgentUpdated) -> None:

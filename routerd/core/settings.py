@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
+from routerd.core.chain_settings import Cooldown, Thresholds
 from routerd.core.rules import Override
 from routerd.core.sections import (
     Count,
@@ -243,12 +244,6 @@ class Outcomes(Section, frozen=True):
     signals: dict[Name, Signal] = {}
 
 
-class Thresholds(Section, frozen=True):
-    """max_steps: how many decisions a task may have, when each goes on from the one before."""
-
-    max_steps: Annotated[int, Meta(ge=1, le=100)] = 4
-
-
 class Limits(Section, frozen=True):
     """Bounds on everything that a caller can make large.
 
@@ -282,6 +277,7 @@ class EngineConfig(Section, frozen=True):
     policy: Policy = ValuePolicy()
     outcomes: Outcomes = Outcomes()
     thresholds: Thresholds = Thresholds()
+    cooldown: Cooldown | None = None
     limits: Limits = Limits()
     overrides: Annotated[tuple[Override, ...], Meta(max_length=1000)] = ()
 

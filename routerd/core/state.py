@@ -17,6 +17,7 @@ from learners.cells import LogNormalCells
 from learners.linear import LinearRegression
 from learners.pooled import PooledRegression
 from routerd.core.encode import CELLS, Encoder
+from routerd.core.health import Cooling, Health
 from routerd.core.in_flight import InFlight
 from routerd.core.overrides import Overrides, Placed
 from routerd.core.settings import Agent, EngineConfig
@@ -51,6 +52,7 @@ class OpenDecision(msgspec.Struct, gc=False):
     wins (see routerd.core.outcomes), so arrival order does not matter.
     in_flight: whether it counts against its agent's max_concurrency (see routerd.core.in_flight).
     tried: the agents of the decisions that it goes on from (see routerd.core.follow).
+    counted: whether its result was counted (see routerd.core.cooldown).
     """
 
     position: int
@@ -61,6 +63,7 @@ class OpenDecision(msgspec.Struct, gc=False):
     outcome_ids: list[str] = []
     in_flight: bool = False
     tried: tuple[str, ...] = ()
+    counted: bool = False
 
 
 class Roster:
@@ -105,6 +108,9 @@ class Marks(msgspec.Struct, frozen=True):
     placed: dict[str, Placed]
     slots: dict[str, dict[str, int]]
     outcomes: dict[str, tuple[bytes, int]]
+    health: dict[str, Health]
+    cooling: dict[str, Cooling]
+    heard: str
 
 
 MODELS = ("cost", "latency", "learner", "tally")
@@ -120,6 +126,8 @@ class State:
     away: those of them that are not online. requests: the open decision of each request_id.
     placed: the overrides that came over RPC; overrides: those and the configured ones;
     overrides_expire_ms: when the first of the placed ones expires, 0 when none will.
+    health, cooling: of agents that had results, or are set aside (see routerd.core.cooldown);
+    heard: the one that the last event was a result of.
     """
 
     config: EngineConfig
@@ -154,6 +162,9 @@ class State:
         self.groups: dict[str, dict[str, None]] = {}
         self.requests: dict[str, str] = {}
         self.outcomes: dict[str, tuple[bytes, int]] = {}
+        self.health: dict[str, Health] = {}
+        self.cooling: dict[str, Cooling] = {}
+        self.heard = ""
 
     def epoch(self, time_ms: int) -> int:
         """The forgetting epoch of a time."""

@@ -11,6 +11,7 @@ from enum import StrEnum
 import msgspec
 
 from routerd.core.base import Event, Value
+from routerd.core.health import AgentCooledDown, AgentRecovered
 from routerd.core.rule_events import OverrideRemoved, OverrideSet
 from routerd.core.settings import Agent
 
@@ -40,6 +41,7 @@ class Exclusion(StrEnum):
     OVER_MAX_LATENCY = "OVER_MAX_LATENCY"
     BUSY = "BUSY"
     OVERRIDDEN = "OVERRIDDEN"
+    COOLING_DOWN = "COOLING_DOWN"
 
 
 class AgentSource(StrEnum):
@@ -306,6 +308,8 @@ AnyEvent = (
     | AgentStatusChanged
     | OverrideSet
     | OverrideRemoved
+    | AgentCooledDown
+    | AgentRecovered
 )
 
 

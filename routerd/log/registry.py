@@ -166,7 +166,7 @@ class Registry:
         return self.state.in_flight.counted(since_ms)
 
     def _listed(self, agent: Agent, in_flight: Mapping[str, int]) -> Listed:
-        standing = self._standing(agent.id)
+        standing, cooling = self._standing(agent.id), self.state.cooling.get(agent.id)
         return Listed(
             agent=agent,
             source=AgentSource.RPC if agent.id in self.state.registered else AgentSource.CONFIG,
@@ -176,6 +176,7 @@ class Registry:
             lease_ms=standing.lease_ms,
             in_flight=in_flight.get(agent.id, 0),
             position=self.state.position,
+            cooling_until_ms=cooling.until_ms if cooling else 0,
         )
 
     def _require_not_configured(self, agent_id: str) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from routerd.core.answers import Found
 from routerd.core.errors import Violation, invalid
+from routerd.core.health import AgentCooledDown, AgentRecovered
 from routerd.core.outcomes import DEFAULT_SOURCE
 from routerd.core.reasons import sentence
 from routerd.core.rule_events import OverrideRemoved, OverrideSet, RemovalCause
@@ -41,6 +42,8 @@ TYPES: dict[type[AnyEvent], audit_pb2.EventType] = {
     AgentStatusChanged: audit_pb2.EVENT_TYPE_AGENT_STATUS_CHANGED,
     OverrideSet: audit_pb2.EVENT_TYPE_OVERRIDE_SET,
     OverrideRemoved: audit_pb2.EVENT_TYPE_OVERRIDE_REMOVED,
+    AgentCooledDown: audit_pb2.EVENT_TYPE_AGENT_COOLED_DOWN,
+    AgentRecovered: audit_pb2.EVENT_TYPE_AGENT_RECOVERED,
 }
 KINDS = {kind: wire for wire, kind in OUTCOME_KINDS.items()}
 
@@ -101,6 +104,10 @@ def body(record: Record) -> dict[str, Any]:
             return {"agent": audit_pb2.AgentChange(agent_id=told.agent_id)}
         case AgentStatusChanged() as told:
             return {"agent": status_change(told)}
+        case AgentCooledDown() as told:
+            return {"agent": cooldown(told)}
+        case AgentRecovered() as told:
+            return {"agent": audit_pb2.AgentChange(agent_id=told.agent_id)}
         case OverrideSet() | OverrideRemoved() as told:
             return {"override_change": override_change(told)}
 
@@ -148,4 +155,13 @@ def status_change(told: AgentStatusChanged) -> audit_pb2.AgentChange:
         status=STATUSES[told.status],
         status_cause=CAUSES[told.cause],
         lease_ms=told.lease_ms,
+    )
+
+
+def cooldown(told: AgentCooledDown) -> audit_pb2.AgentChange:
+    return audit_pb2.AgentChange(
+        agent_id=told.agent_id,
+        until_time_ms=told.until_ms,
+        cooldown_cause=f"COOLDOWN_CAUSE_{told.cause}",
+        times=told.times,
     )

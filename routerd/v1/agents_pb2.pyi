@@ -21,6 +21,13 @@ class StatusCause(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     STATUS_CAUSE_HEARTBEAT: _ClassVar[StatusCause]
     STATUS_CAUSE_LEASE_ENDED: _ClassVar[StatusCause]
 
+class CooldownCause(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    COOLDOWN_CAUSE_UNSPECIFIED: _ClassVar[CooldownCause]
+    COOLDOWN_CAUSE_FAILURES: _ClassVar[CooldownCause]
+    COOLDOWN_CAUSE_BELOW_PEERS: _ClassVar[CooldownCause]
+    COOLDOWN_CAUSE_TRIAL_FAILED: _ClassVar[CooldownCause]
+
 class AgentSource(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     AGENT_SOURCE_UNSPECIFIED: _ClassVar[AgentSource]
@@ -34,6 +41,10 @@ STATUS_CAUSE_UNSPECIFIED: StatusCause
 STATUS_CAUSE_SET: StatusCause
 STATUS_CAUSE_HEARTBEAT: StatusCause
 STATUS_CAUSE_LEASE_ENDED: StatusCause
+COOLDOWN_CAUSE_UNSPECIFIED: CooldownCause
+COOLDOWN_CAUSE_FAILURES: CooldownCause
+COOLDOWN_CAUSE_BELOW_PEERS: CooldownCause
+COOLDOWN_CAUSE_TRIAL_FAILED: CooldownCause
 AGENT_SOURCE_UNSPECIFIED: AgentSource
 AGENT_SOURCE_CONFIG: AgentSource
 AGENT_SOURCE_RPC: AgentSource
@@ -76,7 +87,7 @@ class AgentDefinition(_message.Message):
     def __init__(self, version: _Optional[str] = ..., type: _Optional[str] = ..., pool: _Optional[str] = ..., model: _Optional[str] = ..., capabilities: _Optional[_Iterable[str]] = ..., specializations: _Optional[_Iterable[str]] = ..., prices: _Optional[_Union[Prices, _Mapping]] = ..., max_concurrency: _Optional[int] = ..., metadata: _Optional[_Mapping[str, str]] = ...) -> None: ...
 
 class Agent(_message.Message):
-    __slots__ = ("agent_id", "definition", "source", "status", "status_cause", "status_time_ms", "lease_ms", "lease_left_ms", "in_flight")
+    __slots__ = ("agent_id", "definition", "source", "status", "status_cause", "status_time_ms", "lease_ms", "lease_left_ms", "in_flight", "cooling_until_time_ms")
     AGENT_ID_FIELD_NUMBER: _ClassVar[int]
     DEFINITION_FIELD_NUMBER: _ClassVar[int]
     SOURCE_FIELD_NUMBER: _ClassVar[int]
@@ -86,6 +97,7 @@ class Agent(_message.Message):
     LEASE_MS_FIELD_NUMBER: _ClassVar[int]
     LEASE_LEFT_MS_FIELD_NUMBER: _ClassVar[int]
     IN_FLIGHT_FIELD_NUMBER: _ClassVar[int]
+    COOLING_UNTIL_TIME_MS_FIELD_NUMBER: _ClassVar[int]
     agent_id: str
     definition: AgentDefinition
     source: AgentSource
@@ -95,7 +107,8 @@ class Agent(_message.Message):
     lease_ms: int
     lease_left_ms: int
     in_flight: int
-    def __init__(self, agent_id: _Optional[str] = ..., definition: _Optional[_Union[AgentDefinition, _Mapping]] = ..., source: _Optional[_Union[AgentSource, str]] = ..., status: _Optional[_Union[AgentStatus, str]] = ..., status_cause: _Optional[_Union[StatusCause, str]] = ..., status_time_ms: _Optional[int] = ..., lease_ms: _Optional[int] = ..., lease_left_ms: _Optional[int] = ..., in_flight: _Optional[int] = ...) -> None: ...
+    cooling_until_time_ms: int
+    def __init__(self, agent_id: _Optional[str] = ..., definition: _Optional[_Union[AgentDefinition, _Mapping]] = ..., source: _Optional[_Union[AgentSource, str]] = ..., status: _Optional[_Union[AgentStatus, str]] = ..., status_cause: _Optional[_Union[StatusCause, str]] = ..., status_time_ms: _Optional[int] = ..., lease_ms: _Optional[int] = ..., lease_left_ms: _Optional[int] = ..., in_flight: _Optional[int] = ..., cooling_until_time_ms: _Optional[int] = ...) -> None: ...
 
 class RegisterAgentRequest(_message.Message):
     __slots__ = ("agent_id", "definition")

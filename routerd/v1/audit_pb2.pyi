@@ -23,6 +23,8 @@ class EventType(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     EVENT_TYPE_AGENT_STATUS_CHANGED: _ClassVar[EventType]
     EVENT_TYPE_OVERRIDE_SET: _ClassVar[EventType]
     EVENT_TYPE_OVERRIDE_REMOVED: _ClassVar[EventType]
+    EVENT_TYPE_AGENT_COOLED_DOWN: _ClassVar[EventType]
+    EVENT_TYPE_AGENT_RECOVERED: _ClassVar[EventType]
 EVENT_TYPE_UNSPECIFIED: EventType
 EVENT_TYPE_CONFIG_APPLIED: EventType
 EVENT_TYPE_DECISION: EventType
@@ -34,6 +36,8 @@ EVENT_TYPE_AGENT_DEREGISTERED: EventType
 EVENT_TYPE_AGENT_STATUS_CHANGED: EventType
 EVENT_TYPE_OVERRIDE_SET: EventType
 EVENT_TYPE_OVERRIDE_REMOVED: EventType
+EVENT_TYPE_AGENT_COOLED_DOWN: EventType
+EVENT_TYPE_AGENT_RECOVERED: EventType
 
 class GetDecisionRequest(_message.Message):
     __slots__ = ("decision_id",)
@@ -286,20 +290,26 @@ class ClosedDecisions(_message.Message):
     def __init__(self, decision_ids: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class AgentChange(_message.Message):
-    __slots__ = ("agent_id", "definition", "previous_version", "status", "status_cause", "lease_ms")
+    __slots__ = ("agent_id", "definition", "previous_version", "status", "status_cause", "lease_ms", "until_time_ms", "cooldown_cause", "times")
     AGENT_ID_FIELD_NUMBER: _ClassVar[int]
     DEFINITION_FIELD_NUMBER: _ClassVar[int]
     PREVIOUS_VERSION_FIELD_NUMBER: _ClassVar[int]
     STATUS_FIELD_NUMBER: _ClassVar[int]
     STATUS_CAUSE_FIELD_NUMBER: _ClassVar[int]
     LEASE_MS_FIELD_NUMBER: _ClassVar[int]
+    UNTIL_TIME_MS_FIELD_NUMBER: _ClassVar[int]
+    COOLDOWN_CAUSE_FIELD_NUMBER: _ClassVar[int]
+    TIMES_FIELD_NUMBER: _ClassVar[int]
     agent_id: str
     definition: _agents_pb2.AgentDefinition
     previous_version: str
     status: _agents_pb2.AgentStatus
     status_cause: _agents_pb2.StatusCause
     lease_ms: int
-    def __init__(self, agent_id: _Optional[str] = ..., definition: _Optional[_Union[_agents_pb2.AgentDefinition, _Mapping]] = ..., previous_version: _Optional[str] = ..., status: _Optional[_Union[_agents_pb2.AgentStatus, str]] = ..., status_cause: _Optional[_Union[_agents_pb2.StatusCause, str]] = ..., lease_ms: _Optional[int] = ...) -> None: ...
+    until_time_ms: int
+    cooldown_cause: _agents_pb2.CooldownCause
+    times: int
+    def __init__(self, agent_id: _Optional[str] = ..., definition: _Optional[_Union[_agents_pb2.AgentDefinition, _Mapping]] = ..., previous_version: _Optional[str] = ..., status: _Optional[_Union[_agents_pb2.AgentStatus, str]] = ..., status_cause: _Optional[_Union[_agents_pb2.StatusCause, str]] = ..., lease_ms: _Optional[int] = ..., until_time_ms: _Optional[int] = ..., cooldown_cause: _Optional[_Union[_agents_pb2.CooldownCause, str]] = ..., times: _Optional[int] = ...) -> None: ...
 
 class OverrideChange(_message.Message):
     __slots__ = ("override_id", "definition", "expired")

@@ -51,10 +51,13 @@ def inhabited(kind: str) -> Engine:
         ],
         policy={"kind": "value", "learner": {"kind": kind}},
         outcomes={"sources": ["reviewer"]},
+        cooldown={"failures": 2},
     )
     engine.register("guest", max_concurrency=9)
     engine.beat("guest")
     engine.set_status("small", "BUSY")
+    for _ in range(2):
+        engine.report(engine.route(agent_id="small").decision_id, success=False)
     name = ""
     engine.overrule("pinned", agent="small", when={"customer": "acme"})
     for i in range(12):

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from routerd.core.cooldown import set_aside
 from routerd.core.errors import ErrorReason, RouterError
 from routerd.core.follow import tried
 from routerd.core.law import Law
@@ -18,21 +19,25 @@ def eligibility(law: Law, view: View) -> Law:
     """Hard filters: pool, capabilities, who was tried, status, capacity, predicted cost, latency.
 
     Then what overrides leave, unless the request names its agent. Busy agents are left out too,
-    unless nobody else is left, or the request names one.
+    unless nobody else is left, or the request names one; so are those that are cooling down.
     """
     query, state = view.query, view.state
     full = at_capacity(view) if state.roster.limits else {}
     before = tried(state, query.follows) if query.follows is not None else ()
+    cooling = set_aside(state, view.time_ms, query.agent_id) if state.cooling else {}
     conditions = query.pool or query.required_capabilities or view.limited
     ruling = ruling_overrides(view) if state.overrides else ()
-    if not (conditions or before or full or state.away or ruling):
+    if not (conditions or before or full or cooling or state.away or ruling):
         return law
     agents = state.roster.agents
-    why = {i: exclusion(view, i, full, before) for i in law.eligible}
+    why: Why = {i: exclusion(view, i, full, before) for i in law.eligible}
     forced = overrule(why, ruling, agents) if ruling else ""
-    busy = [i for i in law.eligible if why[i] is None and is_busy(view, agents[i].id)]
-    if len(busy) < list(why.values()).count(None):
-        why |= dict.fromkeys(busy, (Exclusion.BUSY, "is busy, and others are not"))
+    if cooling:
+        hot = {i: cooling.get(agents[i].id, "") for i in law.eligible}
+        spare(why, {i: (Exclusion.COOLING_DOWN, told) for i, told in hot.items() if told})
+    if state.away:
+        busy = [i for i in law.eligible if is_busy(view, agents[i].id)]
+        spare(why, dict.fromkeys(busy, (Exclusion.BUSY, "is busy, and others are not")))
     excluded = [Excluded(agents[i].id, *out) for i, out in why.items() if out is not None]
     if not excluded:
         return law._replace(forced=forced) if forced else law
@@ -42,6 +47,17 @@ def eligibility(law: Law, view: View) -> Law:
     p = np.full(len(eligible), 1.0 / len(eligible))
     stages = (*law.stages, "eligibility")
     return Law(eligible, p, stages=stages, excluded=tuple(excluded), forced=forced)
+
+
+Why = dict[int, tuple[Exclusion, str] | None]
+"""By roster index: why an agent may not be chosen; None when it may."""
+
+
+def spare(why: Why, others: Why) -> None:
+    """Leave these out as well, unless that leaves nobody."""
+    left = {i for i, out in why.items() if out is None}
+    if left - others.keys():
+        why |= {i: out for i, out in others.items() if i in left}
 
 
 def exclusion(
