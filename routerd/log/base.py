@@ -1,9 +1,11 @@
-"""What a log is, and the three ways in which it says no."""
+"""What a log is, and the ways in which it says no."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple, Protocol
+
+from routerd.core.state import GENESIS
 
 
 class Conflict(Exception):
@@ -40,6 +42,17 @@ class LogCorrupt(Exception):
         self.what = what
 
 
+class LogCompacted(Exception):
+    """What was asked for was compacted away: the entries of the partition start at `first`."""
+
+    def __init__(self, partition: str, first: int) -> None:
+        super().__init__(
+            f"the log of partition {partition!r} was compacted and starts at position {first}"
+        )
+        self.partition = partition
+        self.first = first
+
+
 class Entry(NamedTuple):
     """One stored event: its position (from 1, dense), its link of the hash chain (16 bytes, see
     routerd.log.codec.chain_hash) and the encoded event."""
@@ -49,8 +62,24 @@ class Entry(NamedTuple):
     payload: bytes
 
 
+class Base(NamedTuple):
+    """Where the entries of a partition start: behind this position, chained to this hash.
+
+    config: the configuration that was in force there, as it was appended; None before position 1.
+    """
+
+    position: int
+    hash: bytes
+    config: Entry | None = None
+
+
+WHOLE = Base(0, GENESIS)
+"""Nothing was compacted away."""
+
+
 class Log(Protocol):
-    """Any number of partitions, each an append-only sequence of entries.
+    """Any number of partitions, each a sequence of entries: appended at its end, and let go of at
+    its start.
 
     One thread appends and reads; only `sync` may be called from another thread meanwhile.
     Every method may raise LogUnavailable, every reading one LogCorrupt.
@@ -64,8 +93,13 @@ class Log(Protocol):
         """Position and hash of the last entry; (0, GENESIS) when there is none."""
         ...
 
-    def read(self, partition: str, after: int = 0) -> Iterator[Entry]:
-        """Entries behind position `after`, in order, those appended meanwhile included.
+    def base(self, partition: str) -> Base:
+        """Where the entries start; WHOLE as long as nothing was forgotten."""
+        ...
+
+    def read(self, partition: str, after: int | None = None) -> Iterator[Entry]:
+        """Entries behind position `after`, by default all, in order, those appended meanwhile
+        included. Raises LogCompacted when the entries start further on.
 
         Each is checked against the chain. At damage, the whole entries come first, then
         LogCorrupt with the first bad position. No lock is held between two entries.
@@ -73,7 +107,10 @@ class Log(Protocol):
         ...
 
     def get(self, partition: str, position: int) -> Entry | None:
-        """One entry, checked against the chain; None when the log does not reach it."""
+        """One entry, checked against the chain; None when the log does not reach it.
+
+        Raises LogCompacted.
+        """
         ...
 
     def reader(self) -> Log:
@@ -86,6 +123,13 @@ class Log(Protocol):
         The positions are expect + 1, expect + 2, ... (ValueError if not). Raises Conflict when
         `expect` is not the last position. After LogUnavailable every append and sync raises it
         again, until `probe` succeeded.
+        """
+        ...
+
+    def forget(self, partition: str, through: int, most: int) -> int:
+        """Lets go of the first entries up to a position, `most` of them at most; how many.
+
+        The rest stays chained to them. Kept forever: the last entry's place and hash.
         """
         ...
 

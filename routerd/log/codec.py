@@ -13,8 +13,8 @@ from hashlib import blake2b
 
 import msgspec
 
-from routerd.core.values import AnyEvent, Record
-from routerd.log.base import Entry, Log, LogCorrupt
+from routerd.core.values import AnyEvent, ConfigApplied, Record
+from routerd.log.base import Base, Entry, Log, LogCorrupt
 
 HASH_BYTES = 16
 ID_POSITION_BYTES = 5
@@ -25,6 +25,10 @@ ID_LENGTH = 16
 DIGITS = "0123456789abcdefghijklmnopqrstuv"
 PAIRS = [first + second for first in DIGITS for second in DIGITS]
 PAIR_SHIFTS = range(10 * (ID_LENGTH // 2 - 1), -1, -10)
+
+# The tag comes first: a map's head, the key "event", and its value.
+CONFIG_TAG = b"ConfigApplied"
+CONFIG_TAG_WITHIN = 3 + len("event") + 1 + len(CONFIG_TAG)
 
 _encoder = msgspec.msgpack.Encoder(order="deterministic")
 _decoder: msgspec.msgpack.Decoder[AnyEvent] = msgspec.msgpack.Decoder(AnyEvent)
@@ -67,15 +71,39 @@ def verified(
         yield Entry(after, previous_hash, payload)
 
 
-def records(log: Log, partition: str, after: int = 0) -> Iterator[Record]:
-    """`log.read` with the events decoded; LogCorrupt too where a payload holds no known event."""
-    for position, entry_hash, payload in log.read(partition, after):
-        try:
-            event = decode(payload)
-        except msgspec.DecodeError as error:
-            what = f"its event is unknown to this version of routerd ({error})"
-            raise LogCorrupt(partition, position, what) from error
-        yield Record(position, entry_hash, event)
+def records(log: Log, partition: str, after: int | None = None) -> Iterator[Record]:
+    """`log.read` with the events decoded; LogCorrupt too where a payload holds no known event.
+
+    Without `after`, of a log that was compacted, the configuration in force at its start comes
+    first, with the position that it had.
+    """
+    config = log.base(partition).config if after is None else None
+    if config is not None:
+        yield record_of(partition, config)
+    for entry in log.read(partition, after):
+        yield record_of(partition, entry)
+
+
+def record_of(partition: str, entry: Entry) -> Record:
+    """A stored entry with its event decoded. Raises LogCorrupt."""
+    try:
+        return Record(entry.position, entry.hash, decode(entry.payload))
+    except msgspec.DecodeError as error:
+        what = f"its event is unknown to this version of routerd ({error})"
+        raise LogCorrupt(partition, entry.position, what) from error
+
+
+def is_config(entry: Entry) -> bool:
+    """Whether an entry holds a configuration, seen without decoding it whole."""
+    return CONFIG_TAG in entry.payload[:CONFIG_TAG_WITHIN] and isinstance(
+        decode(entry.payload), ConfigApplied
+    )
+
+
+def base_behind(base: Base, gone: Sequence[Entry]) -> Base:
+    """Where a log starts that lets go of these entries, which are its first."""
+    configs = [entry for entry in gone if is_config(entry)]
+    return Base(gone[-1].position, gone[-1].hash, configs[-1] if configs else base.config)
 
 
 def decision_id(position: int, entry_hash: bytes) -> str:

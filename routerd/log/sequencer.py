@@ -44,7 +44,8 @@ from routerd.log.codec import (
     encode,
     parse_decision_id,
 )
-from routerd.log.fold import fold
+from routerd.log.fold import checked_fold, fold
+from routerd.log.snapshot import Snapshots
 
 Clock = Callable[[], int]
 """Milliseconds since the epoch, monotonic."""
@@ -53,8 +54,11 @@ Clock = Callable[[], int]
 class Sequencer:
     """The one writer of a partition. Every method is synchronous."""
 
-    def __init__(self, log: Log, state: State, clock: Clock) -> None:
+    def __init__(
+        self, log: Log, state: State, clock: Clock, snapshots: Snapshots | None = None
+    ) -> None:
         self.log = log
+        self.snapshots = snapshots
         self.state = state
         self.clock = clock
         self.durable = state.position
@@ -64,9 +68,19 @@ class Sequencer:
         self._ahead_ms = max(0, state.time_ms - clock())
 
     @classmethod
-    def open(cls, log: Log, config: EngineConfig, clock: Clock, partition: str = "default") -> Self:
-        """Fold the log and apply `config` if it, the engine or the machine changed."""
-        self = cls(log, fold(log, partition), clock)
+    def open(
+        cls,
+        log: Log,
+        config: EngineConfig,
+        clock: Clock,
+        partition: str = "default",
+        snapshots: Snapshots | None = None,
+    ) -> Self:
+        """Fold the log and apply `config` if it, the engine or the machine changed.
+
+        snapshots: to start from, when one fits. Raises LogCorrupt, LogUnavailable.
+        """
+        self = cls(log, checked_fold(log, partition, snapshots), clock, snapshots)
         wanted = msgspec.json.encode(engine_part(config), order="deterministic")
         state = self.state
         held = (state.config_bytes, state.engine_version, state.fingerprint)
@@ -218,7 +232,7 @@ class Sequencer:
         return True
 
     def _refold(self) -> None:
-        self.state = fold(self.log, self.state.partition)
+        self.state = fold(self.log, self.state.partition, self.snapshots)
         self.durable = self.state.position
 
     def require_writable(self) -> None:

@@ -24,24 +24,31 @@ what stands before the damage. Only entries since the last checkpoint can be los
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Self
 
 import apsw
 
 from routerd.log.base import Conflict, Entry, LogCorrupt, LogUnavailable, check_positions
+from routerd.log.codec import base_behind
 from routerd.log.disk import sync_file, take_lock, write_scratch
+from routerd.log.migrations import FORMAT, migrate
 from routerd.log.tables import (
+    FORGET,
     FORMAT_OF_FILE,
     INSERT,
     MOVE_TAIL,
+    NEW_BASE,
     NEW_TAIL,
     SCHEMA,
     TAIL,
     Tables,
+    base_row,
     reading,
 )
 
@@ -52,6 +59,8 @@ CHECKPOINT_PAGES = 4_096
 LIMIT_PAGES = 16_384
 COPIED_PAGES = 1_024
 WRITE = apsw.SQLITE_OPEN_READWRITE
+
+logger = logging.getLogger(__name__)
 
 
 class SqliteLog(Tables):
@@ -124,6 +133,20 @@ class SqliteLog(Tables):
                 self._move_tail(partition, entries, expect)
                 self._db.executemany(INSERT, ((partition, *entry) for entry in entries))
 
+    def forget(self, partition: str, through: int, most: int) -> int:
+        with self._appending, self._writing("compact"):
+            base = self.base(partition)
+            last = min(through, base.position + most, self.last(partition)[0])
+            if last <= base.position:
+                return 0
+            # What goes is read once more: the new base stands for it.
+            gone = list(islice(self.read(partition), last - base.position))
+            with self._db:
+                row = base_row(base_behind(base, gone))
+                self._db.execute(NEW_BASE, (partition, *row))
+                self._db.execute(FORGET, (partition, last))
+            return len(gone)
+
     def sync(self) -> None:
         with self._syncing, self._writing("sync"):
             self._sync_wal()
@@ -176,7 +199,11 @@ class SqliteLog(Tables):
         if self._is_blank():
             with db:
                 db.execute(SCHEMA)
-        self._check_format()
+        held = self._format()
+        self._require_known(held)
+        if held < FORMAT:
+            logger.info("%s: format %d becomes format %d", self._path, held, FORMAT)
+            migrate(db, held)
         self._second = self._connection(str(self._path), WRITE)
         self._second.execute(FORMAT_OF_FILE).fetchall()  # it learns of the WAL by reading
         self._wal_fd = os.open(f"{self._path}-wal", os.O_RDWR)
@@ -193,7 +220,18 @@ class SqliteLog(Tables):
         self._db = self._connection(name, apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI)
         if self._is_blank():
             raise FileNotFoundError("there is no log yet; `routerd serve` makes one")
-        self._check_format()
+        held = self._format()
+        self._require_known(held)
+        if held < FORMAT:
+            text = f"its format is {held}: `routerd migrate {self._directory}` makes it {FORMAT}"
+            raise LogUnavailable(f"cannot read {self._path}: {text}")
+
+    def _require_known(self, held: int) -> None:
+        if held > FORMAT:
+            raise LogUnavailable(
+                f"cannot open {self._path}: its format is {held}, and this version of routerd "
+                f"knows formats up to {FORMAT}; use the version that wrote it, or a newer one"
+            )
 
     def _connection(self, name: str, flags: int) -> apsw.Connection:
         db = apsw.Connection(name, flags=flags)

@@ -1,22 +1,23 @@
 """The tables of a log in SQLite, and how they are read so that damage is never taken for data.
 
 `entry` holds the entries. `tail` says where each partition must end, because entries that vanish
-at the end break no chain.
+at the end break no chain. `base` says behind what the entries of a partition start that was
+compacted; its `proof` is a hash over the rest of the row.
 """
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from hashlib import blake2b
 from typing import Any
 
 import apsw
 
-from routerd.core.state import GENESIS
-from routerd.log.base import Entry, LogCorrupt, LogUnavailable
-from routerd.log.codec import verified
+from routerd.log.base import WHOLE, Base, Entry, LogCompacted, LogCorrupt, LogUnavailable
+from routerd.log.codec import HASH_BYTES, verified
+from routerd.log.migrations import BASE, FORMAT
 
-FORMAT = 1
 BATCH = 256
 
 SCHEMA = f"""
@@ -24,6 +25,7 @@ CREATE TABLE meta (key TEXT PRIMARY KEY, value INTEGER) WITHOUT ROWID;
 CREATE TABLE entry (partition TEXT, position INTEGER, hash BLOB, payload BLOB,
     PRIMARY KEY (partition, position)) WITHOUT ROWID;
 CREATE TABLE tail (partition TEXT PRIMARY KEY, position INTEGER, hash BLOB) WITHOUT ROWID;
+{BASE};
 INSERT INTO meta VALUES ('format', {FORMAT}), ('probes', 0);
 """
 FORMAT_OF_FILE = "SELECT value FROM meta WHERE key = 'format'"
@@ -31,6 +33,11 @@ INSERT = "INSERT INTO entry VALUES (?, ?, ?, ?)"
 TAIL = "SELECT position, hash FROM tail WHERE partition = ?"
 NEW_TAIL = "INSERT INTO tail VALUES (?, ?, ?)"
 MOVE_TAIL = "UPDATE tail SET position = ?, hash = ? WHERE partition = ? AND position = ?"
+BASE_OF = """
+SELECT position, hash, config_position, config_hash, config, proof FROM base WHERE partition = ?
+"""
+NEW_BASE = "INSERT OR REPLACE INTO base VALUES (?, ?, ?, ?, ?, ?, ?)"
+FORGET = "DELETE FROM entry WHERE partition = ? AND position <= ?"
 BEHIND = """
 SELECT position, hash, payload FROM entry WHERE partition = ? AND position > ?
 ORDER BY position LIMIT ?
@@ -59,7 +66,6 @@ DAMAGE = (
 )
 
 Row = tuple[Any, ...]
-START: Row = (0, GENESIS)
 
 
 class Tables:
@@ -74,44 +80,63 @@ class Tables:
         return names
 
     def last(self, partition: str) -> tuple[int, bytes]:
-        position, entry_hash = START
+        position, entry_hash, _ = self.base(partition)
         with contextlib.suppress(LogCorrupt):
             tail = self._tail(partition, 1)
             newest = self._select(NEWEST, (partition,))
-            if tail == (newest[0] if newest else START):
+            if tail == (newest[0] if newest else (position, entry_hash)):
                 position, entry_hash = tail
                 return position, entry_hash
         for entry in self.read(partition):  # finds the first bad position and raises
             position, entry_hash = entry.position, entry.hash
         return position, entry_hash
 
-    def read(self, partition: str, after: int = 0) -> Iterator[Entry]:
+    def base(self, partition: str) -> Base:
+        rows = self._select(BASE_OF, (partition,))
+        return base_of(partition, rows[0]) if rows else WHOLE
+
+    def read(self, partition: str, after: int | None = None) -> Iterator[Entry]:
+        base = self.base(partition)
+        if after is None:
+            after = base.position
+        elif after < base.position:
+            raise LogCompacted(partition, base.position + 1)
         return self._read(partition, after, BATCH)
 
     def get(self, partition: str, position: int) -> Entry | None:
         if not 1 <= position <= self.last(partition)[0]:
             return None
+        first = self.base(partition).position + 1
+        if position < first:
+            raise LogCompacted(partition, first)
         return next(self._read(partition, position - 1, 1))
 
     def _read(self, partition: str, after: int, batch: int) -> Iterator[Entry]:
-        previous_hash = self._hash(partition, after)
-        while previous_hash is not None:
-            # First the tail: the entries that it promises must then be there.
-            tail = self._tail(partition, after + 1)
-            rows = self._behind(partition, after, batch)
-            if not rows:
-                if tail != (after, previous_hash):
-                    what = f"the log should end at position {tail[0]}"
-                    raise LogCorrupt(partition, after + 1, what)
-                return
-            for entry in verified(partition, after, previous_hash, rows):
-                yield entry
-                after, previous_hash = entry.position, entry.hash
+        try:
+            previous_hash = self._hash(partition, after)
+            while previous_hash is not None:
+                # First the tail: the entries that it promises must then be there.
+                tail = self._tail(partition, after + 1)
+                rows = self._behind(partition, after, batch)
+                if not rows:
+                    if tail != (after, previous_hash):
+                        what = f"the log should end at position {tail[0]}"
+                        raise LogCorrupt(partition, after + 1, what)
+                    return
+                for entry in verified(partition, after, previous_hash, rows):
+                    yield entry
+                    after, previous_hash = entry.position, entry.hash
+        except LogCorrupt:
+            first = self.base(partition).position + 1
+            if after + 1 < first:  # the writer compacted them away while they were read
+                raise LogCompacted(partition, first) from None
+            raise
 
     def _hash(self, partition: str, position: int) -> bytes | None:
         """The hash to go on from behind a position; None when the log does not reach it."""
-        if position == 0:
-            return GENESIS
+        base = self.base(partition)
+        if position == base.position:
+            return base.hash
         rows = self._select(HASH, (partition, position), partition, position)
         if rows and isinstance(rows[0][0], bytes):
             return rows[0][0]
@@ -121,7 +146,7 @@ class Tables:
 
     def _tail(self, partition: str, position: int) -> Row:
         rows = self._select(TAIL, (partition,), partition, position)
-        return rows[0] if rows else START
+        return rows[0] if rows else WHOLE[:2]
 
     def _behind(self, partition: str, after: int, batch: int) -> list[Row]:
         """The next rows, fetched at once: a transaction left open would keep the WAL growing.
@@ -143,18 +168,39 @@ class Tables:
         ((pages,),) = self._select("PRAGMA page_count")
         return pages <= 1 and not self._select("SELECT 1 FROM sqlite_schema")
 
-    def _check_format(self) -> None:
+    def _format(self) -> int:
+        """The number of the tables' format. Raises LogCorrupt."""
         found = self._select(FORMAT_OF_FILE)
-        if found != [(FORMAT,)]:
+        if len(found) != 1 or not isinstance(found[0][0], int) or found[0][0] < 1:
             told = found[0][0] if found else "missing"
-            what = f"its format is {told}, and this version of routerd knows format {FORMAT} only"
-            raise LogCorrupt("", 1, what)
+            raise LogCorrupt("", 1, f"its format is {told}")
+        number: int = found[0][0]
+        return number
 
     def _select(
         self, sql: str, bindings: tuple[object, ...] = (), partition: str = "", position: int = 1
     ) -> list[Row]:
         with reading(partition, position):
             return self._db.execute(sql, bindings).fetchall()
+
+
+def base_row(base: Base) -> Row:
+    """A base as it is stored, without the name of its partition."""
+    config = base.config or Entry(0, b"", b"")
+    row = (base.position, base.hash, *config)
+    return (*row, proof_of(row))
+
+
+def base_of(partition: str, row: Row) -> Base:
+    """A stored base. Raises LogCorrupt."""
+    position, entry_hash, *config, proof = row
+    if proof != proof_of(row[:-1]):
+        raise LogCorrupt(partition, 1, "where it was compacted to cannot be read")
+    return Base(position, entry_hash, Entry(*config) if config[0] else None)
+
+
+def proof_of(row: Row) -> bytes:
+    return blake2b(repr(row).encode(), digest_size=HASH_BYTES).digest()
 
 
 @contextlib.contextmanager

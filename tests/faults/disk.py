@@ -11,7 +11,7 @@ import random
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from routerd.log.base import Entry, LogUnavailable
+from routerd.log.base import Base, Entry, LogUnavailable
 from routerd.log.memory import MemoryLog
 from tests.faults.loop import Loop
 
@@ -94,7 +94,10 @@ class Mounted:
     def last(self, partition: str) -> tuple[int, bytes]:
         return self.platter.last(partition)
 
-    def read(self, partition: str, after: int = 0) -> Iterator[Entry]:
+    def base(self, partition: str) -> Base:
+        return self.platter.base(partition)
+
+    def read(self, partition: str, after: int | None = None) -> Iterator[Entry]:
         return self.platter.read(partition, after)
 
     def get(self, partition: str, position: int) -> Entry | None:
@@ -113,6 +116,9 @@ class Mounted:
             raise
         self._write(partition, entries, expect)
         self._perhaps_crash()
+
+    def forget(self, partition: str, through: int, most: int) -> int:
+        raise AssertionError("nothing is compacted here")
 
     def sync(self) -> None:
         self._perhaps_refuse()

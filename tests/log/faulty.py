@@ -51,7 +51,7 @@ class FaultyLog(MemoryLog):
         self._failed = False
         self.synced = {name: len(entries) for name, entries in self._entries.items()}
 
-    def read(self, partition: str, after: int = 0) -> Iterator[Entry]:
+    def read(self, partition: str, after: int | None = None) -> Iterator[Entry]:
         if self.dark:
             raise LogUnavailable("the disk cannot be read")
         return super().read(partition, after)

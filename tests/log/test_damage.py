@@ -14,7 +14,7 @@ import apsw
 import pytest
 
 from routerd.log import sqlite
-from routerd.log.base import Entry, LogCorrupt
+from routerd.log.base import Entry, LogCorrupt, LogUnavailable
 from routerd.log.sqlite import SqliteLog
 from tests.log.entries import append
 
@@ -163,5 +163,5 @@ def test_a_file_that_is_no_log_is_refused(tmp_path: Path, read_only: bool) -> No
     SqliteLog.open(tmp_path).close()
     with closing(apsw.Connection(str(path))) as db:
         db.execute("UPDATE meta SET value = 7 WHERE key = 'format'")
-    with pytest.raises(LogCorrupt, match="format is 7"):
+    with pytest.raises(LogUnavailable, match="format is 7"):
         SqliteLog.open(tmp_path, read_only)

@@ -1,0 +1,230 @@
+"""Snapshots: the state of a partition at a position, so that a start folds only what came after.
+
+A file of frames, each a length (4 bytes, little-endian) and that many bytes of MessagePack:
+
+    Head, Marks, so many lists of (decision_id, OpenDecision), {model: {array: (shape, float64)}}
+
+and behind them, instead of a frame, the hash of all that (16 bytes of BLAKE2b). It gets its name
+when it is whole and synced. Nothing is computed when it is read: not the state's hash either, which
+equals that of a fold from position 1 because every bit of the state is here.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from hashlib import blake2b
+from itertools import islice
+from pathlib import Path
+from typing import IO, Any, TypeVar
+from urllib.parse import quote
+
+import msgspec
+import numpy as np
+
+from routerd import __version__
+from routerd.core.fingerprint import fingerprint
+from routerd.core.restore import restored
+from routerd.core.state import Arrays, Marks, OpenDecision, State
+from routerd.log.disk import sync_directory, sync_file
+
+MAGIC = "routerd snapshot"
+SCHEMA = 1
+"""Raise it when an old snapshot needs more than defaults for fields that were added."""
+
+FOLDER = "snapshots"
+ENDING = ".snapshot"
+DIGITS = 15
+DECISIONS_AT_ONCE = 1_000
+HASH_BYTES = 16
+MOST_BYTES = 2**31
+
+T = TypeVar("T")
+Stored = tuple[tuple[int, ...], bytes]
+
+_encoder = msgspec.msgpack.Encoder()
+
+
+class Unusable(Exception):
+    """A file is no snapshot that this version can take up; says why."""
+
+
+class Head(msgspec.Struct, frozen=True):
+    """What a snapshot is of, and who made it. engine_version and fingerprint: of the process that
+    folded the state; see routerd.core.fingerprint."""
+
+    magic: str
+    schema: int
+    partition: str
+    position: int
+    engine_version: str
+    fingerprint: str
+    decisions: int
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether this process would have made it bit for bit."""
+        return (self.engine_version, self.fingerprint) == (__version__, fingerprint())
+
+
+class Snapshots:
+    """The snapshots in a data directory."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory / FOLDER
+
+    def write(self, state: State, keep: int) -> Path:
+        """Write a snapshot of a state that is durable, and delete all but the `keep` newest.
+
+        Those of later positions are deleted too: they are of a log that lost its end. Raises
+        OSError.
+        """
+        if not self.directory.is_dir():
+            self.directory.mkdir(parents=True)
+            sync_directory(self.directory.parent)
+        path = self.directory / f"{prefix(state.partition)}{state.position:0{DIGITS}d}{ENDING}"
+        partial = path.with_suffix(f".{os.getpid()}.partial")
+        try:
+            with partial.open("wb") as file:
+                write_frames(file, frames(state))
+                file.flush()
+                sync_file(file.fileno())
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
+        found = self.paths(state.partition)
+        for old in [*found[: found.index(path)], *found[found.index(path) + keep :]]:
+            old.unlink(missing_ok=True)
+        sync_directory(self.directory)
+        return path
+
+    def paths(self, partition: str) -> list[Path]:
+        """The snapshots of a partition, the newest first."""
+        digits = "[0-9]" * DIGITS
+        return sorted(self.directory.glob(f"{prefix(partition)}{digits}{ENDING}"), reverse=True)
+
+
+def prefix(partition: str) -> str:
+    """What the names of a partition's snapshots start with.
+
+    >>> prefix("default"), prefix("a/b")
+    ('default-', 'a%2Fb-')
+    """
+    return f"{quote(partition, safe='')}-"
+
+
+def position_of(path: Path) -> int:
+    """The position in a snapshot's name.
+
+    >>> position_of(Path("default-000000000000042.snapshot"))
+    42
+    """
+    return int(path.stem[-DIGITS:])
+
+
+def frames(state: State) -> Iterator[bytes]:
+    """A state as it is now, frame by frame."""
+    count = len(state.decisions)
+    made_by = (__version__, fingerprint())
+    head = Head(MAGIC, SCHEMA, state.partition, state.position, *made_by, count)
+    yield _encoder.encode(head)
+    yield _encoder.encode(state.marks())
+    entries = iter(state.decisions.items())
+    while some := list(islice(entries, DECISIONS_AT_ONCE)):
+        yield _encoder.encode(some)
+    models = state.models()
+    yield _encoder.encode({name: stored(arrays) for name, arrays in models.items()})
+
+
+def write_frames(file: IO[bytes], found: Iterable[bytes]) -> None:
+    digest = blake2b(digest_size=HASH_BYTES)
+    for frame in found:
+        framed = len(frame).to_bytes(4, "little") + frame
+        digest.update(framed)
+        file.write(framed)
+    file.write(digest.digest())
+
+
+def load(path: Path) -> tuple[Head, State]:
+    """A snapshot's head and its state. Raises Unusable, OSError."""
+    with path.open("rb") as file:
+        reader = Reader(file)
+        head = reader.head()
+        marks = reader.frame(Marks)
+        batches = -(-head.decisions // DECISIONS_AT_ONCE)
+        decisions = [
+            entry for _ in range(batches) for entry in reader.frame(list[tuple[str, OpenDecision]])
+        ]
+        models = reader.frame(dict[str, dict[str, Stored]])
+        reader.end()
+    try:
+        arrays = {name: loaded(model) for name, model in models.items()}
+        return head, restored(marks, decisions, arrays)
+    except (ValueError, LookupError, AttributeError) as error:
+        raise Unusable(f"{path} does not fit this version: {error!r}") from error
+
+
+def check(path: Path) -> Head:
+    """Read a snapshot whole, without making a state of it. Raises Unusable, OSError."""
+    with path.open("rb") as file:
+        reader = Reader(file)
+        head = reader.head()
+        for _ in range(2 + -(-head.decisions // DECISIONS_AT_ONCE)):
+            reader.frame(msgspec.Raw)
+        reader.end()
+    return head
+
+
+class Reader:
+    """Reads the frames of a file and hashes them. Nothing is to be trusted before `end`."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self._digest = blake2b(digest_size=HASH_BYTES)
+
+    def head(self) -> Head:
+        head = self.frame(Head)
+        if head.magic != MAGIC:
+            raise self._unusable("is no snapshot")
+        if head.schema > SCHEMA:
+            raise self._unusable(
+                f"has schema {head.schema}, and this version of routerd knows up to {SCHEMA}"
+            )
+        return head
+
+    def frame(self, kind: type[T]) -> T:
+        """The next frame."""
+        length = self._file.read(4)
+        size = int.from_bytes(length, "little")
+        body = self._file.read(size) if size <= MOST_BYTES else b""
+        if len(length) < 4 or len(body) != size:
+            raise self._unusable("ends too early")
+        self._digest.update(length)
+        self._digest.update(body)
+        try:
+            return msgspec.msgpack.decode(body, type=kind)
+        except ValueError as error:  # msgspec's own, or a text's that is none
+            raise self._unusable(f"is damaged, or does not fit this version ({error})") from error
+
+    def end(self) -> None:
+        """Nothing may follow but the hash of all that was read."""
+        if self._file.read(HASH_BYTES + 1) != self._digest.digest():
+            raise self._unusable("is damaged: its hash is not that of its content")
+
+    def _unusable(self, what: str) -> Unusable:
+        return Unusable(f"{self._file.name} {what}")
+
+
+def stored(arrays: Arrays) -> dict[str, Stored]:
+    """Arrays as they stand in a file: little-endian float64."""
+    return {
+        name: (array.shape, np.ascontiguousarray(array, dtype="<f8").tobytes())
+        for name, array in arrays.items()
+    }
+
+
+def loaded(arrays: Mapping[str, Stored]) -> dict[str, Any]:
+    return {
+        name: np.frombuffer(content, dtype="<f8").reshape(shape)
+        for name, (shape, content) in arrays.items()
+    }
