@@ -10,8 +10,12 @@ from routerd.core.sections import Count, Positive, Section, Share
 
 
 class Thresholds(Section, frozen=True):
-    """max_steps: how many decisions a task may have, when each goes on from the one before."""
+    """max_steps: how many decisions a task may have, when each goes on from the one before.
 
+    confidence: decisions that are less sure go to the static table's agent; 0 asks for none.
+    """
+
+    confidence: Share = 0.0
     max_steps: Annotated[int, Meta(ge=1, le=100)] = 4
 
 

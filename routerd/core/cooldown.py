@@ -32,6 +32,7 @@ def result_of(outcome: Outcome) -> bool | None:
 
 def count(state: State, agent_id: str, decision_id: str, *, passed: bool) -> None:
     """The first result of a decision that an agent ran."""
+    count_type(state, agent_id, passed=passed)
     settings = state.config.cooldown
     if settings is None:
         return
@@ -43,6 +44,17 @@ def count(state: State, agent_id: str, decision_id: str, *, passed: bool) -> Non
     cooling = state.cooling.get(agent_id)
     if cooling is not None and cooling.trial == decision_id:
         state.cooling[agent_id] = msgspec.structs.replace(cooling, passed=passed)
+
+
+def count_type(state: State, agent_id: str, *, passed: bool) -> None:
+    """How many decisions of agents of a type failed in a row, see `fallback.type_failures`."""
+    if state.config.fallback.type_failures is None or agent_id not in state.roster.index:
+        return
+    type_of = state.roster.agents[state.roster.index[agent_id]].type
+    if passed:
+        state.failing.pop(type_of, None)
+    elif type_of:
+        state.failing[type_of] = state.failing.get(type_of, 0) + 1
 
 
 def begin_trial(state: State, agent_id: str, decision_id: str, time_ms: int) -> None:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from hashlib import blake2b
 
 import msgspec
 
-from learners.base import Array
 from learners.law import draw
+from routerd.core.confidence import by_mean, confidence
 from routerd.core.draw import AGENT, uniform
 from routerd.core.law import Law
 from routerd.core.stages import STAGES
+from routerd.core.stages.fallback import fallback_index
 from routerd.core.state import State
-from routerd.core.static import table_index
 from routerd.core.values import Decision, Query, Reason, Request
 from routerd.core.view import View
 
@@ -69,10 +68,9 @@ def decided(view: View) -> Decision:
     u = uniform(state.config.seed, state.partition, query.request_id, AGENT)
     drawn = draw(law.p, u)
     mean, variance = view.utility_of(law.eligible)
-    means = mean.tolist()
-    order = sorted(range(len(means)), key=means.__getitem__, reverse=True)
+    order = by_mean(mean)
     others = [i for i in order[: ALTERNATIVES + 1] if i != drawn][:ALTERNATIVES]
-    routed = routed_index(law, view)
+    routed = fallback_index(law, view)
     fallback = others[:1] if routed in (-1, drawn) else [routed]
     return Decision(
         time_ms=view.time_ms,
@@ -83,7 +81,7 @@ def decided(view: View) -> Decision:
         agents=tuple([ids[i] for i in law.eligible]) if law.excluded else ids,
         law=law.p.tobytes(),
         policy_id=law.policy_id,
-        reason=reason_of(law, view, best=order[0] == drawn),
+        reason=reason_of(law, view, drawn=drawn, best=order[0] == drawn),
         detail=law.detail,
         confidence=confidence(mean, variance, order, routed),
         fallback=ids[law.eligible[fallback[0]]] if fallback else "",
@@ -93,28 +91,8 @@ def decided(view: View) -> Decision:
     )
 
 
-def routed_index(law: Law, view: View) -> int:
-    """Index into the law of the agent that the static table names; -1 when it is not there."""
-    routed = table_index(view)
-    return law.eligible.index(routed) if routed in law.eligible else -1
-
-
-def confidence(mean: Array, variance: Array, order: list[int], routed: int) -> float | None:
-    """Posterior P(utility of the best-mean agent > utility of the static table's agent).
-
-    Without such an agent, or when it is itself the best: over the runner-up. None with one agent.
-    """
-    if len(order) < 2:
-        return None
-    best = order[0]
-    other = order[1] if routed in (-1, best) else routed
-    gap = mean.item(best) - mean.item(other)
-    spread = math.sqrt(2.0 * (variance.item(best) + variance.item(other)))
-    return 0.5 * math.erfc(-gap / spread)
-
-
-def reason_of(law: Law, view: View, *, best: bool) -> Reason:
-    if law.reason is not Reason.SAMPLED:
+def reason_of(law: Law, view: View, *, drawn: int, best: bool) -> Reason:
+    if law.reason is not Reason.SAMPLED and law.moved_to in (-1, drawn):
         return law.reason
     if view.state.learner.count <= 0:
         return Reason.COLD_START

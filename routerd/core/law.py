@@ -14,6 +14,8 @@ class Law(NamedTuple):
     """p[i] is the probability of the agent at roster index eligible[i], in id order.
 
     forced: the override that left only the eligible ones, as it is told; empty when none did.
+    moved_to: index into the law of the agent that a stage fell back on; a draw of another is what
+    the policy still explores, whatever the reason. -1 when none did.
     """
 
     eligible: tuple[int, ...]
@@ -24,6 +26,7 @@ class Law(NamedTuple):
     stages: tuple[str, ...] = ()
     excluded: tuple[Excluded, ...] = ()
     forced: str = ""
+    moved_to: int = -1
 
 
 Stage = Callable[[Law, View], Law]

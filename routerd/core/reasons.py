@@ -19,6 +19,8 @@ def sentence(decision: Decision) -> str:
             return f"Another agent: {decision.detail}; drawn with {chance}."
         case Reason.ESCALATION:
             return f"Escalated: {decision.detail}; drawn with {chance}."
+        case Reason.LOW_CONFIDENCE_FALLBACK | Reason.OVERLOAD_FALLBACK:
+            return f"Fell back on the static table's agent: {decision.detail} ({chance})."
         case Reason.OVERRIDE:
             return f"Forced by {decision.detail} ({chance})."
         case Reason.COLD_START:

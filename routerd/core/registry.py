@@ -44,6 +44,8 @@ def seat(state: State) -> None:
     state.cost.set_priors(costs)
     state.latency.set_priors(latencies)
     state.roster = Roster(tuple(agents.values()), state.arm_of)
+    types = {agent.type for agent in agents.values()}
+    state.failing = {name: times for name, times in state.failing.items() if name in types}
     # One that is gone has no standing: it comes back as a new one does, online.
     for agent_id in [gone for gone in state.standings if gone not in agents]:
         del state.standings[agent_id]

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from routerd.core.sections import Id, Name, Section, Word
+from routerd.core.sections import Count, Id, Name, Section, Share, Word
 
 TEXT_CHARS = 1_024
 
@@ -39,3 +39,22 @@ class Override(Section, frozen=True):
     otherwise: Literal["refuse", "policy"] = "refuse"
     author: Word = ""
     reason: Text = ""
+
+
+class ColdStart(Section, frozen=True):
+    """static_until: the static table answers until so many outcomes of a kind of work are known."""
+
+    static_until: Annotated[int, Meta(ge=0, le=1_000_000_000)] = 0
+
+
+class Fallback(Section, frozen=True):
+    """When the law moves to the agent to fall back on: the static table's.
+
+    exploration: the share of the law that stays with the policy then, so that it can come back.
+    pool_load: a pool is overloaded when so much of its agents' max_concurrency is in flight.
+    type_failures: a type keeps failing after so many failed decisions of its agents in a row.
+    """
+
+    exploration: Share = 0.1
+    pool_load: Annotated[float, Meta(gt=0, le=1)] | None = None
+    type_failures: Count | None = None

@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from routerd.core.chain_settings import Cooldown, Thresholds
-from routerd.core.rules import Override
+from routerd.core.rules import ColdStart, Fallback, Override
 from routerd.core.sections import (
     Count,
     Floor,
@@ -279,6 +279,8 @@ class EngineConfig(Section, frozen=True):
     thresholds: Thresholds = Thresholds()
     cooldown: Cooldown | None = None
     limits: Limits = Limits()
+    cold_start: ColdStart = ColdStart()
+    fallback: Fallback = Fallback()
     overrides: Annotated[tuple[Override, ...], Meta(max_length=1000)] = ()
 
 

@@ -106,6 +106,7 @@ class Marks(msgspec.Struct, frozen=True):
     registered: dict[str, Agent]
     standings: dict[str, Standing]
     placed: dict[str, Placed]
+    failing: dict[str, int]
     slots: dict[str, dict[str, int]]
     outcomes: dict[str, tuple[bytes, int]]
     health: dict[str, Health]
@@ -128,6 +129,7 @@ class State:
     overrides_expire_ms: when the first of the placed ones expires, 0 when none will.
     health, cooling: of agents that had results, or are set aside (see routerd.core.cooldown);
     heard: the one that the last event was a result of.
+    failing: by type of agent how many of its decisions failed in a row.
     """
 
     config: EngineConfig
@@ -155,6 +157,7 @@ class State:
         self.placed: dict[str, Placed] = {}
         self.overrides = Overrides(())
         self.overrides_expire_ms = 0
+        self.failing: dict[str, int] = {}
         self.slots: dict[str, dict[str, int]] = {}
         # The oldest is looked at all the time, and a plain dict steps over all that was deleted.
         self.decisions: OrderedDict[str, OpenDecision] = OrderedDict()

@@ -88,6 +88,24 @@ def test_every_policy_and_condition_decides_alike(kind: str, learner: str) -> No
     assert together(engine.state, several) == [alone(engine.state, q) for q in several]
 
 
+RULES: dict[str, Any] = {
+    "static_routes": [{"agent": "medium"}],
+    "thresholds": {"confidence": 0.9},
+    "cold_start": {"static_until": 30},
+    "overrides": [{"id": "text", "when": {"work_type": "text"}, "pool": "paid"}],
+}
+
+
+def test_every_rule_around_the_policy_decides_alike() -> None:
+    """Overrides, the gate of confidence and the table at a cold start, each for some queries."""
+    engine = taught(0, **RULES)
+    several = queries(engine.state, AT_ONCE, ASKED)
+    made = together(engine.state, several)
+    assert made == [alone(engine.state, q) for q in several]
+    stages = {stage for each in made if isinstance(each, Decision) for stage in each.stages}
+    assert {"cold_start", "confidence_gate", "override"} <= stages
+
+
 @pytest.mark.parametrize("agents", [1, 2, 3, 4, 8, 13, 20])
 def test_any_number_of_agents_decides_alike(agents: int) -> None:
     """Closed forms, integrals and thinned integrals: a law is the same in any company."""

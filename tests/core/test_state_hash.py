@@ -52,8 +52,10 @@ def inhabited(kind: str) -> Engine:
         policy={"kind": "value", "learner": {"kind": kind}},
         outcomes={"sources": ["reviewer"]},
         cooldown={"failures": 2},
+        fallback={"type_failures": 9},
     )
-    engine.register("guest", max_concurrency=9)
+    engine.register("guest", max_concurrency=9, type="coder")
+    engine.report(engine.route(agent_id="guest").decision_id, success=False)
     engine.beat("guest")
     engine.set_status("small", "BUSY")
     for _ in range(2):

@@ -27,6 +27,13 @@ CONFIGS: dict[str, dict[str, Any]] = {
         "clock": "logical",
         "agents": [{"id": "large", "max_concurrency": 9}, {"id": "small", "max_concurrency": 9}],
     },
+    "rules": {
+        "clock": "logical",
+        "static_routes": [{"agent": "small"}],
+        "thresholds": {"confidence": 0.8},
+        "cold_start": {"static_until": 3},
+        "overrides": [{"id": "w1", "when": {"work_type": "w1"}, "agent": "large"}],
+    },
     "texts": {"clock": "logical", "features": [{"kind": "text", "size": 8}]},
 }
 

@@ -9,8 +9,18 @@ from __future__ import annotations
 from routerd.core.law import Stage
 from routerd.core.stages.eligibility import eligibility
 from routerd.core.stages.explicit import explicit
+from routerd.core.stages.fallback import cold_start, confidence_gate, overload
 from routerd.core.stages.follow import follow
 from routerd.core.stages.override import override
 from routerd.core.stages.policy import policy
 
-STAGES: tuple[Stage, ...] = (eligibility, policy, follow, override, explicit)
+STAGES: tuple[Stage, ...] = (
+    eligibility,
+    policy,
+    follow,
+    cold_start,
+    confidence_gate,
+    overload,
+    override,
+    explicit,
+)

@@ -26,4 +26,6 @@ def explicit(law: Law, view: View) -> Law:
         raise RouterError(ErrorReason.NO_ELIGIBLE_AGENT, text, metadata=metadata)
     p = np.zeros(len(law.eligible))
     p[law.eligible.index(index)] = 1.0
-    return law._replace(p=p, reason=Reason.EXPLICIT, detail="", stages=(*law.stages, "explicit"))
+    return law._replace(
+        p=p, reason=Reason.EXPLICIT, detail="", stages=(*law.stages, "explicit"), moved_to=-1
+    )
