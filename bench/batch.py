@@ -18,6 +18,7 @@ from routerd.core.values import Outcome
 from routerd.log.sequencer import Sequencer
 from routerd.log.sqlite import SqliteLog
 from routerd.server import convert
+from routerd.server.hearing import each_asked
 from routerd.server.many import routed_batch
 from routerd.v1 import router_pb2
 
@@ -40,7 +41,7 @@ def rates(directory: Path, batches: int = BATCHES) -> Iterator[float]:
         for _ in range(batches):
             started = time.perf_counter()
             wire = router_pb2.RouteBatchRequest.FromString(asked)
-            answered = routed_batch(sequencer, wire)
+            answered = routed_batch(sequencer, wire, each_asked(wire.requests))
             sequencer.commit()
             answered.response.SerializeToString()
             yield SIZE / (time.perf_counter() - started)

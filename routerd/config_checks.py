@@ -18,6 +18,7 @@ from jsonschema.validators import extend
 from routerd.config_text import Problem, member
 from routerd.core.encode import width
 from routerd.core.settings import Feature, ThompsonPolicy
+from routerd.signals.checks import signal_problems
 
 MAX_COLUMNS = 64
 
@@ -28,7 +29,7 @@ Found = Iterator[ValidationError]
 def problems(data: Mapping[str, Any], schema: Schema) -> Iterator[Problem]:
     """Everything that is wrong with plain data, by the schema and between its sections."""
     yield from _by_schema(data, schema)
-    for check in (_agents, _static_routes, _features, _policy, _outcomes, _overrides):
+    for check in CHECKS:
         yield from check(data)
 
 
@@ -283,3 +284,6 @@ def _overrides(data: Mapping[str, Any]) -> Iterator[Problem]:
 def _meant(override: Mapping[str, Any]) -> Iterator[Problem]:
     if not any(override.get(key) for key in ("agent", "pool", "type")):
         yield "agent", "is missing, and so are pool and type; say which agents are meant"
+
+
+CHECKS = (_agents, _static_routes, _features, _policy, _outcomes, _overrides, signal_problems)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -15,13 +16,16 @@ from routerd.config import ConfigErrors, load, parse, parse_agent
 from routerd.core.answers import Ack, Answer, Found, Listed, Profile
 from routerd.core.errors import ErrorReason, RouterError, Violation, invalid
 from routerd.core.settings import Agent, Config
-from routerd.core.validate import MAX_PAGE_SIZE
+from routerd.core.validate import MAX_PAGE_SIZE, check_request
 from routerd.core.values import AgentStatus, Listing, Outcome, Request, Task
 from routerd.log.base import Log, LogUnavailable
 from routerd.log.memory import MemoryLog
 from routerd.log.registry import Registry
 from routerd.log.sequencer import Sequencer
 from routerd.log.sqlite import SqliteLog
+from routerd.signals.blocking import Blocking
+from routerd.signals.hybrid import Classifier
+from routerd.signals.texts import Texts
 
 T = TypeVar("T")
 
@@ -46,7 +50,10 @@ class Router:
         self.config = config
         self._log = log
         self._lock = threading.Lock()
+        classifier = Classifier.of(config, os.environ)
+        self._signals = Blocking(classifier) if classifier is not None else None
         self._sequencer = Sequencer.open(log, config, wall_clock())
+        self._sequencer.texts = Texts(config.texts)
         self._registry = Registry(self._sequencer)
 
     @classmethod
@@ -65,16 +72,18 @@ class Router:
         self, request: Request | None = None, *, explain: bool = False, **fields: Any
     ) -> Answer:
         """Choose an agent for a request, given whole or as fields of Request and Task."""
+        asked = self._classified(request or request_of(fields))
         with self._lock:
             self._sequencer.recover()
-            answer = self._sequencer.route(request or request_of(fields), explain=explain)
+            answer = self._sequencer.route(asked, explain=explain)
             self._make_durable(platter=self.config.durability == "power")
             return answer
 
     def preview(self, request: Request | None = None, **fields: Any) -> Answer:
         """What route would answer, without a trace."""
+        asked = self._classified(request or request_of(fields))
         with self._lock:
-            return self._sequencer.preview(request or request_of(fields))
+            return self._sequencer.preview(asked)
 
     def report(self, outcome: Outcome | None = None, **fields: Any) -> Ack:
         """Learn from an outcome, given whole or as its fields; it survives power loss."""
@@ -125,8 +134,22 @@ class Router:
             return self._sequencer.state.hash()
 
     def close(self) -> None:
+        if self._signals is not None:
+            self._signals.close()
         with self._lock:
             self._log.close()
+
+    def _classified(self, request: Request) -> Request:
+        """With what is made of its description, where that is needed. Raises BLOCKED_BY_POLICY."""
+        signals, task = self._signals, request.task
+        if signals is None or not task.description or task.work_type:
+            return request
+        with self._lock:
+            check_request(self._sequencer.state, request)
+            if request.request_id in self._sequencer.state.requests:
+                return request
+        heard = signals.hear(task.description, self.config.server.default_timeout_ms / 1000)
+        return msgspec.structs.replace(request, signal=heard.admitted())
 
     def _change(self, change: Callable[[], T]) -> T:
         """Do what changes the registry; it survives power loss."""

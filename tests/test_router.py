@@ -18,6 +18,7 @@ from routerd.log.sqlite import SqliteLog
 from routerd.log.verify import verify
 from tests.log.disk import watched_disk
 from tests.log.faulty import FaultyLog
+from tests.signals.models import serving
 
 CONFIG: dict[str, Any] = {
     "agents": [{"id": "small"}, {"id": "large", "capabilities": ["code"]}],
@@ -205,3 +206,25 @@ def test_agents_come_and_go_in_process(tmp_path: Path) -> None:
     assert fold(log, "default").hash() == before
     assert verify(log).mismatches == ()
     log.close()
+
+
+def test_a_description_is_classified_in_process_too() -> None:
+    """By rules at once, by an endpoint in a thread; a blocked label is refused."""
+    with serving() as models:
+        signals = {
+            "rules": [{"label": "secrets", "any": ["password"]}],
+            "labels": {"secrets": {"block": "no secrets"}, "code": {}},
+            "endpoint": {"url": models.url, "protocol": "ollama"},
+        }
+        with Router.open({**CONFIG, "signals": signals}) as router:
+            refused(ErrorReason.BLOCKED_BY_POLICY, router, "route", description="my password")
+            assert router.preview(description="a bug").decision.query.work_type == "code"
+            answer = router.route(description="a bug", request_id="r")
+            models.reply = lambda prompt: "nonsense"
+            assert router.route(description="a bug", request_id="r").decision == answer.decision
+            other = router.route(description="another bug")
+            assert other.decision.query.signal is not None
+            assert other.decision.query.signal.failure == "BAD_REPLY"
+            assert len(models.asked) == 2
+            before = router.route(description="say this", work_type="talk").decision.query
+            assert (before.signal, before.work_type) == (None, "talk")

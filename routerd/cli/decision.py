@@ -9,7 +9,7 @@ import click
 
 from routerd.cli.calls import TIMEOUT_S, address_option, connected, in_json
 from routerd.cli.output import console, facts, json_option, say_json
-from routerd.cli.route import candidates
+from routerd.cli.route import candidates, signal_facts
 
 if TYPE_CHECKING:
     from routerd.v1 import audit_pb2
@@ -52,6 +52,8 @@ def _say(record: audit_pb2.DecisionRecord, as_json: bool) -> None:
                 ("policy", record.policy_id),
                 ("stages", ", ".join(record.stages)),
                 ("work type", record.work_type),
+                *signal_facts(record),
+                ("description", record.description),
                 ("domain", record.domain),
                 ("labels", labels),
                 ("request", record.request_id),

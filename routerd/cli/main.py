@@ -23,6 +23,7 @@ from routerd.cli.project import project
 from routerd.cli.prove import prove
 from routerd.cli.route import preview, route
 from routerd.cli.serve import serve
+from routerd.cli.signals import signals
 from routerd.cli.verify import verify
 from routerd.cli.watch import watch
 
@@ -50,6 +51,7 @@ COMMANDS = (
     agents,
     profile,
     overrides,
+    signals,
     verify,
     project,
     export,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -15,7 +15,7 @@ from routerd.cli.output import Failed, console, facts, json_option, key_values, 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from routerd.v1 import router_pb2, types_pb2
+    from routerd.v1 import audit_pb2, router_pb2, types_pb2
 
 
 _OPTIONS = (
@@ -186,15 +186,44 @@ def _shown(answer: router_pb2.RouteResponse) -> list[Table]:
         [
             ("agent", answer.agent_id),
             ("why", answer.reason),
+            *signal_facts(answer),
             ("propensity", f"{answer.propensity:.4g}"),
             ("confidence", "" if confidence is None else f"{confidence:.4g}"),
             ("fallback", answer.fallback_agent_id),
             ("alternatives", ", ".join(answer.alternative_agent_ids)),
             ("policy", answer.policy_id),
             ("decision", answer.decision_id or "none: this is a preview"),
+            *directive_facts(answer.directives),
         ]
     )
     return [told, candidates(answer.candidates)] if answer.candidates else [told]
+
+
+def signal_facts(
+    told: router_pb2.RouteResponse | audit_pb2.DecisionRecord,
+) -> Iterator[tuple[str, str]]:
+    """What was made of the description."""
+    if told.HasField("classification"):
+        signal = told.classification
+        source = source_word(signal)
+        sure = f", {signal.signal_confidence:.2g} sure" if signal.label else ""
+        failed = f"; the endpoint did not answer: {signal.failure}" if signal.failure else ""
+        yield "signal", f"{signal.label or 'no label'} ({source}{sure}{failed})"
+
+
+def directive_facts(told: types_pb2.Directives) -> Iterator[tuple[str, str]]:
+    """What the caller shall do with the label."""
+    yield "inject", told.inject
+    yield "run with", " ".join([told.model, *(["in a session of its own"] * told.spawn)]).strip()
+    yield "metadata", ", ".join(f"{key}={told.metadata[key]}" for key in sorted(told.metadata))
+
+
+def source_word(signal: types_pb2.Classification) -> str:
+    """Who found the label, as a word for people."""
+    from routerd.v1.types_pb2 import SignalSource
+
+    word = SignalSource.Name(signal.source).removeprefix("SIGNAL_SOURCE_").lower()
+    return f"{word}, remembered" if signal.cache_hit else word
 
 
 def candidates(found: Iterable[types_pb2.Candidate]) -> Table:

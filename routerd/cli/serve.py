@@ -70,6 +70,7 @@ def run(config: Config) -> None:
     from routerd.log.base import LogCorrupt, LogUnavailable
     from routerd.log.sqlite import SqliteLog
     from routerd.server.app import serve as serve_grpc
+    from routerd.signals.hybrid import SignalsUnavailable
 
     def ready(port: int) -> None:
         host = config.listen.rpartition(":")[0]
@@ -82,7 +83,7 @@ def run(config: Config) -> None:
     try:
         log = SqliteLog.open(Path(config.data_dir))
         asyncio.run(serve_grpc(config, log, wall_clock(), ready=ready))
-    except (LogCorrupt, LogUnavailable, OSError) as error:
+    except (LogCorrupt, LogUnavailable, SignalsUnavailable, OSError) as error:
         raise Failed(str(error)) from None
 
 

@@ -8,7 +8,7 @@ from typing import Any, TypedDict
 
 import grpc
 
-from routerd.client.breaker import Breaker
+from routerd.breaker import Breaker
 from routerd.client.decision import Decision, decided
 from routerd.client.delivery import Delivery
 from routerd.client.errors import NoAnswer, RouterdError

@@ -26,13 +26,22 @@ def digest_of(value: msgspec.Struct) -> bytes:
     return blake2b(_encoder.encode(value), digest_size=8).digest()
 
 
+def digest_of_request(request: Request) -> bytes:
+    """Of what the caller asked: how the work type was found may change until it asks again."""
+    if request.signal is not None:
+        request = msgspec.structs.replace(request, signal=None)
+    return digest_of(request)
+
+
 def encode_request(state: State, request: Request, request_id: str) -> Query:
     """The request as the law sees it; texts and raw features end here."""
-    task = request.task
+    task, signal = request.task, request.signal
+    if signal is not None and signal.work_type:
+        task = msgspec.structs.replace(task, work_type=signal.work_type)
     x, cell, new_slots = state.encoder.encode(task, state.slots)
     return Query(
         request_id=request_id,
-        digest=digest_of(request),
+        digest=digest_of_request(request),
         x=x.tobytes(),
         cell=cell,
         new_slots=new_slots,
@@ -49,6 +58,7 @@ def encode_request(state: State, request: Request, request_id: str) -> Query:
         max_cost_usd=request.max_cost_usd,
         max_latency_ms=request.max_latency_ms,
         follows=request.follows,
+        signal=signal,
     )
 
 

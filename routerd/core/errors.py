@@ -33,6 +33,7 @@ class ErrorReason(StrEnum):
     READ_ONLY = "READ_ONLY"
     AUDIT_UNAVAILABLE = "AUDIT_UNAVAILABLE"
     DEADLINE_PASSED = "DEADLINE_PASSED"
+    BLOCKED_BY_POLICY = "BLOCKED_BY_POLICY"
 
 
 class Violation(NamedTuple):

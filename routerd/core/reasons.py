@@ -13,6 +13,8 @@ def sentence(decision: Decision) -> str:
     match decision.reason:
         case Reason.EXPLICIT:
             return "The request named this agent."
+        case Reason.SIGNAL_ROUTE:
+            return f"Its description was classified as {decision.detail}, which goes to this agent."
         case Reason.STATIC_ROUTE:
             return f"{decision.detail[:1].upper()}{decision.detail[1:]} ({chance})."
         case Reason.RETRY:

@@ -26,6 +26,7 @@ from routerd.core.sections import (
     Share,
     Word,
 )
+from routerd.core.signal_settings import Signals, Texts
 
 
 class Prices(Section, frozen=True):
@@ -320,6 +321,8 @@ class Config(EngineConfig, frozen=True):
     durability: Literal["process", "power"] = "process"
     server: Server = Server()
     audit: Audit = Audit()
+    signals: Signals = Signals()
+    texts: Texts = Texts()
 
 
 def engine_part(config: EngineConfig) -> EngineConfig:

@@ -14,6 +14,7 @@ from routerd.core.base import Event, Value
 from routerd.core.health import AgentCooledDown, AgentRecovered
 from routerd.core.rule_events import OverrideRemoved, OverrideSet
 from routerd.core.settings import Agent
+from routerd.core.signals import Classified
 
 
 class Reason(StrEnum):
@@ -29,6 +30,7 @@ class Reason(StrEnum):
     OVERRIDE = "OVERRIDE"
     LOW_CONFIDENCE_FALLBACK = "LOW_CONFIDENCE_FALLBACK"
     OVERLOAD_FALLBACK = "OVERLOAD_FALLBACK"
+    SIGNAL_ROUTE = "SIGNAL_ROUTE"
 
 
 class Exclusion(StrEnum):
@@ -124,7 +126,10 @@ class Follows(Value, frozen=True):
 
 
 class Request(Value, frozen=True):
-    """One question to the router. An empty request_id is made from the log position."""
+    """One question to the router. An empty request_id is made from the log position.
+
+    signal: what a classifier made of the description; it is no part of what the caller asked.
+    """
 
     request_id: str = ""
     task: Task = Task()
@@ -136,10 +141,15 @@ class Request(Value, frozen=True):
     max_latency_ms: float | None = None
     event_time_ms: int = 0
     follows: Follows | None = None
+    signal: Classified | None = None
 
 
 class Query(Value, frozen=True):
-    """A request as the law sees it: encoded features instead of texts. Logged in its decision."""
+    """A request as the law sees it: encoded features instead of texts. Logged in its decision.
+
+    signal: how the work type was found, when the request had none. description: masked, and only
+    where the configuration keeps it.
+    """
 
     request_id: str
     digest: bytes
@@ -159,6 +169,8 @@ class Query(Value, frozen=True):
     max_cost_usd: float | None = None
     max_latency_ms: float | None = None
     follows: Follows | None = None
+    signal: Classified | None = None
+    description: str = ""
 
 
 class Heartbeat(Value, frozen=True):

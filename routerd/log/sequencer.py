@@ -15,7 +15,7 @@ import msgspec
 from routerd import __version__
 from routerd.core.answers import Ack, Answer, Candidate, Found
 from routerd.core.apply import apply
-from routerd.core.decide import decided, digest_of, encode_request
+from routerd.core.decide import decided, digest_of, digest_of_request, encode_request
 from routerd.core.errors import ErrorReason, RouterError, Violation, invalid
 from routerd.core.fingerprint import fingerprint
 from routerd.core.follow import check_steps
@@ -46,13 +46,18 @@ from routerd.log.codec import (
 )
 from routerd.log.fold import checked_fold, fold
 from routerd.log.snapshot import Snapshots
+from routerd.log.texts import Texts, of_outcome, of_query
 
 Clock = Callable[[], int]
 """Milliseconds since the epoch, monotonic."""
 
 
 class Sequencer:
-    """The one writer of a partition. Every method is synchronous."""
+    """The one writer of a partition. Every method is synchronous.
+
+    texts: what is kept of descriptions and explanations; without it no description is, and every
+    explanation as it came.
+    """
 
     def __init__(
         self, log: Log, state: State, clock: Clock, snapshots: Snapshots | None = None
@@ -63,6 +68,7 @@ class Sequencer:
         self.clock = clock
         self.durable = state.position
         self.read_only = False
+        self.texts: Texts | None = None
         self._queue: list[Entry] = []
         # Time goes on from the last event's, even if the wall clock was set back since.
         self._ahead_ms = max(0, state.time_ms - clock())
@@ -116,7 +122,10 @@ class Sequencer:
 
     def query(self, request: Request, position: int) -> Query:
         """A new request as the law sees it; without an id it gets one from the position."""
-        return encode_request(self.state, request, request.request_id or f"{MADE_ID}{position}")
+        query = encode_request(self.state, request, request.request_id or f"{MADE_ID}{position}")
+        if self.texts is None or not (request.task.description or request.follows):
+            return query
+        return of_query(self.texts, query, request.task.description)
 
     def settle(self, view: View, request: Request, *, explain: bool) -> Answer:
         """Decide on a new request, now."""
@@ -165,6 +174,8 @@ class Sequencer:
         if not outcome.outcome_id:
             made = f"{MADE_ID}{self.state.position + 1}"
             outcome = msgspec.structs.replace(outcome, outcome_id=made)
+        if self.texts is not None and outcome.explanation:
+            outcome = of_outcome(self.texts, outcome)
         since_ms = (outcome.event_time_ms or time_ms) - entry.decision.time_ms
         outcome = meant(outcome, self.state.config.outcomes.signals, since_ms)
         position, _ = self.append(OutcomeReported(time_ms, outcome, digest, names))
@@ -269,7 +280,7 @@ class Sequencer:
                 self.append(event)
 
     def _again(self, name: str, entry: OpenDecision, request: Request) -> Answer:
-        if entry.decision.query.digest != digest_of(request):
+        if entry.decision.query.digest != digest_of_request(request):
             text = f"request_id {request.request_id!r} was used for another request"
             facts = {"request_id": request.request_id, "decision_id": name}
             raise RouterError(ErrorReason.REQUEST_ID_REUSED, text, metadata=facts)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import os
 import signal
 from collections.abc import Callable
 from contextlib import closing
@@ -28,6 +29,8 @@ from routerd.server.policy_service import PolicyService
 from routerd.server.projection import Projection
 from routerd.server.router_service import RouterService
 from routerd.server.watches import Watches
+from routerd.signals.hybrid import Classifier
+from routerd.signals.texts import Texts
 
 logger = logging.getLogger(__name__)
 
@@ -53,20 +56,23 @@ class Server:
     """One process's gRPC server. Build it inside a running event loop.
 
     projection: keeps the audit file beside the log; whoever serves starts and stops it. Raises
-    OSError when the port cannot be had, LogCorrupt and LogUnavailable.
+    OSError when the port cannot be had, LogCorrupt and LogUnavailable, SignalsUnavailable when the
+    configured classifier cannot work here.
     """
 
     def __init__(self, config: Config, log: Log, clock: Callable[[], int]) -> None:
+        self._classifier = Classifier.of(config, os.environ)
         self.sequencer = Sequencer.open(log, engine_part(config), clock, DEFAULT_PARTITION)
+        self.sequencer.texts = Texts(config.texts)
         self._committer = Committer(self.sequencer, self._on_health, config.server.max_in_flight)
         partition = Partition.of(self.sequencer, self._committer)
         self._leases = partition.leases
 
         self.gate = Gate(config.server, {DEFAULT_PARTITION: partition})
         methods = Methods(self.gate)
-        methods.add(
-            router_service.SERVICE, RouterService(config.durability == "power", config.server)
-        )
+        power = config.durability == "power"
+        routing = RouterService(power, config.server, self._classifier)
+        methods.add(router_service.SERVICE, routing)
         methods.add(agent_service.SERVICE, AgentService())
         methods.add(policy_service.SERVICE, PolicyService())
         self.projection = Projection(Path(config.data_dir))
@@ -104,6 +110,8 @@ class Server:
             logger.warning("cut off %d calls", self.gate.in_flight + self.gate.streams)
             await self._grpc.stop(None)
         await self._grpc.stop(GOODBYE_S)
+        if self._classifier is not None:
+            await self._classifier.close()
         self._audit.close()
         self.watches.close()
         await self._committer.close()

@@ -22,6 +22,7 @@ from routerd.core.values import (
     Task,
 )
 from routerd.log.sequencer import logged_candidates
+from routerd.server.convert_signals import classification, directives
 from routerd.v1 import audit_pb2, router_pb2, types_pb2
 
 # The defaults themselves, so that absent fields are left out of a request's digest.
@@ -202,6 +203,13 @@ def write_answer(to: router_pb2.RouteResponse, answer: Answer, *, explain: bool)
     to.position = answer.position
     if explain:
         to.candidates.extend(map(candidate, answer.candidates))
+    if decision.query.signal is not None:
+        to.MergeFrom(
+            router_pb2.RouteResponse(
+                classification=classification(decision.query.signal),
+                directives=directives(decision),
+            )
+        )
 
 
 def route_result(request_id: str, told: RouteTold) -> router_pb2.RouteResult:
@@ -279,6 +287,8 @@ def decision_record(found: Found) -> audit_pb2.DecisionRecord:
         open=found.open,
         outcome=outcome_state(found),
         follows=follows(query.follows),
+        classification=classification(query.signal),
+        description=query.description,
     )
 
 

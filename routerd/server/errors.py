@@ -47,6 +47,7 @@ STATUS = {
     ErrorReason.READ_ONLY: grpc.StatusCode.UNAVAILABLE,
     ErrorReason.AUDIT_UNAVAILABLE: grpc.StatusCode.UNAVAILABLE,
     ErrorReason.DEADLINE_PASSED: grpc.StatusCode.DEADLINE_EXCEEDED,
+    ErrorReason.BLOCKED_BY_POLICY: grpc.StatusCode.PERMISSION_DENIED,
 }
 
 PUSHBACK_MS = 200

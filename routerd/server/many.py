@@ -6,12 +6,14 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
+from routerd.core.answers import Answer
 from routerd.core.errors import RouterError, Violation, invalid
 from routerd.core.validate import check_outcome, check_request
-from routerd.log.batch import Asked, Told, route_many
+from routerd.log.batch import Told, route_many
 from routerd.log.sequencer import Sequencer
 from routerd.server import convert
 from routerd.server.errors import message_status
+from routerd.server.hearing import Asked, asked
 from routerd.v1 import router_pb2
 
 # A response lists at most so many candidates: they take less than the 4 MiB that clients accept.
@@ -28,86 +30,92 @@ class Batch(NamedTuple):
 class Routing:
     """The work of a Route, alone or together with others that wait for the same sequencer."""
 
-    def __init__(self, sequencer: Sequencer, wire: router_pb2.RouteRequest) -> None:
+    def __init__(self, sequencer: Sequencer, asked: Asked) -> None:
         self.sequencer = sequencer
-        self.wire = wire
+        self.asked = asked
 
     def __call__(self) -> router_pb2.RouteResponse:
-        answer = self.sequencer.route(convert.request_of(self.wire), explain=self.wire.explain)
-        return convert.route_response(answer, explain=self.wire.explain)
+        asked = self.asked
+        return asked.response(self.sequencer.route(asked.request, explain=asked.explain))
 
     @staticmethod
     def together(works: Sequence[Routing]) -> list[router_pb2.RouteResponse | RouterError]:
-        asked = [(convert.request_of(work.wire), work.wire.explain) for work in works]
-        told = route_many(works[0].sequencer, asked)
+        told = routed(works[0].sequencer, [work.asked for work in works])
         return [
-            each if isinstance(each, RouterError) else convert.route_response(each, explain=explain)
-            for (_, explain), each in zip(asked, told, strict=True)
+            each if isinstance(each, RouterError) else work.asked.response(each)
+            for work, each in zip(works, told, strict=True)
         ]
 
 
-def routed_batch(sequencer: Sequencer, wire: router_pb2.RouteBatchRequest) -> Batch:
-    """Each request's answer or Status, in order. Raises for what is wrong with all of them."""
+def check_batch(sequencer: Sequencer, wire: router_pb2.RouteBatchRequest) -> None:
+    """Raises for what is wrong with all requests of a batch."""
     most = sequencer.state.config.limits.batch
     if len(wire.requests) > most:
         text = f"has {len(wire.requests)} entries; limits.batch is {most}"
         raise invalid([Violation("requests", text)])
-    asked = [(convert.request_of(request), request.explain) for request in wire.requests]
-    candidates = sum(explain for _, explain in asked) * len(sequencer.state.roster.ids)
+    explained = sum(request.explain for request in wire.requests)
+    candidates = explained * len(sequencer.state.roster.ids)
     if candidates > BATCH_CANDIDATES:
         text = f"asks with explain for {candidates} candidates; the limit is {BATCH_CANDIDATES}"
         raise invalid([Violation("requests", text)])
+
+
+def routed_batch(
+    sequencer: Sequencer,
+    wire: router_pb2.RouteBatchRequest,
+    several: Sequence[Asked | RouterError],
+) -> Batch:
+    """The result of each request: its answer or Status, in order."""
     response = router_pb2.RouteBatchResponse()
-    for (request, explain), told in zip(asked, route_many(sequencer, asked), strict=True):
+    became = zip(wire.requests, several, routed(sequencer, several), strict=True)
+    for request, question, told in became:
         result = response.results.add()
-        if isinstance(told, RouterError):
+        if isinstance(question, Asked) and isinstance(told, Answer):
+            result.request_id = told.decision.query.request_id
+            convert.write_answer(result.answer, told, explain=question.explain)
+            question.tell(result.answer)
+        elif isinstance(told, RouterError):
             result.request_id = request.request_id
             result.status.CopyFrom(message_status(told, "RouteRequest"))
-        else:
-            result.request_id = told.decision.query.request_id
-            convert.write_answer(result.answer, told, explain=explain)
     return Batch(sequencer.position, response)
 
 
+def routed(sequencer: Sequencer, several: Sequence[Asked | RouterError]) -> list[Told]:
+    """What becomes of each request; one that is refused already is not asked. Raises READ_ONLY."""
+    questions = [(each.request, each.explain) for each in several if isinstance(each, Asked)]
+    told = iter(route_many(sequencer, questions))
+    return [next(told) if isinstance(each, Asked) else each for each in several]
+
+
 def routed_streamed(
-    sequencer: Sequencer, wires: Sequence[router_pb2.RouteStreamRequest]
+    sequencer: Sequencer, _: Sequence[router_pb2.RouteStreamRequest], several: Sequence[Asked]
 ) -> list[router_pb2.RouteResponse | RouterError]:
     """The answer or the refusal of each message. Raises READ_ONLY for all of them."""
-    asked = [asked_streamed(sequencer, wire) for wire in wires]
-    told = iter(route_many(sequencer, [each for each in asked if isinstance(each, tuple)]))
     return [
-        each if isinstance(each, RouterError) else answer_streamed(next(told), each[1])
-        for each in asked
+        within("request", told) if isinstance(told, RouterError) else question.response(told)
+        for question, told in zip(several, routed(sequencer, several), strict=True)
     ]
 
 
-def answer_streamed(told: Told, explain: bool) -> router_pb2.RouteResponse | RouterError:
-    if isinstance(told, RouterError):
-        return within("request", told)
-    return convert.route_response(told, explain=explain)
-
-
-def asked_streamed(
-    sequencer: Sequencer, wire: router_pb2.RouteStreamRequest
-) -> Asked | RouterError:
-    """The request in a message, or what is wrong with the message around it, and in it as well."""
+def asked_streamed(sequencer: Sequencer, wire: router_pb2.RouteStreamRequest) -> Asked:
+    """The request in a message. Raises what is wrong with the message around it, and in it."""
 
     def check() -> None:
-        request = convert.request_of(convert.inner_request(wire))
-        with inside("request"):
-            check_request(sequencer.state, request)
-
-    try:
-        if wrong := convert.timeout_violations(wire.timeout_ms):
-            raise joined(wrong, check)
         request = convert.inner_request(wire)
-    except RouterError as error:
-        return error
-    return convert.request_of(request), request.explain
+        with inside("request"):
+            check_request(sequencer.state, convert.request_of(request))
+
+    if wrong := convert.timeout_violations(wire.timeout_ms):
+        raise joined(wrong, check)
+    request = convert.inner_request(wire)
+    with inside("request"):
+        return asked(request)
 
 
 def reported_streamed(
-    sequencer: Sequencer, wires: Sequence[router_pb2.StreamOutcomesRequest]
+    sequencer: Sequencer,
+    wires: Sequence[router_pb2.StreamOutcomesRequest],
+    _: Sequence[None] = (),
 ) -> list[router_pb2.ReportOutcomeResponse | Exception]:
     """The acknowledgement or the refusal of each message."""
     results: list[router_pb2.ReportOutcomeResponse | Exception] = []

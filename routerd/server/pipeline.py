@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from inspect import isawaitable
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from google.protobuf.message import DecodeError, Message
@@ -31,14 +32,17 @@ Told = Message | Exception
 class Kind(NamedTuple, Generic[M]):
     """What a stream is about.
 
-    name: of the type of its messages. key: what names a message. work: what becomes of some
-    messages, one result for each. answer: a result, or a Status, as it is sent. platter: whether
-    an answer waits until what it says survives power loss.
+    name: of the type of its messages. key: what names a message. before: what is found out about a
+    message before it is worked on, given its deadline, or why it is refused; if that has to be
+    awaited, the messages behind it are worked on meanwhile. work: what becomes of some messages,
+    given what was found out; one result for each. answer: a result, or a Status, as it is sent.
+    platter: whether an answer waits until what it says survives power loss.
     """
 
     name: str
     key: Callable[[M], str]
-    work: Callable[[Sequence[M]], Sequence[Told]]
+    before: Callable[[M, float], Any]
+    work: Callable[[Sequence[M], Sequence[Any]], Sequence[Told]]
     answer: Callable[[str, Any], Message]
     platter: bool
 
@@ -73,7 +77,7 @@ class Pipeline(Generic[M]):
         self._default_timeout_ms = limits.default_timeout_ms
         self._loop = asyncio.get_running_loop()
         self._room = asyncio.Semaphore(limits.max_unanswered)
-        self._gathered: list[tuple[Begun, M]] = []
+        self._gathered: list[tuple[Begun, M, Any]] = []
         self._gathered_bytes = 0
         self._patience: asyncio.TimerHandle | None = None
         self._rounds: deque[Round] = deque()
@@ -123,7 +127,19 @@ class Pipeline(Generic[M]):
         message: Any = wire
         timeout_ms = message.timeout_ms if message.timeout_ms > 0 else self._default_timeout_ms
         begun = Begun(self._kind.key(wire)[:KEY_CHARS], self._loop.time() + timeout_ms / 1000)
-        self._gathered.append((begun, wire))
+        try:
+            known = self._kind.before(wire, begun.deadline_s)
+        except Exception as error:
+            self._work_off()
+            self._refuse([begun], error)
+            return
+        if isawaitable(known):
+            self._work_off()
+            later = self._loop.create_task(self._later(begun, wire, known))
+            self._rounds.append(Round([begun], later))
+            self._news.set()
+            return
+        self._gathered.append((begun, wire, known))
         self._gathered_bytes += wire.ByteSize()
         # Without unanswered messages the client may wait for this one; without room it must.
         alone = not self._rounds or self._room.locked()
@@ -141,7 +157,7 @@ class Pipeline(Generic[M]):
         room = self._committer.room
         admitted, refused = gathered[:room], gathered[room:]
         if admitted:
-            messages = [begun for begun, _ in admitted]
+            messages = [begun for begun, *_ in admitted]
             latest_s = max(begun.deadline_s for begun in messages)
             future = self._committer.begin(
                 lambda: self._settled(admitted),
@@ -152,7 +168,19 @@ class Pipeline(Generic[M]):
             self._rounds.append(Round(messages, future))
             self._news.set()
         if refused:
-            self._refuse([begun for begun, _ in refused], overloaded(self._committer.most))
+            self._refuse([begun for begun, *_ in refused], overloaded(self._committer.most))
+
+    async def _later(self, begun: Begun, wire: M, waiting: Awaitable[Any]) -> Settled:
+        """What becomes of a message of which something has to be awaited first."""
+        known = await waiting
+        if self._committer.room < 1:
+            raise overloaded(self._committer.most)
+        return await self._committer.begin(
+            lambda: self._settled([(begun, wire, known)]),
+            begun.deadline_s,
+            platter=self._kind.platter,
+            size=1,
+        )
 
     def _refuse(self, messages: Sequence[Begun], error: Exception) -> None:
         future: asyncio.Future[Settled] = self._loop.create_future()
@@ -160,12 +188,14 @@ class Pipeline(Generic[M]):
         self._rounds.append(Round(messages, future))
         self._news.set()
 
-    def _settled(self, gathered: Sequence[tuple[Begun, M]]) -> Settled:
+    def _settled(self, gathered: Sequence[tuple[Begun, M, Any]]) -> Settled:
         """Work on those messages that are not late yet, as one piece."""
         now_s = self._loop.time()
-        on_time = [wire for begun, wire in gathered if begun.deadline_s > now_s]
-        told = iter(self._kind.work(on_time))
-        results = [next(told) if begun.deadline_s > now_s else too_late() for begun, _ in gathered]
+        on_time = [entry for entry in gathered if entry[0].deadline_s > now_s]
+        told = iter(
+            self._kind.work([wire for _, wire, _ in on_time], [known for *_, known in on_time])
+        )
+        results = [next(told) if begun.deadline_s > now_s else too_late() for begun, *_ in gathered]
         return Settled(max(getattr(result, "position", 0) for result in results), results)
 
     async def _became(self, begun: Round, index: int) -> Message:

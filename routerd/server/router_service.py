@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from functools import partial
 
 from google.protobuf.message import Message
 
 from routerd.core.settings import Server
+from routerd.log.sequencer import Sequencer
 from routerd.server import convert
+from routerd.server.hearing import Asked, asked, each_asked, hear, hear_many, quick, slow
 from routerd.server.interceptors import Partition
 from routerd.server.many import (
     Batch,
     Routing,
+    asked_streamed,
+    check_batch,
     inside,
     reported_streamed,
     routed_batch,
     routed_streamed,
 )
 from routerd.server.pipeline import Kind, Pipeline
+from routerd.signals.hybrid import Classifier
 from routerd.v1 import router_pb2
 
 SERVICE = router_pb2.DESCRIPTOR.services_by_name["RouterService"]
@@ -28,23 +33,33 @@ class RouterService:
     """Chooses agents and learns from outcomes.
 
     power: whether a decision is answered only when it survives power loss. Outcomes always do.
+    classifier: finds work types in descriptions; None for none.
     """
 
-    def __init__(self, power: bool, limits: Server) -> None:
+    def __init__(self, power: bool, limits: Server, classifier: Classifier | None = None) -> None:
         self._power = power
         self._limits = limits
+        self._classifier = classifier
 
     async def Route(
         self, wire: router_pb2.RouteRequest, partition: Partition, deadline_s: float
     ) -> router_pb2.RouteResponse:
-        work = Routing(partition.sequencer, wire)
+        question = asked(wire)
+        if self._classifier is not None:
+            question = await hear(self._classifier, partition.sequencer, question, deadline_s)
+        work = Routing(partition.sequencer, question)
         return await partition.committer.settle(work, deadline_s, platter=self._power)
 
     async def RouteBatch(
         self, wire: router_pb2.RouteBatchRequest, partition: Partition, deadline_s: float
     ) -> router_pb2.RouteBatchResponse:
+        check_batch(partition.sequencer, wire)
+        several = each_asked(wire.requests)
+        if self._classifier is not None:
+            several = await hear_many(self._classifier, partition.sequencer, several, deadline_s)
+
         def work() -> Batch:
-            return routed_batch(partition.sequencer, wire)
+            return routed_batch(partition.sequencer, wire, several)
 
         batch = await partition.committer.settle(work, deadline_s, platter=self._power)
         return batch.response
@@ -58,6 +73,7 @@ class RouterService:
         kind = Kind[router_pb2.RouteStreamRequest](
             name="RouteStreamRequest",
             key=lambda wire: wire.request.request_id,
+            before=partial(self._before, partition.sequencer),
             work=partial(routed_streamed, partition.sequencer),
             answer=convert.route_stream_response,
             platter=self._power,
@@ -68,13 +84,14 @@ class RouterService:
         self, wire: router_pb2.PreviewRequest, partition: Partition, deadline_s: float
     ) -> router_pb2.PreviewResponse:
         request = convert.inner_request(wire)
+        sequencer = partition.sequencer
         with inside("request"):
-            answer = partition.sequencer.preview(
-                convert.request_of(request), explain=request.explain
-            )
-        await partition.committer.durable(partition.sequencer.position, platter=self._power)
-        response = convert.route_response(answer, explain=request.explain)
-        return router_pb2.PreviewResponse(answer=response)
+            question = asked(request)
+            if self._classifier is not None:
+                question = await hear(self._classifier, sequencer, question, deadline_s)
+            answer = sequencer.preview(question.request, explain=question.explain)
+        await partition.committer.durable(sequencer.position, platter=self._power)
+        return router_pb2.PreviewResponse(answer=question.response(answer))
 
     async def ReportOutcome(
         self, wire: router_pb2.ReportOutcomeRequest, partition: Partition, deadline_s: float
@@ -93,8 +110,19 @@ class RouterService:
         kind = Kind[router_pb2.StreamOutcomesRequest](
             name="StreamOutcomesRequest",
             key=lambda wire: wire.outcome.outcome_id,
+            before=lambda wire, deadline_s: None,
             work=partial(reported_streamed, partition.sequencer),
             answer=convert.stream_outcomes_response,
             platter=True,
         )
         return Pipeline(kind, partition.committer, self._limits).answers(wires)
+
+    def _before(
+        self, sequencer: Sequencer, wire: router_pb2.RouteStreamRequest, deadline_s: float
+    ) -> Asked | Awaitable[Asked]:
+        """A message's request with what is made of its description, or the wait for that."""
+        question = asked_streamed(sequencer, wire)
+        if self._classifier is None:
+            return question
+        known = quick(self._classifier, sequencer, question)
+        return slow(self._classifier, question, deadline_s) if known is None else known

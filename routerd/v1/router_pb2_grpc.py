@@ -76,7 +76,8 @@ class RouterServiceServicer(object):
 
         FAILED_PRECONDITION / NO_ELIGIBLE_AGENT (metadata: each agent's exclusion; RetryInfo when one of them passes by itself),
         EMPTY_POOL, MISSING_CAPABILITY; NOT_FOUND / AGENT_NOT_FOUND; ALREADY_EXISTS / REQUEST_ID_REUSED. With `follows` also
-        FAILED_PRECONDITION / STEPS_EXHAUSTED, DECISION_EXPIRED and NOT_FOUND / DECISION_NOT_FOUND.
+        FAILED_PRECONDITION / STEPS_EXHAUSTED, DECISION_EXPIRED and NOT_FOUND / DECISION_NOT_FOUND. PERMISSION_DENIED /
+        BLOCKED_BY_POLICY: the label of its description is blocked (metadata: the label).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -85,7 +86,8 @@ class RouterServiceServicer(object):
     def RouteBatch(self, request, context):
         """Chooses agents for several tasks, in their order, each seeing the decisions before it: as so many calls of Route would, and
         faster. Each request gets its answer or the status that Route would refuse it with; one that is refused changes nothing for
-        the others. All answers are durable when the response arrives.
+        the others. All answers are durable when the response arrives. Descriptions that an endpoint classifies are sent to it
+        together, before the first request is decided.
 
         INVALID_ARGUMENT / FIELD_VIOLATIONS for more requests than limits.batch (256 by default).
         """
@@ -97,6 +99,9 @@ class RouterServiceServicer(object):
         """Chooses agents as tasks come. Each message gets one response, in order: its answer, or the status that Route would refuse
         it with, which does not end the stream. The client may send on without waiting; when it is too far ahead of the answers, or
         does not read them, the server stops reading until it has caught up.
+
+        Messages are decided in their order, but for one whose description an endpoint classifies: those behind it do not wait for
+        that, and only their responses do.
 
         The stream ends when the client ends it, with UNAVAILABLE / DRAINING when the server shuts down, or at the client's deadline
         if it sets one. RESOURCE_EXHAUSTED / OVERLOADED when too many streams are open; RESOURCE_EXHAUSTED without a reason of

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16routerd/v1/types.proto\x12\nrouterd.v1\"\xf0\x02\n\x04Task\x12\x0f\n\x07task_id\x18\x01 \x01(\t\x12\x10\n\x08group_id\x18\x02 \x01(\t\x12\x11\n\twork_type\x18\x03 \x01(\t\x12\x0e\n\x06\x64omain\x18\x04 \x01(\t\x12,\n\x06labels\x18\x05 \x03(\x0b\x32\x1c.routerd.v1.Task.LabelsEntry\x12\x17\n\ncomplexity\x18\x06 \x01(\x01H\x00\x88\x01\x01\x12\x13\n\x0b\x64\x65scription\x18\x07 \x01(\t\x12\x30\n\x08\x66\x65\x61tures\x18\x08 \x03(\x0b\x32\x1e.routerd.v1.Task.FeaturesEntry\x12\x11\n\tembedding\x18\t \x03(\x02\x12\x12\n\nsession_id\x18\n \x01(\t\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a/\n\rFeaturesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\x42\r\n\x0b_complexity\"l\n\nPreference\x12\x14\n\x07quality\x18\x01 \x01(\x01H\x00\x88\x01\x01\x12\x11\n\x04\x63ost\x18\x02 \x01(\x01H\x01\x88\x01\x01\x12\x14\n\x07latency\x18\x03 \x01(\x01H\x02\x88\x01\x01\x42\n\n\x08_qualityB\x07\n\x05_costB\n\n\x08_latency\"n\n\x07\x46ollows\x12\x13\n\x0b\x64\x65\x63ision_id\x18\x01 \x01(\t\x12&\n\x05\x63\x61use\x18\x02 \x01(\x0e\x32\x17.routerd.v1.FollowCause\x12&\n\x08\x65vidence\x18\x03 \x01(\x0b\x32\x14.routerd.v1.Evidence\"\x81\x01\n\x08\x45vidence\x12 \n\x13reported_confidence\x18\x01 \x01(\x01H\x00\x88\x01\x01\x12\x17\n\ncompetence\x18\x02 \x01(\x01H\x01\x88\x01\x01\x12\x13\n\x0b\x65xplanation\x18\x03 \x01(\tB\x16\n\x14_reported_confidenceB\r\n\x0b_competence\"$\n\x08\x45stimate\x12\x0c\n\x04mean\x18\x01 \x01(\x01\x12\n\n\x02sd\x18\x02 \x01(\x01\"\xf5\x01\n\tCandidate\x12\x10\n\x08\x61gent_id\x18\x01 \x01(\t\x12\x13\n\x0bprobability\x18\x02 \x01(\x01\x12%\n\x07quality\x18\x03 \x01(\x0b\x32\x14.routerd.v1.Estimate\x12&\n\x08\x63ost_usd\x18\x04 \x01(\x0b\x32\x14.routerd.v1.Estimate\x12(\n\nlatency_ms\x18\x05 \x01(\x0b\x32\x14.routerd.v1.Estimate\x12%\n\x07utility\x18\x06 \x01(\x0b\x32\x14.routerd.v1.Estimate\x12\x11\n\texclusion\x18\x07 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x08 \x01(\t\"\x9c\x03\n\x07Outcome\x12\x12\n\noutcome_id\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65\x63ision_id\x18\x02 \x01(\t\x12%\n\x04kind\x18\x03 \x01(\x0e\x32\x17.routerd.v1.OutcomeKind\x12\x0e\n\x06source\x18\x04 \x01(\t\x12\x14\n\x07success\x18\x05 \x01(\x08H\x00\x88\x01\x01\x12\x14\n\x07quality\x18\x06 \x01(\x01H\x01\x88\x01\x01\x12\x15\n\x08\x63ost_usd\x18\x07 \x01(\x01H\x02\x88\x01\x01\x12\x17\n\nlatency_ms\x18\x08 \x01(\x01H\x03\x88\x01\x01\x12 \n\x13reported_confidence\x18\t \x01(\x01H\x04\x88\x01\x01\x12\x19\n\x11\x65xecuted_agent_id\x18\n \x01(\t\x12\x13\n\x0b\x65xplanation\x18\x0b \x01(\t\x12\x15\n\revent_time_ms\x18\x0c \x01(\x03\x12\x10\n\x08group_id\x18\r \x01(\t\x12\x0e\n\x06signal\x18\x0e \x01(\tB\n\n\x08_successB\n\n\x08_qualityB\x0b\n\t_cost_usdB\r\n\x0b_latency_msB\x16\n\x14_reported_confidence*\xb7\x03\n\nReasonCode\x12\x1b\n\x17REASON_CODE_UNSPECIFIED\x10\x00\x12\x17\n\x13REASON_CODE_SAMPLED\x10\x01\x12\x1a\n\x16REASON_CODE_BEST_KNOWN\x10\x02\x12\x1a\n\x16REASON_CODE_COLD_START\x10\x03\x12\x18\n\x14REASON_CODE_OVERRIDE\x10\x04\x12\x18\n\x14REASON_CODE_EXPLICIT\x10\x05\x12\x16\n\x12REASON_CODE_STICKY\x10\x06\x12\'\n#REASON_CODE_LOW_CONFIDENCE_FALLBACK\x10\x07\x12!\n\x1dREASON_CODE_OVERLOAD_FALLBACK\x10\x08\x12\x1a\n\x16REASON_CODE_ESCALATION\x10\t\x12\x15\n\x11REASON_CODE_RETRY\x10\n\x12\x15\n\x11REASON_CODE_PROBE\x10\x0b\x12\x1f\n\x1bREASON_CODE_SHADOW_BASELINE\x10\x0c\x12\x1a\n\x16REASON_CODE_EXPERIMENT\x10\r\x12\x1c\n\x18REASON_CODE_STATIC_ROUTE\x10\x0e*w\n\x0bOutcomeKind\x12\x1c\n\x18OUTCOME_KIND_UNSPECIFIED\x10\x00\x12\x17\n\x13OUTCOME_KIND_REPORT\x10\x01\x12\x17\n\x13OUTCOME_KIND_REVISE\x10\x02\x12\x18\n\x14OUTCOME_KIND_RETRACT\x10\x03*\x7f\n\x0b\x46ollowCause\x12\x1c\n\x18\x46OLLOW_CAUSE_UNSPECIFIED\x10\x00\x12\x17\n\x13\x46OLLOW_CAUSE_FAILED\x10\x01\x12\x18\n\x14\x46OLLOW_CAUSE_REFUSED\x10\x02\x12\x1f\n\x1b\x46OLLOW_CAUSE_LOW_CONFIDENCE\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16routerd/v1/types.proto\x12\nrouterd.v1\"\xf0\x02\n\x04Task\x12\x0f\n\x07task_id\x18\x01 \x01(\t\x12\x10\n\x08group_id\x18\x02 \x01(\t\x12\x11\n\twork_type\x18\x03 \x01(\t\x12\x0e\n\x06\x64omain\x18\x04 \x01(\t\x12,\n\x06labels\x18\x05 \x03(\x0b\x32\x1c.routerd.v1.Task.LabelsEntry\x12\x17\n\ncomplexity\x18\x06 \x01(\x01H\x00\x88\x01\x01\x12\x13\n\x0b\x64\x65scription\x18\x07 \x01(\t\x12\x30\n\x08\x66\x65\x61tures\x18\x08 \x03(\x0b\x32\x1e.routerd.v1.Task.FeaturesEntry\x12\x11\n\tembedding\x18\t \x03(\x02\x12\x12\n\nsession_id\x18\n \x01(\t\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a/\n\rFeaturesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\x42\r\n\x0b_complexity\"\xfa\x01\n\x0e\x43lassification\x12(\n\x06source\x18\x01 \x01(\x0e\x32\x18.routerd.v1.SignalSource\x12\r\n\x05label\x18\x02 \x01(\t\x12\x11\n\twork_type\x18\x03 \x01(\t\x12\x1e\n\x11signal_confidence\x18\x04 \x01(\x01H\x00\x88\x01\x01\x12\x1a\n\x12\x63lassifier_version\x18\x05 \x01(\t\x12\x0f\n\x07\x66\x61ilure\x18\x06 \x01(\t\x12\x11\n\tcache_hit\x18\x07 \x01(\x08\x12\x17\n\nlatency_ms\x18\x08 \x01(\x01H\x01\x88\x01\x01\x42\x14\n\x12_signal_confidenceB\r\n\x0b_latency_ms\"\xb5\x01\n\nDirectives\x12\x0e\n\x06inject\x18\x01 \x01(\t\x12\x10\n\x08\x61gent_id\x18\x02 \x01(\t\x12\r\n\x05model\x18\x03 \x01(\t\x12\r\n\x05spawn\x18\x04 \x01(\x08\x12\x36\n\x08metadata\x18\x05 \x03(\x0b\x32$.routerd.v1.Directives.MetadataEntry\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"l\n\nPreference\x12\x14\n\x07quality\x18\x01 \x01(\x01H\x00\x88\x01\x01\x12\x11\n\x04\x63ost\x18\x02 \x01(\x01H\x01\x88\x01\x01\x12\x14\n\x07latency\x18\x03 \x01(\x01H\x02\x88\x01\x01\x42\n\n\x08_qualityB\x07\n\x05_costB\n\n\x08_latency\"n\n\x07\x46ollows\x12\x13\n\x0b\x64\x65\x63ision_id\x18\x01 \x01(\t\x12&\n\x05\x63\x61use\x18\x02 \x01(\x0e\x32\x17.routerd.v1.FollowCause\x12&\n\x08\x65vidence\x18\x03 \x01(\x0b\x32\x14.routerd.v1.Evidence\"\x81\x01\n\x08\x45vidence\x12 \n\x13reported_confidence\x18\x01 \x01(\x01H\x00\x88\x01\x01\x12\x17\n\ncompetence\x18\x02 \x01(\x01H\x01\x88\x01\x01\x12\x13\n\x0b\x65xplanation\x18\x03 \x01(\tB\x16\n\x14_reported_confidenceB\r\n\x0b_competence\"$\n\x08\x45stimate\x12\x0c\n\x04mean\x18\x01 \x01(\x01\x12\n\n\x02sd\x18\x02 \x01(\x01\"\xf5\x01\n\tCandidate\x12\x10\n\x08\x61gent_id\x18\x01 \x01(\t\x12\x13\n\x0bprobability\x18\x02 \x01(\x01\x12%\n\x07quality\x18\x03 \x01(\x0b\x32\x14.routerd.v1.Estimate\x12&\n\x08\x63ost_usd\x18\x04 \x01(\x0b\x32\x14.routerd.v1.Estimate\x12(\n\nlatency_ms\x18\x05 \x01(\x0b\x32\x14.routerd.v1.Estimate\x12%\n\x07utility\x18\x06 \x01(\x0b\x32\x14.routerd.v1.Estimate\x12\x11\n\texclusion\x18\x07 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x08 \x01(\t\"\x9c\x03\n\x07Outcome\x12\x12\n\noutcome_id\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65\x63ision_id\x18\x02 \x01(\t\x12%\n\x04kind\x18\x03 \x01(\x0e\x32\x17.routerd.v1.OutcomeKind\x12\x0e\n\x06source\x18\x04 \x01(\t\x12\x14\n\x07success\x18\x05 \x01(\x08H\x00\x88\x01\x01\x12\x14\n\x07quality\x18\x06 \x01(\x01H\x01\x88\x01\x01\x12\x15\n\x08\x63ost_usd\x18\x07 \x01(\x01H\x02\x88\x01\x01\x12\x17\n\nlatency_ms\x18\x08 \x01(\x01H\x03\x88\x01\x01\x12 \n\x13reported_confidence\x18\t \x01(\x01H\x04\x88\x01\x01\x12\x19\n\x11\x65xecuted_agent_id\x18\n \x01(\t\x12\x13\n\x0b\x65xplanation\x18\x0b \x01(\t\x12\x15\n\revent_time_ms\x18\x0c \x01(\x03\x12\x10\n\x08group_id\x18\r \x01(\t\x12\x0e\n\x06signal\x18\x0e \x01(\tB\n\n\x08_successB\n\n\x08_qualityB\x0b\n\t_cost_usdB\r\n\x0b_latency_msB\x16\n\x14_reported_confidence*\xd5\x03\n\nReasonCode\x12\x1b\n\x17REASON_CODE_UNSPECIFIED\x10\x00\x12\x17\n\x13REASON_CODE_SAMPLED\x10\x01\x12\x1a\n\x16REASON_CODE_BEST_KNOWN\x10\x02\x12\x1a\n\x16REASON_CODE_COLD_START\x10\x03\x12\x18\n\x14REASON_CODE_OVERRIDE\x10\x04\x12\x18\n\x14REASON_CODE_EXPLICIT\x10\x05\x12\x16\n\x12REASON_CODE_STICKY\x10\x06\x12\'\n#REASON_CODE_LOW_CONFIDENCE_FALLBACK\x10\x07\x12!\n\x1dREASON_CODE_OVERLOAD_FALLBACK\x10\x08\x12\x1a\n\x16REASON_CODE_ESCALATION\x10\t\x12\x15\n\x11REASON_CODE_RETRY\x10\n\x12\x15\n\x11REASON_CODE_PROBE\x10\x0b\x12\x1f\n\x1bREASON_CODE_SHADOW_BASELINE\x10\x0c\x12\x1a\n\x16REASON_CODE_EXPERIMENT\x10\r\x12\x1c\n\x18REASON_CODE_STATIC_ROUTE\x10\x0e\x12\x1c\n\x18REASON_CODE_SIGNAL_ROUTE\x10\x0f*z\n\x0cSignalSource\x12\x1d\n\x19SIGNAL_SOURCE_UNSPECIFIED\x10\x00\x12\x17\n\x13SIGNAL_SOURCE_RULES\x10\x01\x12\x1a\n\x16SIGNAL_SOURCE_ENDPOINT\x10\x02\x12\x16\n\x12SIGNAL_SOURCE_NONE\x10\x03*w\n\x0bOutcomeKind\x12\x1c\n\x18OUTCOME_KIND_UNSPECIFIED\x10\x00\x12\x17\n\x13OUTCOME_KIND_REPORT\x10\x01\x12\x17\n\x13OUTCOME_KIND_REVISE\x10\x02\x12\x18\n\x14OUTCOME_KIND_RETRACT\x10\x03*\x7f\n\x0b\x46ollowCause\x12\x1c\n\x18\x46OLLOW_CAUSE_UNSPECIFIED\x10\x00\x12\x17\n\x13\x46OLLOW_CAUSE_FAILED\x10\x01\x12\x18\n\x14\x46OLLOW_CAUSE_REFUSED\x10\x02\x12\x1f\n\x1b\x46OLLOW_CAUSE_LOW_CONFIDENCE\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,28 +35,38 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TASK_LABELSENTRY']._serialized_options = b'8\001'
   _globals['_TASK_FEATURESENTRY']._loaded_options = None
   _globals['_TASK_FEATURESENTRY']._serialized_options = b'8\001'
-  _globals['_REASONCODE']._serialized_start=1465
-  _globals['_REASONCODE']._serialized_end=1904
-  _globals['_OUTCOMEKIND']._serialized_start=1906
-  _globals['_OUTCOMEKIND']._serialized_end=2025
-  _globals['_FOLLOWCAUSE']._serialized_start=2027
-  _globals['_FOLLOWCAUSE']._serialized_end=2154
+  _globals['_DIRECTIVES_METADATAENTRY']._loaded_options = None
+  _globals['_DIRECTIVES_METADATAENTRY']._serialized_options = b'8\001'
+  _globals['_REASONCODE']._serialized_start=1902
+  _globals['_REASONCODE']._serialized_end=2371
+  _globals['_SIGNALSOURCE']._serialized_start=2373
+  _globals['_SIGNALSOURCE']._serialized_end=2495
+  _globals['_OUTCOMEKIND']._serialized_start=2497
+  _globals['_OUTCOMEKIND']._serialized_end=2616
+  _globals['_FOLLOWCAUSE']._serialized_start=2618
+  _globals['_FOLLOWCAUSE']._serialized_end=2745
   _globals['_TASK']._serialized_start=39
   _globals['_TASK']._serialized_end=407
   _globals['_TASK_LABELSENTRY']._serialized_start=298
   _globals['_TASK_LABELSENTRY']._serialized_end=343
   _globals['_TASK_FEATURESENTRY']._serialized_start=345
   _globals['_TASK_FEATURESENTRY']._serialized_end=392
-  _globals['_PREFERENCE']._serialized_start=409
-  _globals['_PREFERENCE']._serialized_end=517
-  _globals['_FOLLOWS']._serialized_start=519
-  _globals['_FOLLOWS']._serialized_end=629
-  _globals['_EVIDENCE']._serialized_start=632
-  _globals['_EVIDENCE']._serialized_end=761
-  _globals['_ESTIMATE']._serialized_start=763
-  _globals['_ESTIMATE']._serialized_end=799
-  _globals['_CANDIDATE']._serialized_start=802
-  _globals['_CANDIDATE']._serialized_end=1047
-  _globals['_OUTCOME']._serialized_start=1050
-  _globals['_OUTCOME']._serialized_end=1462
+  _globals['_CLASSIFICATION']._serialized_start=410
+  _globals['_CLASSIFICATION']._serialized_end=660
+  _globals['_DIRECTIVES']._serialized_start=663
+  _globals['_DIRECTIVES']._serialized_end=844
+  _globals['_DIRECTIVES_METADATAENTRY']._serialized_start=797
+  _globals['_DIRECTIVES_METADATAENTRY']._serialized_end=844
+  _globals['_PREFERENCE']._serialized_start=846
+  _globals['_PREFERENCE']._serialized_end=954
+  _globals['_FOLLOWS']._serialized_start=956
+  _globals['_FOLLOWS']._serialized_end=1066
+  _globals['_EVIDENCE']._serialized_start=1069
+  _globals['_EVIDENCE']._serialized_end=1198
+  _globals['_ESTIMATE']._serialized_start=1200
+  _globals['_ESTIMATE']._serialized_end=1236
+  _globals['_CANDIDATE']._serialized_start=1239
+  _globals['_CANDIDATE']._serialized_end=1484
+  _globals['_OUTCOME']._serialized_start=1487
+  _globals['_OUTCOME']._serialized_end=1899
 # @@protoc_insertion_point(module_scope)

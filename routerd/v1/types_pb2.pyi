@@ -24,6 +24,14 @@ class ReasonCode(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     REASON_CODE_SHADOW_BASELINE: _ClassVar[ReasonCode]
     REASON_CODE_EXPERIMENT: _ClassVar[ReasonCode]
     REASON_CODE_STATIC_ROUTE: _ClassVar[ReasonCode]
+    REASON_CODE_SIGNAL_ROUTE: _ClassVar[ReasonCode]
+
+class SignalSource(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    SIGNAL_SOURCE_UNSPECIFIED: _ClassVar[SignalSource]
+    SIGNAL_SOURCE_RULES: _ClassVar[SignalSource]
+    SIGNAL_SOURCE_ENDPOINT: _ClassVar[SignalSource]
+    SIGNAL_SOURCE_NONE: _ClassVar[SignalSource]
 
 class OutcomeKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -53,6 +61,11 @@ REASON_CODE_PROBE: ReasonCode
 REASON_CODE_SHADOW_BASELINE: ReasonCode
 REASON_CODE_EXPERIMENT: ReasonCode
 REASON_CODE_STATIC_ROUTE: ReasonCode
+REASON_CODE_SIGNAL_ROUTE: ReasonCode
+SIGNAL_SOURCE_UNSPECIFIED: SignalSource
+SIGNAL_SOURCE_RULES: SignalSource
+SIGNAL_SOURCE_ENDPOINT: SignalSource
+SIGNAL_SOURCE_NONE: SignalSource
 OUTCOME_KIND_UNSPECIFIED: OutcomeKind
 OUTCOME_KIND_REPORT: OutcomeKind
 OUTCOME_KIND_REVISE: OutcomeKind
@@ -99,6 +112,47 @@ class Task(_message.Message):
     embedding: _containers.RepeatedScalarFieldContainer[float]
     session_id: str
     def __init__(self, task_id: _Optional[str] = ..., group_id: _Optional[str] = ..., work_type: _Optional[str] = ..., domain: _Optional[str] = ..., labels: _Optional[_Mapping[str, str]] = ..., complexity: _Optional[float] = ..., description: _Optional[str] = ..., features: _Optional[_Mapping[str, float]] = ..., embedding: _Optional[_Iterable[float]] = ..., session_id: _Optional[str] = ...) -> None: ...
+
+class Classification(_message.Message):
+    __slots__ = ("source", "label", "work_type", "signal_confidence", "classifier_version", "failure", "cache_hit", "latency_ms")
+    SOURCE_FIELD_NUMBER: _ClassVar[int]
+    LABEL_FIELD_NUMBER: _ClassVar[int]
+    WORK_TYPE_FIELD_NUMBER: _ClassVar[int]
+    SIGNAL_CONFIDENCE_FIELD_NUMBER: _ClassVar[int]
+    CLASSIFIER_VERSION_FIELD_NUMBER: _ClassVar[int]
+    FAILURE_FIELD_NUMBER: _ClassVar[int]
+    CACHE_HIT_FIELD_NUMBER: _ClassVar[int]
+    LATENCY_MS_FIELD_NUMBER: _ClassVar[int]
+    source: SignalSource
+    label: str
+    work_type: str
+    signal_confidence: float
+    classifier_version: str
+    failure: str
+    cache_hit: bool
+    latency_ms: float
+    def __init__(self, source: _Optional[_Union[SignalSource, str]] = ..., label: _Optional[str] = ..., work_type: _Optional[str] = ..., signal_confidence: _Optional[float] = ..., classifier_version: _Optional[str] = ..., failure: _Optional[str] = ..., cache_hit: bool = ..., latency_ms: _Optional[float] = ...) -> None: ...
+
+class Directives(_message.Message):
+    __slots__ = ("inject", "agent_id", "model", "spawn", "metadata")
+    class MetadataEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    INJECT_FIELD_NUMBER: _ClassVar[int]
+    AGENT_ID_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    SPAWN_FIELD_NUMBER: _ClassVar[int]
+    METADATA_FIELD_NUMBER: _ClassVar[int]
+    inject: str
+    agent_id: str
+    model: str
+    spawn: bool
+    metadata: _containers.ScalarMap[str, str]
+    def __init__(self, inject: _Optional[str] = ..., agent_id: _Optional[str] = ..., model: _Optional[str] = ..., spawn: bool = ..., metadata: _Optional[_Mapping[str, str]] = ...) -> None: ...
 
 class Preference(_message.Message):
     __slots__ = ("quality", "cost", "latency")

@@ -84,7 +84,12 @@ def test_an_empty_message_is_the_default_value(
 
 @pytest.mark.parametrize(
     ("value", "wire", "name"),
-    [(value, wire, name) for wire, value, _ in PAIRS for name in value.__struct_fields__],
+    [
+        (value, wire, name)
+        for wire, value, _ in PAIRS
+        for name in value.__struct_fields__
+        if (value, name) != (Request, "signal")  # is made here, of the description
+    ],
 )
 def test_every_field_of_a_value_can_be_sent(
     value: type[Value], wire: type[Message], name: str

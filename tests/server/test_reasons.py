@@ -98,6 +98,19 @@ async def _(running: Running) -> Refusal:
     return await unchanged(running, other)
 
 
+@met(
+    ErrorReason.BLOCKED_BY_POLICY,
+    {
+        "signals": {
+            "rules": [{"label": "secrets", "any": ["password"]}],
+            "labels": {"secrets": {"block": "not for agents"}},
+        }
+    },
+)
+async def _(running: Running) -> Refusal:
+    return await unchanged(running, running.client.route(task={"description": "my password"}))
+
+
 @met(ErrorReason.NO_ELIGIBLE_AGENT)
 async def _(running: Running) -> Refusal:
     return await unchanged(running, running.client.route(agent_id="small", pool="paid"))

@@ -13,6 +13,7 @@ from routerd.core.stages.fallback import cold_start, confidence_gate, overload
 from routerd.core.stages.follow import follow
 from routerd.core.stages.override import override
 from routerd.core.stages.policy import policy
+from routerd.core.stages.signal import signal
 
 STAGES: tuple[Stage, ...] = (
     eligibility,
@@ -21,6 +22,7 @@ STAGES: tuple[Stage, ...] = (
     cold_start,
     confidence_gate,
     overload,
+    signal,
     override,
     explicit,
 )

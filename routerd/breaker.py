@@ -50,11 +50,11 @@ class Breaker:
             return True
 
     def answered(self) -> None:
-        """The daemon answered, be it with a refusal."""
+        """An answer came, be it a refusal."""
         self._in_a_row = 0
 
     def failed(self, retry_after_s: float = 0.0) -> None:
-        """No answer came; the daemon asks to be left alone for so long."""
+        """No answer came; who was asked wants to be left alone for so long."""
         until_s = self._clock() + max(self._pause_s, retry_after_s)
         with self._lock:
             self._in_a_row += 1
