@@ -96,6 +96,11 @@ def read_log(
     if not configs:
         known = ", ".join(log.partitions()) or "none"
         raise DataError(f"the log has no partition {partition!r}; there are: {known}")
+    if base := log.base(partition).position:
+        raise DataError(
+            f"the log was compacted up to position {base}, and a policy is judged from the first "
+            "event on: use a copy that was made before, and `log.keep_events: null` from now on"
+        )
     rule = policy if isinstance(policy, str) else None
     config = configs[-1] if isinstance(policy, str) else engine_part(policy)
     left_out: Counter[str] = Counter()

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 import msgspec
 
+from routerd.audit.queries import projected_through
 from routerd.clock import wall_clock
 from routerd.config import ConfigErrors, load, parse, parse_agent
 from routerd.core.answers import Ack, Answer, Found, Listed, Profile
@@ -21,7 +23,9 @@ from routerd.core.values import AgentStatus, Listing, Outcome, Request, Task
 from routerd.log.base import Log, LogUnavailable
 from routerd.log.memory import MemoryLog
 from routerd.log.registry import Registry
+from routerd.log.retention import FORGET_AT_ONCE, dispensable, last_words
 from routerd.log.sequencer import Sequencer
+from routerd.log.snapshot import Snapshots
 from routerd.log.sqlite import SqliteLog
 from routerd.signals.blocking import Blocking
 from routerd.signals.hybrid import Classifier
@@ -46,13 +50,14 @@ class Router:
     (True, 3)
     """
 
-    def __init__(self, log: Log, config: Config) -> None:
+    def __init__(self, log: Log, config: Config, snapshots: Snapshots | None = None) -> None:
         self.config = config
+        self._snapshots = snapshots
         self._log = log
         self._lock = threading.Lock()
         classifier = Classifier.of(config, os.environ)
         self._signals = Blocking(classifier) if classifier is not None else None
-        self._sequencer = Sequencer.open(log, config, wall_clock())
+        self._sequencer = Sequencer.open(log, config, wall_clock(), snapshots=snapshots)
         self._sequencer.texts = Texts(config.texts)
         self._registry = Registry(self._sequencer)
 
@@ -65,8 +70,9 @@ class Router:
         Raises ConfigErrors with every error of the configuration.
         """
         config = load(config) if isinstance(config, str | Path) else parse(config)
-        log = MemoryLog() if data_dir is None else SqliteLog.open(Path(data_dir))
-        return cls(log, config)
+        if data_dir is None:
+            return cls(MemoryLog(), config)
+        return cls(SqliteLog.open(Path(data_dir)), config, Snapshots(Path(data_dir)))
 
     def route(
         self, request: Request | None = None, *, explain: bool = False, **fields: Any
@@ -134,10 +140,29 @@ class Router:
             return self._sequencer.state.hash()
 
     def close(self) -> None:
+        """Let the log go, with a snapshot beside it if it grew a lot. May be called twice."""
         if self._signals is not None:
             self._signals.close()
         with self._lock:
-            self._log.close()
+            try:
+                self._keep_short()
+            finally:
+                self._log.close()
+
+    def _keep_short(self) -> None:
+        """A snapshot of how things stand, and out of the log what stands behind the oldest one."""
+        snapshots, self._snapshots = self._snapshots, None
+        sequencer = self._sequencer
+        if snapshots is None or sequencer.read_only:
+            return
+        with suppress(OSError, LogUnavailable):  # the next start takes longer, that is all
+            self._log.sync()
+            last_words(snapshots, sequencer.state, self.config.log)
+            partition = sequencer.state.partition
+            projected = projected_through(snapshots.data_dir, partition, wanted=False)
+            through = dispensable(self._log, snapshots, partition, self.config.log, projected)
+            while self._log.forget(partition, through, FORGET_AT_ONCE):
+                pass
 
     def _classified(self, request: Request) -> Request:
         """With what is made of its description, where that is needed. Raises BLOCKED_BY_POLICY."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from itertools import islice
+from itertools import islice, takewhile
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -91,14 +91,15 @@ class OpenCases:
 def decisions(
     log: Log, partition: str, told: Callable[[int, int, str], None] | None = None
 ) -> Iterator[Row]:
-    """Every decision of a partition up to its end as it is now, in the order of the log.
+    """Every decision of a partition up to its end as it is now, in the order of the log; of a log
+    that was compacted, those that it still has.
 
     told(position, end, partition) hears how far it is. Raises LogCorrupt, LogUnavailable.
     """
     end, _ = log.last(partition)
     shelf, made = OpenCases(), dict[str, Made]()
     book, config_position = Book(shelf), 0
-    for record in islice(records(log, partition), end):
+    for record in takewhile(lambda record: record.position <= end, records(log, partition)):
         name, config = decision_id(record.position, record.hash), book.config
         changes = book.fold(record.position, name, record.event)
         if book.config is not config:

@@ -34,8 +34,8 @@ from routerd.core.values import (
     OutcomeReported,
     Record,
 )
-from routerd.log.base import Log
-from routerd.log.codec import decision_id, records
+from routerd.log.base import Log, LogCompacted
+from routerd.log.codec import decision_id, hash_at, records
 
 BATCH = 1_000
 
@@ -117,17 +117,22 @@ class Projector:
         """
         if not self._mark.position:
             return True
-        entry = self._log.get(self._partition, self._mark.position)
-        return entry is not None and entry.hash == self._mark.hash
+        try:
+            return hash_at(self._log, self._partition, self._mark.position) == self._mark.hash
+        except LogCompacted as error:  # the daemon waits for its audit: this is another file
+            logger.warning("%s: %s", self._path, error)
+            return False
 
     def _advance(self) -> int:
-        found = list(islice(records(self._log, self._partition, self._mark.position), self._batch))
+        after = self._mark.position or None
+        found = list(islice(records(self._log, self._partition, after), self._batch))
         if not found:
             return 0
         batch = Batch(self._store, self._config, self._config_position)
         for record in found:
             batch.add(record)
-        mark = Mark(found[-1].position, found[-1].hash)
+        base = self._log.base(self._partition)
+        mark = max(Mark(found[-1].position, found[-1].hash), Mark(*base[:2]))
         with self._store.transaction():
             batch.write()
             row = {"id": 1, "position": mark.position, "hash": mark.hash.hex()}

@@ -125,6 +125,21 @@ class Summed(NamedTuple):
     groups: list[Sums]
 
 
+def projected_through(directory: Path, partition: str, *, wanted: bool) -> int | None:
+    """How far the audit of a partition is; None when there is no file and none is wanted."""
+    path = schema.audit_path(directory, partition)
+    if not wanted and not path.exists():
+        return None
+    try:
+        audit = Audit(path)
+    except NoAudit:
+        return 0
+    try:
+        return audit.projected_through
+    finally:
+        audit.close()
+
+
 class Audit:
     """An open audit file, seen as it was when it was opened. Use it in one thread at a time."""
 

@@ -21,7 +21,10 @@ from routerd.core.values import (
 
 
 class AgentRows:
-    """Every agent's row, and which of them changed. rows: as the file has them."""
+    """Every agent's row, and which of them changed. rows: as the file has them.
+
+    Of a log that was compacted, events may tell of agents that nobody introduced: they have no row.
+    """
 
     def __init__(self, rows: Iterable[Row]) -> None:
         self._rows = {row["agent_id"]: row for row in rows}
@@ -45,7 +48,7 @@ class AgentRows:
                 self._define(position, event.agent, AgentSource.RPC)
             case AgentDeregistered():
                 self._remove(position, event.agent_id)
-            case AgentStatusChanged():
+            case AgentStatusChanged() if event.agent_id in self._rows:
                 standing = standing_of(self._rows[event.agent_id]).after(event)
                 self._put(position, event.agent_id, standing_row(standing))
 
@@ -57,7 +60,8 @@ class AgentRows:
         self._put(position, agent.id, row)
 
     def _remove(self, position: int, agent_id: str) -> None:
-        if self._rows[agent_id]["removed_position"] is None:
+        row = self._rows.get(agent_id)
+        if row is not None and row["removed_position"] is None:
             self._put(position, agent_id, {"removed_position": position})
 
     def _put(self, position: int, agent_id: str, columns: Row) -> None:

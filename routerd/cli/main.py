@@ -16,6 +16,7 @@ from routerd.cli.decision import decision
 from routerd.cli.decisions import decisions, summary
 from routerd.cli.demo import demo
 from routerd.cli.export import export
+from routerd.cli.migrate import migrate
 from routerd.cli.outcome import outcome
 from routerd.cli.overrides import overrides
 from routerd.cli.profile import profile
@@ -24,6 +25,7 @@ from routerd.cli.prove import prove
 from routerd.cli.route import preview, route
 from routerd.cli.serve import serve
 from routerd.cli.signals import signals
+from routerd.cli.snapshot import snapshot
 from routerd.cli.verify import verify
 from routerd.cli.watch import watch
 
@@ -55,7 +57,9 @@ COMMANDS = (
     verify,
     project,
     export,
+    snapshot,
     backup,
+    migrate,
     check_config,
     prove,
     bench,

@@ -36,6 +36,7 @@ def verify(directory: Path, as_json: bool) -> None:
 def verified(directory: Path) -> Verified:
     """What `verify` finds in a data directory; ends the command when there is no sound log."""
     from routerd.log.base import LogCorrupt, LogUnavailable
+    from routerd.log.snapshot import Snapshots
     from routerd.log.sqlite import SqliteLog
     from routerd.log.verify import verify as derive_again
 
@@ -44,7 +45,7 @@ def verified(directory: Path) -> Verified:
     try:
         log = SqliteLog.open(directory, read_only=True)
         try:
-            return derive_again(log)
+            return derive_again(log, Snapshots(directory))
         finally:
             log.close()
     except (LogCorrupt, LogUnavailable) as error:
@@ -53,10 +54,13 @@ def verified(directory: Path) -> Verified:
 
 def in_words(found: Verified) -> str:
     """The line that `verify` prints."""
+    compacted = {name: start for name, start in found.starts.items() if start > 1}
+    behind = "".join(f"; {name} from position {start} on" for name, start in compacted.items())
+    snapshots = f"; {found.snapshots} snapshots are the state there" if found.snapshots else ""
     return (
         f"verified {found.decisions} decisions, {len(found.mismatches)} mismatches; "
         f"laws re-derived: {found.laws_exact} bit for bit, {found.laws_close} within 1e-9, "
-        f"{found.laws_skipped} not (made by another version)"
+        f"{found.laws_skipped} not (made by another version){behind}{snapshots}"
     )
 
 

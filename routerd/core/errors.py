@@ -23,6 +23,7 @@ class ErrorReason(StrEnum):
     EMPTY_POOL = "EMPTY_POOL"
     MISSING_CAPABILITY = "MISSING_CAPABILITY"
     DECISION_EXPIRED = "DECISION_EXPIRED"
+    POSITION_COMPACTED = "POSITION_COMPACTED"
     STEPS_EXHAUSTED = "STEPS_EXHAUSTED"
     AGENT_IS_CONFIGURED = "AGENT_IS_CONFIGURED"
     TOO_MANY_AGENTS = "TOO_MANY_AGENTS"
@@ -70,3 +71,10 @@ def invalid(violations: Sequence[Violation]) -> RouterError:
     """All violations of one request in one error."""
     told = "; ".join(f"{v.field}: {v.description}" for v in violations)
     return RouterError(ErrorReason.FIELD_VIOLATIONS, told, violations=violations)
+
+
+def compacted(first: int) -> RouterError:
+    """The refusal to tell what stood before the log's first position."""
+    text = f"the log was compacted and starts at position {first}; what stood before is gone"
+    facts = {"first_position": str(first)}
+    return RouterError(ErrorReason.POSITION_COMPACTED, text, metadata=facts)

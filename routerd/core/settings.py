@@ -309,6 +309,19 @@ class Audit(Section, frozen=True):
     max_watchers: Count = 64
 
 
+class Retention(Section, frozen=True):
+    """How long the log is. After snapshot_events events more, the state is written to a file from
+    which the next start goes on; null: never. snapshots: how many of those files are kept.
+
+    keep_events: the log lets go of all but so many of its latest events, once they stand behind
+    the oldest snapshot and in the audit; null: it keeps all.
+    """
+
+    snapshot_events: Annotated[int, Meta(ge=1_000)] | None = 100_000
+    snapshots: Annotated[int, Meta(ge=2, le=100)] = 2
+    keep_events: Annotated[int, Meta(ge=1_000)] | None = 5_000_000
+
+
 class Config(EngineConfig, frozen=True):
     """The whole of routerd.yaml.
 
@@ -320,6 +333,7 @@ class Config(EngineConfig, frozen=True):
     data_dir: Annotated[str, Meta(min_length=1, max_length=4096)] = "routerd-data"
     durability: Literal["process", "power"] = "process"
     server: Server = Server()
+    log: Retention = Retention()
     audit: Audit = Audit()
     signals: Signals = Signals()
     texts: Texts = Texts()

@@ -5,16 +5,19 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 from routerd.log.base import LogUnavailable
 from routerd.log.disk import sync_directory, sync_file
+from routerd.log.fold import start_of
+from routerd.log.snapshot import ENDING, FOLDER, Snapshots, position_of
 from routerd.log.sqlite import SqliteLog
 
 
 def back_up(source: Path, target: Path, told: Callable[[int, int, str], None]) -> dict[str, int]:
-    """Copy the log of a directory to another one; the last position of each partition in the copy.
+    """Copy the log of a directory to another one, with its snapshots; the last position of each
+    partition in the copy.
 
     Every entry of the copy is read and held to the chain before it gets its name. told(done, of,
     what) hears how far it is. Raises LogUnavailable, LogCorrupt, OSError.
@@ -26,18 +29,43 @@ def back_up(source: Path, target: Path, told: Callable[[int, int, str], None]) -
         shutil.rmtree(staging, ignore_errors=True)
         staging.mkdir(parents=True)
         try:
+            # First these: what is compacted meanwhile stands behind the ones that are copied.
+            copy_snapshots(source, staging)
             log.copy(staging / "log.db", lambda done, of: told(done, of, "copying"))
             ends = checked(staging, told)
+            require_start(staging)
             fd = os.open(staging / "log.db", os.O_RDWR)
             try:
                 sync_file(fd)
             finally:
                 os.close(fd)
+            if (staging / FOLDER).exists():
+                (staging / FOLDER).rename(target / FOLDER)
             (staging / "log.db").rename(target / "log.db")
             sync_directory(target)
         finally:
             shutil.rmtree(staging, ignore_errors=True)
     return ends
+
+
+def copy_snapshots(source: Path, target: Path) -> None:
+    for path in (source / FOLDER).glob(f"*{ENDING}"):
+        (target / FOLDER).mkdir(exist_ok=True)
+        with suppress(FileNotFoundError):  # a newer one took its place
+            shutil.copy(path, target / FOLDER)
+
+
+def require_start(directory: Path) -> None:
+    """Leave the snapshots that fit the log. LogCorrupt when a compacted log has none."""
+    snapshots = Snapshots(directory)
+    with closing(SqliteLog.open(directory, read_only=True)) as log:
+        for partition in log.partitions():
+            end, _ = log.last(partition)
+            for path in snapshots.paths(partition):
+                if position_of(path) > end:
+                    path.unlink()  # made while the log was copied
+            if log.base(partition).position:
+                start_of(log, partition, snapshots.paths(partition))
 
 
 def checked(directory: Path, told: Callable[[int, int, str], None]) -> dict[str, int]:

@@ -93,6 +93,18 @@ def record_of(partition: str, entry: Entry) -> Record:
         raise LogCorrupt(partition, entry.position, what) from error
 
 
+def hash_at(log: Log, partition: str, position: int) -> bytes | None:
+    """The hash of the chain at a position; None when the log does not reach it.
+
+    Raises LogCompacted.
+    """
+    base = log.base(partition)
+    if position == base.position:
+        return base.hash
+    entry = log.get(partition, position)
+    return None if entry is None else entry.hash
+
+
 def is_config(entry: Entry) -> bool:
     """Whether an entry holds a configuration, seen without decoding it whole."""
     return CONFIG_TAG in entry.payload[:CONFIG_TAG_WITHIN] and isinstance(

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import gc
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import msgspec
 
@@ -17,7 +18,7 @@ from routerd.core.state import State
 from routerd.core.values import Record
 from routerd.log.base import Log, LogCompacted, LogCorrupt
 from routerd.log.check import checked
-from routerd.log.codec import decision_id, records
+from routerd.log.codec import decision_id, hash_at, records
 from routerd.log.snapshot import Snapshots, Unusable, load, position_of
 
 UNFIT = (ArithmeticError, AssertionError, LookupError, ValueError, msgspec.MsgspecError)
@@ -28,7 +29,7 @@ logger = logging.getLogger(__name__)
 def fold(log: Log, partition: str, snapshots: Snapshots | None = None) -> State:
     """The state after every event of the log. Raises LogCorrupt, LogUnavailable."""
     with undisturbed():
-        state = start_of(log, partition, snapshots)
+        state = start_of(log, partition, snapshots.paths(partition) if snapshots else [])
         for record in records(log, partition, state.position):
             apply_stored(state, record)
     return state
@@ -38,20 +39,20 @@ def checked_fold(log: Log, partition: str, snapshots: Snapshots | None) -> State
     """As fold, and every entry that the log has is held to the chain, not only those folded."""
     newest = snapshots.paths(partition)[:1] if snapshots else []
     through = min(position_of(newest[0]), log.last(partition)[0]) if newest else 0
-    directory = snapshots.directory.parent if snapshots else None
+    directory = snapshots.data_dir if snapshots else None
     with checked(log, partition, through, directory):
         return fold(log, partition, snapshots)
 
 
-def start_of(log: Log, partition: str, snapshots: Snapshots | None) -> State:
-    """The state to fold on from: of the newest snapshot that fits, else of position 0.
+def start_of(log: Log, partition: str, paths: Iterable[Path]) -> State:
+    """The state to fold on from: of the first snapshot that fits, else of position 0.
 
     A damaged snapshot, or one of another log, is passed over. So is one that another engine
     version or another machine made, unless the log was compacted: then it is all there is. Raises
     LogCorrupt when a compacted log has no snapshot that fits.
     """
     base = log.base(partition).position
-    for path in snapshots.paths(partition) if snapshots else ():
+    for path in paths:
         try:
             head, state = load(path)
         except (Unusable, OSError) as error:
@@ -71,14 +72,10 @@ def start_of(log: Log, partition: str, snapshots: Snapshots | None) -> State:
 
 def continues(log: Log, state: State) -> bool:
     """Whether the log goes on from where the state stands."""
-    base = log.base(state.partition)
-    if state.position == base.position:
-        return state.chain == base.hash
     try:
-        entry = log.get(state.partition, state.position)
+        return hash_at(log, state.partition, state.position) == state.chain
     except LogCompacted:
         return False
-    return entry is not None and entry.hash == state.chain
 
 
 def apply_stored(state: State, record: Record) -> None:

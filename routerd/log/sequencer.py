@@ -16,7 +16,7 @@ from routerd import __version__
 from routerd.core.answers import Ack, Answer, Candidate, Found
 from routerd.core.apply import apply
 from routerd.core.decide import decided, digest_of, digest_of_request, encode_request
-from routerd.core.errors import ErrorReason, RouterError, Violation, invalid
+from routerd.core.errors import ErrorReason, RouterError, Violation, compacted, invalid
 from routerd.core.fingerprint import fingerprint
 from routerd.core.follow import check_steps
 from routerd.core.outcomes import current, meant
@@ -36,7 +36,7 @@ from routerd.core.values import (
     Request,
 )
 from routerd.core.view import View
-from routerd.log.base import Entry, Log, LogCorrupt, LogUnavailable
+from routerd.log.base import Entry, Log, LogCompacted, LogCorrupt, LogUnavailable
 from routerd.log.codec import (
     chain_hash,
     decision_id,
@@ -183,10 +183,13 @@ class Sequencer:
         return Ack(outcome.outcome_id, position, duplicate=False, decisions=len(names) or 1)
 
     def find(self, name: str) -> Found:
-        """A decision by its id, open or closed. Raises DECISION_NOT_FOUND."""
+        """A decision by its id, open or closed. Raises DECISION_NOT_FOUND, POSITION_COMPACTED."""
         entry = self.state.decisions.get(name)
         if entry is None:
-            logged = self._logged(name)
+            try:
+                logged = self._logged(name)
+            except LogCompacted as error:
+                raise compacted(error.first) from error
             if logged is None:
                 raise not_found(name)
             position, decision = logged
@@ -288,7 +291,7 @@ class Sequencer:
         return Answer(name, entry.position, entry.decision, candidates, sentence(entry.decision))
 
     def _logged(self, name: str) -> tuple[int, Decision] | None:
-        """A decision that is closed already, from the log."""
+        """A decision that is closed already, from the log. Raises LogCompacted."""
         parsed = parse_decision_id(name)
         if parsed is None:
             return None
@@ -333,8 +336,9 @@ class Sequencer:
         return entry
 
     def _not_open(self, name: str) -> RouterError:
-        if self._logged(name) is None:
-            return not_found(name)
+        with suppress(LogCompacted):  # then it was closed long ago, if it ever was
+            if self._logged(name) is None:
+                return not_found(name)
         hours = self.state.config.outcomes.window_hours
         bound = self.state.config.limits.open_decisions
         text = (

@@ -71,6 +71,7 @@ class Snapshots:
     """The snapshots in a data directory."""
 
     def __init__(self, directory: Path) -> None:
+        self.data_dir = directory
         self.directory = directory / FOLDER
 
     def write(self, state: State, keep: int) -> Path:

@@ -199,7 +199,7 @@ class SqliteLog(Tables):
         if self._is_blank():
             with db:
                 db.execute(SCHEMA)
-        held = self._format()
+        held = self.format()
         self._require_known(held)
         if held < FORMAT:
             logger.info("%s: format %d becomes format %d", self._path, held, FORMAT)
@@ -220,7 +220,7 @@ class SqliteLog(Tables):
         self._db = self._connection(name, apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI)
         if self._is_blank():
             raise FileNotFoundError("there is no log yet; `routerd serve` makes one")
-        held = self._format()
+        held = self.format()
         self._require_known(held)
         if held < FORMAT:
             text = f"its format is {held}: `routerd migrate {self._directory}` makes it {FORMAT}"
@@ -294,6 +294,17 @@ class SqliteLog(Tables):
         except LogCorrupt as error:
             self._failure = error
             raise
+
+
+def format_of(directory: Path) -> int:
+    """The format of the log in a directory, whichever it is. Raises LogCorrupt, LogUnavailable."""
+    tables = Tables()
+    try:
+        tables._db = apsw.Connection(str(directory / "log.db"), flags=apsw.SQLITE_OPEN_READONLY)
+        with contextlib.closing(tables._db):
+            return tables.format()
+    except apsw.Error as error:
+        raise LogUnavailable(f"cannot open {directory / 'log.db'}: {error}") from error
 
 
 def require_sqlite(version: str) -> None:

@@ -168,7 +168,7 @@ class Tables:
         ((pages,),) = self._select("PRAGMA page_count")
         return pages <= 1 and not self._select("SELECT 1 FROM sqlite_schema")
 
-    def _format(self) -> int:
+    def format(self) -> int:
         """The number of the tables' format. Raises LogCorrupt."""
         found = self._select(FORMAT_OF_FILE)
         if len(found) != 1 or not isinstance(found[0][0], int) or found[0][0] < 1:

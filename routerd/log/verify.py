@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -15,8 +16,10 @@ from routerd.core.fingerprint import fingerprint
 from routerd.core.state import State
 from routerd.core.values import Decision
 from routerd.log.base import Log, LogCorrupt
+from routerd.log.check import look_through
 from routerd.log.codec import records
-from routerd.log.fold import UNFIT, apply_stored
+from routerd.log.fold import UNFIT, apply_stored, start_of
+from routerd.log.snapshot import Snapshots, Unusable, load, position_of
 
 CLOSE = 1e-9
 
@@ -33,7 +36,8 @@ class Verified(NamedTuple):
     """laws_exact: re-derived bit for bit. laws_close: on other numeric kernels, within 1e-9.
 
     laws_skipped: made by another engine version, whose chain and draw were checked. The decisions
-    that are none of these are among the mismatches.
+    that are none of these are among the mismatches. starts: the first position of each partition
+    that was derived again. snapshots: how many are the state at their position, bit for bit.
     """
 
     decisions: int
@@ -43,16 +47,27 @@ class Verified(NamedTuple):
     laws_close: int
     laws_skipped: int
     state_hashes: dict[str, str]
+    starts: dict[str, int]
+    snapshots: int
 
 
-def verify(log: Log) -> Verified:
-    """Check every partition. Raises LogCorrupt where the chain itself is broken."""
-    counts = {"decisions": 0, "events": 0, "exact": 0, "close": 0, "skipped": 0}
+def verify(log: Log, snapshots: Snapshots | None = None) -> Verified:
+    """Check every partition, and that each snapshot is the state at its position.
+
+    A log that was compacted is derived again from its oldest snapshot on; of what stands before,
+    the chain is checked. Raises LogCorrupt where the chain itself is broken.
+    """
+    counts = {"decisions": 0, "events": 0, "exact": 0, "close": 0, "skipped": 0, "snapshots": 0}
     mismatches: list[Mismatch] = []
-    hashes = {}
+    hashes, starts = {}, {}
     for partition in log.partitions():
-        state = State(partition)
-        for record in records(log, partition):
+        paths = snapshots.paths(partition) if snapshots else []
+        made = {position_of(path): path for path in paths}
+        base = log.base(partition).position
+        state = start_of(log, partition, paths[::-1] if base else [])
+        starts[partition] = state.position + 1
+        look_through(log, partition, base, state.position)
+        for record in records(log, partition, state.position):
             event = record.event
             counts["events"] += 1
             if isinstance(event, Decision):
@@ -65,6 +80,10 @@ def verify(log: Log) -> Verified:
             except LogCorrupt as error:  # the chain is whole: somebody wrote this
                 mismatches.append(Mismatch(partition, record.position, error.what))
                 break
+            if record.position in made:
+                fits, wrong = compare(made[record.position], state)
+                counts["snapshots"] += fits
+                mismatches += [Mismatch(partition, record.position, what) for what in wrong]
         else:
             hashes[partition] = state.hash()
     return Verified(
@@ -75,7 +94,24 @@ def verify(log: Log) -> Verified:
         laws_close=counts["close"],
         laws_skipped=counts["skipped"],
         state_hashes=hashes,
+        starts=starts,
+        snapshots=counts["snapshots"],
     )
+
+
+def compare(path: Path, state: State) -> tuple[bool, list[str]]:
+    """Whether a snapshot is the state at its position, bit for bit, and what is wrong with it.
+
+    One that another version or machine made is neither.
+    """
+    try:
+        head, snapshot = load(path)
+    except (Unusable, OSError) as error:
+        return False, [str(error)]
+    if not head.is_ours:
+        return False, []
+    same = snapshot.hash() == state.hash()
+    return same, [] if same else [f"{path} is not the state there"]
 
 
 def rederive(state: State, logged: Decision) -> tuple[str, list[str]]:

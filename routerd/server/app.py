@@ -20,6 +20,7 @@ from routerd.core.settings import Config, engine_part
 from routerd.log.base import Log
 from routerd.log.committer import Committer
 from routerd.log.sequencer import Sequencer
+from routerd.log.snapshot import Snapshots
 from routerd.server import agent_service, audit_service, policy_service, router_service
 from routerd.server.agent_service import AgentService
 from routerd.server.audit_reader import AuditReader
@@ -28,6 +29,7 @@ from routerd.server.interceptors import DEFAULT_PARTITION, Gate, Methods, Partit
 from routerd.server.policy_service import PolicyService
 from routerd.server.projection import Projection
 from routerd.server.router_service import RouterService
+from routerd.server.upkeep import Upkeep
 from routerd.server.watches import Watches
 from routerd.signals.hybrid import Classifier
 from routerd.signals.texts import Texts
@@ -55,16 +57,20 @@ GOODBYE_S = 0.25
 class Server:
     """One process's gRPC server. Build it inside a running event loop.
 
-    projection: keeps the audit file beside the log; whoever serves starts and stops it. Raises
-    OSError when the port cannot be had, LogCorrupt and LogUnavailable, SignalsUnavailable when the
-    configured classifier cannot work here.
+    projection: keeps the audit file beside the log; upkeep: its snapshots and its length. Whoever
+    serves starts and stops them. Raises OSError when the port cannot be had, LogCorrupt and
+    LogUnavailable, SignalsUnavailable when the configured classifier cannot work here.
     """
 
     def __init__(self, config: Config, log: Log, clock: Callable[[], int]) -> None:
         self._classifier = Classifier.of(config, os.environ)
-        self.sequencer = Sequencer.open(log, engine_part(config), clock, DEFAULT_PARTITION)
+        snapshots = Snapshots(Path(config.data_dir))
+        self.sequencer = Sequencer.open(
+            log, engine_part(config), clock, DEFAULT_PARTITION, snapshots
+        )
         self.sequencer.texts = Texts(config.texts)
         self._committer = Committer(self.sequencer, self._on_health, config.server.max_in_flight)
+        self.upkeep = Upkeep(config, self._committer)
         partition = Partition.of(self.sequencer, self._committer)
         self._leases = partition.leases
 
@@ -154,6 +160,7 @@ async def serve(
         await server.start()
         if config.audit.enabled:
             server.projection.start()
+        server.upkeep.start()
         # What is here now stays: a full collection would look through it for 25 ms, in vain.
         gc.collect()
         gc.freeze()
@@ -165,6 +172,8 @@ async def serve(
         stop = asyncio.create_task(asked.wait())
         await asyncio.wait((ended, stop), return_when=asyncio.FIRST_COMPLETED)
         stop.cancel()
+        await server.upkeep.stop()
         await server.stop()
+        server.upkeep.finish()
         await server.projection.stop()
         await ended

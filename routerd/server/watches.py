@@ -11,9 +11,9 @@ from collections.abc import AsyncGenerator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 
-from routerd.core.errors import ErrorReason, RouterError
+from routerd.core.errors import ErrorReason, RouterError, compacted
 from routerd.core.values import Record
-from routerd.log.base import Entry, Log, LogCorrupt, LogUnavailable
+from routerd.log.base import Entry, Log, LogCompacted, LogCorrupt, LogUnavailable
 from routerd.log.codec import decode
 from routerd.server.interceptors import Partition
 
@@ -40,7 +40,10 @@ class Watches:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="routerd-watch")
 
     async def follow(self, partition: Partition, position: int) -> AsyncGenerator[Record, None]:
-        """Every event from a position on, as it becomes durable. Raises OVERLOADED, READ_ONLY."""
+        """Every event from a position on, as it becomes durable.
+
+        Raises OVERLOADED, READ_ONLY, POSITION_COMPACTED.
+        """
         if len(self.followers) >= self._most:
             text = f"{self._most} watchers are here already: `audit.max_watchers`"
             raise RouterError(ErrorReason.OVERLOADED, text)
@@ -71,6 +74,8 @@ class Watches:
         )
         try:
             found = await work
+        except LogCompacted as error:
+            raise compacted(error.first) from error
         except (LogUnavailable, LogCorrupt) as error:
             text = f"the log cannot be read: {error}; watch again from position {position}"
             raise RouterError(ErrorReason.READ_ONLY, text) from error

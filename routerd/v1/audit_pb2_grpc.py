@@ -64,7 +64,8 @@ class AuditServiceServicer(object):
     def GetDecision(self, request, context):
         """Gives one decision with its law, its reasons and its current outcome.
 
-        NOT_FOUND / DECISION_NOT_FOUND: there never was such a decision, or the log no longer holds it.
+        NOT_FOUND / DECISION_NOT_FOUND: there never was such a decision. OUT_OF_RANGE / POSITION_COMPACTED: the log no longer reaches
+        back to its position; ListDecisions may still tell of it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -98,7 +99,8 @@ class AuditServiceServicer(object):
 
         A client that reads slowly gets its events later, and holds up nobody else. The stream has no end of its own.
         RESOURCE_EXHAUSTED / OVERLOADED: `audit.max_watchers` streams are open. UNAVAILABLE / READ_ONLY: the log cannot be read, or
-        its end, of which events were sent, was lost with a failing disk; the message says from where to ask again.
+        its end, of which events were sent, was lost with a failing disk; the message says from where to ask again. OUT_OF_RANGE /
+        POSITION_COMPACTED: the log starts further on.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

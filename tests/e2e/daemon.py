@@ -15,6 +15,7 @@ from typing import Any, Self
 
 import apsw
 
+from routerd.log.snapshot import Snapshots
 from routerd.log.sqlite import SqliteLog
 from routerd.log.verify import Verified, verify
 
@@ -97,7 +98,7 @@ def verified(data: Path) -> Verified:
     """What `routerd verify` finds in a data directory that nobody writes to."""
     log = SqliteLog.open(data, read_only=True)
     try:
-        return verify(log)
+        return verify(log, Snapshots(data))
     finally:
         log.close()
 

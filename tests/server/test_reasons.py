@@ -133,6 +133,20 @@ async def _(running: Running) -> Refusal:
     return await unchanged(running, running.client.report(decision_id=first, success=True))
 
 
+@met(ErrorReason.POSITION_COMPACTED, {"limits": {"open_decisions": 1}})
+async def _(running: Running) -> Refusal:
+    first = (await running.client.route()).decision_id
+    await running.client.route()
+    running.disk.forget("default", 2, most=2)
+    refusal = await unchanged(running, running.client.decision(first))
+    assert refusal.facts == {"first_position": "3"}
+    late = await unchanged(running, running.client.report(decision_id=first, success=True))
+    assert late.reason == ErrorReason.DECISION_EXPIRED
+    events = running.client.audit.WatchEvents(audit_pb2.WatchEventsRequest(from_position=2))
+    assert (await refused(events.read())).reason == refusal.reason
+    return refusal
+
+
 @met(ErrorReason.STEPS_EXHAUSTED, {"thresholds": {"max_steps": 1}})
 async def _(running: Running) -> Refusal:
     first = (await running.client.route()).decision_id

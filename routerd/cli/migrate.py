@@ -1,0 +1,39 @@
+"""`routerd migrate`: a log of an older format, brought up to date without a daemon."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from routerd.cli.output import Failed
+
+
+@click.command()
+@click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
+@click.option("--check", is_flag=True, help="Only tell what is missing; exit code 1 if anything.")
+def migrate(directory: Path, check: bool) -> None:
+    """Bring the log of the data directory DIR up to this version's format.
+
+    `routerd serve` does so by itself; this is for logs that are only read. Each step is one
+    transaction. An older version cannot open the log afterwards: make a copy first.
+    """
+    from routerd.log.base import LogCorrupt, LogUnavailable
+    from routerd.log.migrations import FORMAT, missing
+    from routerd.log.sqlite import SqliteLog, format_of
+
+    if not (directory / "log.db").is_file():
+        raise Failed(f"no log in {directory}: give the data directory of `routerd serve`")
+    try:
+        held = format_of(directory)
+        steps = missing(held)
+        if check and steps:
+            raise Failed(f"format {held} lacks: {'; '.join(step.what for step in steps)}")
+        if not check:
+            SqliteLog.open(directory).close()
+    except (LogCorrupt, LogUnavailable) as error:
+        raise Failed(str(error)) from None
+    if steps:
+        click.echo(f"{directory / 'log.db'}: format {held} became format {FORMAT}")
+    else:
+        click.echo(f"{directory / 'log.db'}: format {FORMAT}, nothing to do")

@@ -1,0 +1,51 @@
+"""`routerd snapshot`: the state of a log as a file, so that a start need not fold all of it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+
+from routerd.cli.output import Failed, json_option, say_json
+
+NICE = 10
+
+
+@click.command()
+@click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
+@click.option("--keep", type=click.IntRange(1, 100), default=2, show_default=True)
+@click.option("--nice", is_flag=True, hidden=True, help="Let the daemon go first.")
+@json_option
+def snapshot(directory: Path, keep: int, nice: bool, as_json: bool) -> None:
+    """Write a snapshot of each partition in the data directory DIR, and keep the newest ones.
+
+    A running daemon has them made by itself. One is made from the newest that there is and from
+    what the log holds behind it, and takes no lock: the daemon may run meanwhile.
+    """
+    from routerd.log.base import LogCorrupt, LogUnavailable
+    from routerd.log.fold import fold
+    from routerd.log.snapshot import Snapshots
+    from routerd.log.sqlite import SqliteLog
+
+    if not directory.is_dir():
+        raise Failed(f"no data directory {directory}: give the one that `routerd serve` uses")
+    if nice:
+        os.nice(NICE)
+    made = {}
+    try:
+        snapshots = Snapshots(directory)
+        log = SqliteLog.open(directory, read_only=True)
+        try:
+            for partition in log.partitions():
+                state = fold(log, partition, snapshots)
+                made[partition] = (state.position, str(snapshots.write(state, keep)))
+        finally:
+            log.close()
+    except (LogCorrupt, LogUnavailable, OSError) as error:
+        raise Failed(str(error)) from None
+    if as_json:
+        say_json({name: {"position": at, "file": path} for name, (at, path) in made.items()})
+        return
+    for partition, (position, path) in made.items():
+        click.echo(f"{path}: partition {partition} up to position {position}")

@@ -1,0 +1,112 @@
+"""What keeps a start short and the log bounded: snapshots and compaction, beside the serving.
+
+A snapshot is made by a process of its own: it folds the durable log from the snapshot before, so
+nobody waits for it here, and it never holds what a failing disk could take back. Compaction is
+work for the log's one writer: a few entries at a time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+from pathlib import Path
+
+from routerd.audit.queries import projected_through
+from routerd.core.settings import Config
+from routerd.log.base import LogCorrupt, LogUnavailable
+from routerd.log.committer import Committer
+from routerd.log.retention import FORGET_AT_ONCE, dispensable, due, last_words
+from routerd.log.snapshot import Snapshots
+
+LOOK_EVERY_S = 1.0
+LONGEST_PAUSE_S = 600.0
+BREATH_S = 0.005
+
+logger = logging.getLogger(__name__)
+
+
+class Upkeep:
+    """Keeps the snapshots of one partition recent and its log short."""
+
+    def __init__(self, config: Config, committer: Committer) -> None:
+        self.directory = Path(config.data_dir)
+        self._rules = config.log
+        self._audited = config.audit.enabled
+        self._committer = committer
+        self._sequencer = committer.sequencer
+        self._snapshots = Snapshots(self.directory)
+        self._keeping: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        self._keeping = asyncio.get_running_loop().create_task(self._keep())
+
+    async def stop(self) -> None:
+        """End what is going on; a snapshot that is half made is left out."""
+        if self._keeping is not None:
+            self._keeping.cancel()
+            await asyncio.wait([self._keeping])
+
+    def finish(self) -> None:
+        """Once all is durable and nobody is served: a snapshot of how things stand."""
+        if not self._sequencer.read_only:
+            try:
+                last_words(self._snapshots, self._sequencer.state, self._rules)
+            except OSError as error:
+                logger.warning("no snapshot was written: %s", error)
+
+    async def _keep(self) -> None:
+        pause_s = LOOK_EVERY_S
+        while True:
+            partition, position = self._sequencer.state.partition, self._sequencer.durable
+            try:
+                if due(self._snapshots, partition, position, self._rules.snapshot_events):
+                    await self._snapshot()
+                await self._compact(partition)
+                pause_s = LOOK_EVERY_S
+            except (LogUnavailable, LogCorrupt, OSError) as error:
+                pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+                logger.warning("snapshots and compaction pause for %.0f s: %s", pause_s, error)
+            await asyncio.sleep(pause_s)
+
+    async def _snapshot(self) -> None:
+        """Have a snapshot made. Raises OSError."""
+        how = ["snapshot", str(self.directory), "--keep", str(self._rules.snapshots), "--nice"]
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "routerd", *how),
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.PIPE,
+            start_new_session=True,  # Ctrl-C at the daemon's terminal is for the daemon
+        )
+        try:
+            _, told = await process.communicate()
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+        if process.returncode:
+            raise OSError(told.decode(errors="replace").strip()[-500:])
+
+    async def _compact(self, partition: str) -> None:
+        """Let the log go of what it may. Raises LogUnavailable, LogCorrupt."""
+        if self._sequencer.read_only:
+            return
+        log = self._sequencer.log
+        base = log.base(partition).position
+        keep = self._rules.keep_events
+        if keep is None or self._sequencer.durable - keep <= base:
+            return
+        through = await asyncio.to_thread(self._dispensable, partition)
+        # What is forgotten must be in snapshots that no loss of power can put beyond the log's end.
+        through = min(through, self._committer.synced)
+        while not self._sequencer.read_only and log.forget(partition, through, FORGET_AT_ONCE):
+            await asyncio.sleep(BREATH_S)
+
+    def _dispensable(self, partition: str) -> int:
+        """In a thread: see routerd.log.retention."""
+        log = self._sequencer.log.reader()
+        try:
+            projected = projected_through(self.directory, partition, wanted=self._audited)
+            return dispensable(log, self._snapshots, partition, self._rules, projected)
+        finally:
+            log.close()
