@@ -42,6 +42,7 @@ from routerd.core.settings import (
     Utility,
     ValuePolicy,
     WeightedScorePolicy,
+    engine_part,
 )
 from routerd.core.values import Task
 
@@ -233,6 +234,11 @@ INFORMED: dict[str, Factory] = {"static": static}
 
 
 def own(path: str, data: Recorded, cost_weight: float, seed: int) -> Routed:
+    """The configuration in a YAML file as a contestant, see own_config."""
+    return Routed(path, own_config(path, data, cost_weight, seed), data)
+
+
+def own_config(path: str, data: Recorded, cost_weight: float, seed: int) -> EngineConfig:
     """The configuration in a YAML file; agents, seed and clock are the replay's.
 
     Without `features` or `utility` it gets those of the default. Raises DataError for a file that
@@ -250,4 +256,4 @@ def own(path: str, data: Recorded, cost_weight: float, seed: int) -> Routed:
         config = replace(config, features=schema(data))
     if "utility" not in told:
         config = replace(config, utility=weights(data, cost_weight))
-    return Routed(path, config, data)
+    return engine_part(config)

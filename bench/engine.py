@@ -15,9 +15,10 @@ from routerd.core.apply import apply
 from routerd.core.decide import decide, encode_request
 from routerd.core.fingerprint import fingerprint
 from routerd.core.react import react, window_ended
-from routerd.core.settings import EngineConfig, engine_part
+from routerd.core.settings import Agent, EngineConfig, engine_part
 from routerd.core.state import GENESIS, State
 from routerd.core.values import (
+    AgentRegistered,
     AnyEvent,
     ConfigApplied,
     Decision,
@@ -35,6 +36,7 @@ class Engine:
 
     def __init__(self, config: EngineConfig) -> None:
         self.state = State("default")
+        self.found: list[AnyEvent] = []  # what the engine itself found out, see react
         self._drawn: list[tuple[Array, bytes]] = []  # mean utilities and law of each decision
         wanted = msgspec.json.encode(engine_part(config), order="deterministic")
         self._apply(ConfigApplied(1, "default", wanted, __version__, fingerprint()))
@@ -91,6 +93,11 @@ class Engine:
         self._react()
         return True
 
+    def register(self, agent: Agent) -> None:
+        """Take in an agent that was not there before."""
+        self._apply(AgentRegistered(self._time(0), agent))
+        self._react()
+
     @property
     def given_up(self) -> float:
         """Utility that the laws drawn from gave up so far, by the engine's own estimates.
@@ -113,6 +120,7 @@ class Engine:
 
     def _react(self) -> None:
         while events := react(self.state):
+            self.found += events
             for event in events:
                 self._apply(event)
 

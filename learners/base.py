@@ -4,7 +4,7 @@ A learner keeps decayed sums over its observations, so an observation can be tak
 negative, and the order of arrival matters only for rounding:
 
     lam_k = sum w x x'    h_k = sum w x y
-    n_k = sum w    total = sum_k n_k    ss = sum w y^2
+    n_k = sum w    total = sum_k n_k      yy_k = sum w y^2    ss = sum_k yy_k
     w     = weight * gamma ** (current epoch - epoch of the observation)
 
 The prior is not part of the sums and does not decay. Source: West and Harrison, Bayesian
@@ -56,6 +56,12 @@ class Learner(Protocol):
     def observe(self, arm: int, x: Array, y: float, weight: float, epoch: int) -> None:
         """Add one observation; a negative weight takes an earlier one back."""
 
+    def weight_of(self, arm: int) -> float:
+        """Decayed number of an arm's observations."""
+
+    def discount(self, arm: int, keep: float) -> None:
+        """Let all observations of an arm weigh `keep` of what they did."""
+
     def refresh(self) -> None:
         """Recompute all that is derived from the sums, from the sums alone."""
 
@@ -87,8 +93,13 @@ class Sums:
         self.lam = np.zeros((arms, d, d))
         self.h = np.zeros((arms, d))
         self.n = np.zeros(arms)
+        self.yy = np.zeros(arms)
         self.total = 0.0
-        self.ss = 0.0
+
+    @property
+    def ss(self) -> float:
+        """sum w y^2 of all arms."""
+        return float(self.yy.sum())
 
     @property
     def arms(self) -> int:
@@ -98,6 +109,7 @@ class Sums:
         self.lam = np.concatenate([self.lam, np.zeros((count, self.d, self.d))])
         self.h = np.concatenate([self.h, np.zeros((count, self.d))])
         self.n = np.concatenate([self.n, np.zeros(count)])
+        self.yy = np.concatenate([self.yy, np.zeros(count)])
 
     def advance(self, epoch: int) -> bool:
         """Decay to `epoch`; True if that changed the sums."""
@@ -107,11 +119,16 @@ class Sums:
         self.epoch = epoch
         if factor == 1.0 or not self.n.any():
             return False
-        for sums in (self.lam, self.h, self.n):
+        for sums in (self.lam, self.h, self.n, self.yy):
             sums *= factor
         self.total *= factor
-        self.ss *= factor
         return True
+
+    def discount(self, arm: int, keep: float) -> None:
+        """Let all observations of an arm weigh `keep` of what they did."""
+        self.total -= (1.0 - keep) * float(self.n[arm])
+        for sums in (self.lam, self.h, self.n, self.yy):
+            sums[arm] *= keep
 
     def weight(self, weight: float, epoch: int) -> float:
         """What `weight` at `epoch` is worth now."""
@@ -124,20 +141,22 @@ class Sums:
         lam += outer(wx, x)
         h += wx * y
         self.n[arm] += w
+        self.yy[arm] += w * y * y
         self.total += w
-        self.ss += w * y * y
 
     def state(self) -> dict[str, Array]:
         return {
             "lam": self.lam,
             "h": self.h,
             "n": self.n,
-            "sums": np.array([self.total, self.ss, float(self.epoch)]),
+            "yy": self.yy,
+            "sums": np.array([self.total, float(self.epoch)]),
         }
 
     def restore(self, state: Mapping[str, Array]) -> None:
-        self.lam, self.h, self.n = (state[name].copy() for name in ("lam", "h", "n"))
-        self.total, self.ss, epoch = state["sums"].tolist()
+        self.lam, self.h = state["lam"].copy(), state["h"].copy()
+        self.n, self.yy = state["n"].copy(), state["yy"].copy()
+        self.total, epoch = state["sums"].tolist()
         self.epoch = int(epoch)
 
 
@@ -157,6 +176,13 @@ class Additive(ABC):
     def advance(self, epoch: int) -> None:
         if self.sums.advance(epoch):
             self._rebuild()
+
+    def weight_of(self, arm: int) -> float:
+        return float(self.sums.n[arm])
+
+    def discount(self, arm: int, keep: float) -> None:
+        self.sums.discount(arm, keep)
+        self._rebuild()
 
     @abstractmethod
     def _rebuild(self) -> None:

@@ -85,6 +85,20 @@ def retraction_is_exact(make: Make) -> None:
     assert gap < 1e-7, f"retracted observations left {gap}"
 
 
+def discounting_is_weighing(make: Make) -> None:
+    """An arm that is discounted is one whose observations all weighed less; others stay as is."""
+    events = stream(120, seed=12, epochs=2)
+    learner = taught(make, events, 0.9)
+    kept = learner.weight_of(1)
+    learner.discount(1, 0.25)
+    assert abs(learner.weight_of(1) - 0.25 * kept) < CLOSE
+    less = [(arm, x, y, 0.25 if arm == 1 else 1.0, epoch) for arm, x, y, _, epoch in events]
+    twin = taught(make, less, 0.9)
+    assert abs(learner.count - twin.count) < CLOSE
+    gap = posterior_gap(learner, twin)
+    assert gap < CLOSE, f"discounted observations differ by {gap} from lighter ones"
+
+
 def updates_follow_sums(make: Make) -> None:
     """Step by step, the updated posterior is the one rebuilt from the sums."""
     learner = make(ARMS, WIDTH, 1.0)
@@ -194,6 +208,7 @@ LEARNER_CHECKS = (
     order_is_irrelevant,
     late_is_on_time,
     retraction_is_exact,
+    discounting_is_weighing,
     updates_follow_sums,
     restoring_changes_nothing,
     knowledge_narrows,

@@ -112,7 +112,7 @@ class Book:
             case OutcomeReported():
                 return self._reported(position, event)
             case DecisionsClosed():
-                return [self._closed(position, case) for case in self._open(event.decision_ids)]
+                return self._closed_all(position, event)
         return []
 
     def _decided(self, position: int, decision_id: str, event: Decision) -> list[Change]:
@@ -158,9 +158,15 @@ class Book:
         found = (self._shelf.find(decision_id) for decision_id in decision_ids)
         return [case for case in found if case is not None]
 
-    def _closed(self, position: int, case: Case) -> Change:
+    def _closed_all(self, position: int, event: DecisionsClosed) -> list[Change]:
         assert self.config is not None, "position 1 is a configuration"
-        missing, before = self.config.outcomes.missing_quality, case.result
+        missing, ids = self.config.outcomes.missing_quality, event.decision_ids
+        ended, censored = ids[: len(ids) - event.censored], ids[len(ids) - event.censored :]
+        changes = [self._closed(position, case, missing) for case in self._open(ended)]
+        return changes + [self._closed(position, case, None) for case in self._open(censored)]
+
+    def _closed(self, position: int, case: Case, missing: float | None) -> Change:
+        before = case.result
         if missing is not None and before.quality is None:
             case.result = before._replace(quality=missing, assumed=True)
         case.closed = position

@@ -30,6 +30,7 @@ from routerd.core.values import (
     ConfigApplied,
     Decision,
     DecisionsClosed,
+    DriftDetected,
     Outcome,
     OutcomeReported,
     Record,
@@ -182,7 +183,7 @@ class Batch:
             case AgentRegistered() | AgentUpdated() | AgentDeregistered() | AgentStatusChanged():
                 self._inserted["agent_events"].append(rows.agent_event_row(position, event))
                 self._roster().fold(position, event)
-            case AgentCooledDown() | AgentRecovered():
+            case AgentCooledDown() | AgentRecovered() | DriftDetected():
                 self._inserted["agent_events"].append(rows.agent_event_row(position, event))
         for change in changes:
             self._tallies.add(change, event)

@@ -21,6 +21,7 @@ from routerd.core.values import (
     AgentUpdated,
     ConfigApplied,
     Decision,
+    DriftDetected,
     Outcome,
     OutcomeKind,
     Preference,
@@ -29,7 +30,7 @@ from routerd.core.values import (
 
 Row = dict[str, Any]
 AgentEvent = AgentRegistered | AgentUpdated | AgentDeregistered | AgentStatusChanged
-HealthEvent = AgentCooledDown | AgentRecovered
+HealthEvent = AgentCooledDown | AgentRecovered | DriftDetected
 
 ASKED = (
     "agent_id",
@@ -259,5 +260,8 @@ def agent_event_row(position: int, event: AgentEvent | HealthEvent) -> Row:
         case AgentCooledDown():
             why = {"cause": str(event.cause), "until_ms": event.until_ms}
             return {**row, "agent_id": event.agent_id, "event": "cooled_down", **why}
+        case DriftDetected():
+            way = "BETTER" if event.size > 0 else "WORSE"
+            return {**row, "agent_id": event.agent_id, "event": "drifted", "cause": way}
         case AgentRecovered():
             return {**row, "agent_id": event.agent_id, "event": "recovered"}

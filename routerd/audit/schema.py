@@ -79,9 +79,10 @@ CREATE TABLE agent_events ( -- what changed of agents: over RPC, by heartbeats, 
   time_ms INTEGER NOT NULL,
   time TEXT AS (strftime('%Y-%m-%dT%H:%M:%fZ', time_ms / 1000.0, 'unixepoch')),
   agent_id TEXT NOT NULL,
-  event TEXT NOT NULL, -- registered, updated, deregistered, status, cooled_down or recovered
+  event TEXT NOT NULL, -- registered, updated, deregistered, status, cooled_down, recovered, drifted
   status TEXT NOT NULL, -- of a status: ONLINE, BUSY or OFFLINE
-  cause TEXT NOT NULL, -- of a status: SET, HEARTBEAT or LEASE_ENDED; of cooled_down: why
+  cause TEXT NOT NULL, -- of a status: SET, HEARTBEAT or LEASE_ENDED; of cooled_down: why, and
+    -- of drifted: BETTER or WORSE
   until_ms INTEGER, -- of cooled_down: until when it is set aside
   version TEXT NOT NULL, -- of a definition
   definition TEXT NOT NULL -- of a definition, as JSON

@@ -73,6 +73,8 @@ def sentence(told: audit_pb2.Event) -> str:
             return f"{len(told.closed.decision_ids)} decisions closed"
         case "agent":
             return agent(told)
+        case "drift":
+            return drift(told.drift)
         case "override_change":
             return override(told)
     return "an event that this version does not know"
@@ -97,6 +99,13 @@ def agent(told: audit_pb2.Event) -> str:
     if told.type == audit_pb2.EVENT_TYPE_AGENT_STATUS_CHANGED:
         what = agents_pb2.AgentStatus.Name(change.status).removeprefix("AGENT_STATUS_").lower()
     return f"agent {change.agent_id} {what}"
+
+
+def drift(told: audit_pb2.Drift) -> str:
+    way = "better" if told.size > 0 else "worse"
+    return (
+        f"agent {told.agent_id} got {way} by {abs(told.size):.2f}, as {told.outcomes} outcomes tell"
+    )
 
 
 def override(told: audit_pb2.Event) -> str:

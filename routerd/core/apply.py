@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 import numpy as np
 
+from learners.drift import DriftDetector
 from routerd.core.cooldown import (
     apply_cooldown,
     apply_recovery,
@@ -12,6 +13,7 @@ from routerd.core.cooldown import (
     count,
     result_of,
 )
+from routerd.core.drift import apply_drift, watch, weight_of
 from routerd.core.encode import CELLS, Encoder
 from routerd.core.follow import ran, tried
 from routerd.core.health import AgentCooledDown, AgentRecovered
@@ -37,6 +39,7 @@ from routerd.core.values import (
     ConfigApplied,
     Decision,
     DecisionsClosed,
+    DriftDetected,
     FollowCause,
     Follows,
     OutcomeReported,
@@ -61,6 +64,8 @@ def apply(state: State, record: Record, decision_id: str) -> None:
             apply_outcome(state, position, event)
         case DecisionsClosed():
             apply_closing(state, event)
+        case DriftDetected():
+            apply_drift(state, event)
         case AgentRegistered() | AgentUpdated():
             apply_definition(state, event)
         case AgentDeregistered():
@@ -112,6 +117,8 @@ def start_anew(state: State) -> None:
     state.learner = new_learner(state.config, len(agents), state.encoder.width)
     state.cost, state.latency = new_cells(state.config, agents)
     state.tally = Tally(len(agents), CELLS)
+    state.detector = DriftDetector(len(agents))
+    state.discounts = ()
 
 
 def learning_basis(config: EngineConfig) -> tuple[object, ...]:
@@ -165,7 +172,9 @@ def apply_outcome(state: State, position: int, event: OutcomeReported) -> None:
     for entry in entries:
         state.in_flight.end(entry)
         write_registers(entry.reports, outcome, event.time_ms, position)
-        move_credit(state, entry, credit_of(state, entry))
+        credit = credit_of(state, entry)
+        watch(state, entry, credit)
+        move_credit(state, entry, credit)
     passed = result_of(outcome)
     if passed is not None and not entry.counted:
         entry.counted = True
@@ -173,13 +182,14 @@ def apply_outcome(state: State, position: int, event: OutcomeReported) -> None:
 
 
 def apply_closing(state: State, event: DecisionsClosed) -> None:
-    """Forget decisions with their ids; one that heard nothing gets the declared default."""
+    """Forget decisions with their ids; one whose window ended in silence gets the default."""
     missing = state.config.outcomes.missing_quality
-    for decision_id in event.decision_ids:
+    ended = len(event.decision_ids) - event.censored
+    for i, decision_id in enumerate(event.decision_ids):
         entry = state.decisions.pop(decision_id, None)
         if entry is None:
             continue
-        if missing is not None and entry.credit.quality is None:
+        if missing is not None and entry.credit.quality is None and i < ended:
             move_credit(state, entry, msgspec.structs.replace(entry.credit, quality=missing))
         state.in_flight.end(entry)
         query = entry.decision.query
@@ -210,7 +220,10 @@ def move_credit(state: State, entry: OpenDecision, credit: Credit) -> None:
     same_arm = old.arm == credit.arm
     for held, other, weight in ((old, credit, -1.0), (credit, old, 1.0)):
         if held.quality is not None and not (same_arm and held.quality == other.quality):
-            state.learner.observe(held.arm, x, held.quality, weight, epoch)
+            left = (
+                weight * weight_of(state, held.arm, entry.position) if state.discounts else weight
+            )
+            state.learner.observe(held.arm, x, held.quality, left, epoch)
             state.tally.observed(held.arm, cell, QUALITY, held.quality, weight)
         if held.cost_usd is not None and not (same_arm and held.cost_usd == other.cost_usd):
             state.cost.observe(held.arm, cell, held.cost_usd, weight, epoch)

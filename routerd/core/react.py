@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import islice
 
 from routerd.core.cooldown import findings
+from routerd.core.drift import drift_of, is_plain
 from routerd.core.overrides import has_expired
 from routerd.core.rule_events import OverrideRemoved, RemovalCause
 from routerd.core.state import OpenDecision, State
@@ -14,12 +15,14 @@ CLOSE_AT_ONCE = 256
 
 
 def react(state: State) -> list[AnyEvent]:
-    """What is over by time, overrides and decisions; and what the last result calls for."""
+    """What is over by time, overrides and decisions; what the last result and outcome call for."""
     events = close_decisions(state)
     if state.overrides_expire_ms and state.overrides_expire_ms <= state.time_ms:
         events += expire_overrides(state)
     if state.heard:
         events += findings(state)
+    if is_plain(state):
+        events.append(drift_of(state))
     return events
 
 
@@ -40,12 +43,16 @@ def close_decisions(state: State) -> list[AnyEvent]:
     oldest = next(iter(state.decisions.values()))
     if surplus <= 0 and not window_ended(state, oldest, state.time_ms):
         return []
-    closing = [
-        decision_id
-        for i, (decision_id, entry) in enumerate(islice(state.decisions.items(), CLOSE_AT_ONCE))
-        if i < surplus or window_ended(state, entry, state.time_ms)
-    ]
-    return [DecisionsClosed(time_ms=state.time_ms, decision_ids=tuple(closing))]
+    return [closing(state, surplus)]
+
+
+def closing(state: State, surplus: int) -> DecisionsClosed:
+    """The oldest decisions, up to 256: those whose window ended, then those above the bound."""
+    oldest = list(islice(state.decisions.items(), CLOSE_AT_ONCE))
+    ended = sum(window_ended(state, entry, state.time_ms) for _, entry in oldest)
+    count = min(max(ended, surplus), len(oldest))
+    names = tuple(decision_id for decision_id, _ in oldest[:count])
+    return DecisionsClosed(state.time_ms, names, censored=count - ended)
 
 
 def window_ended(state: State, entry: OpenDecision, now_ms: int) -> bool:

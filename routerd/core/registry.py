@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from routerd.core.drift import inherit
 from routerd.core.settings import Agent
 from routerd.core.standing import UNHEARD_OF
 from routerd.core.state import Roster, State, priors
@@ -40,6 +41,8 @@ def seat(state: State) -> None:
     if fresh:
         state.learner.add_arms(fresh)
         state.tally.add_arms(fresh)
+        state.detector.add_arms(fresh)
+    take_versions(state, agents)
     costs, latencies = priors(state.config, [agents.get(agent_id) for agent_id in state.arm_of])
     state.cost.set_priors(costs)
     state.latency.set_priors(latencies)
@@ -54,6 +57,14 @@ def seat(state: State) -> None:
         del state.health[agent_id]
     for agent_id in [gone for gone in state.cooling if gone not in agents]:
         del state.cooling[agent_id]
+
+
+def take_versions(state: State, agents: Mapping[str, Agent]) -> None:
+    """A new version of an agent inherits what was learnt of the one before, at a discount."""
+    for agent_id, agent in agents.items():
+        if state.versions.setdefault(agent_id, agent.version) != agent.version:
+            state.versions[agent_id] = agent.version
+            inherit(state, state.arm_of[agent_id])
 
 
 def apply_definition(state: State, event: AgentRegistered | AgentUpdated) -> None:

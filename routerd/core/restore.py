@@ -8,6 +8,7 @@ from sys import intern
 import msgspec
 from msgspec.structs import force_setattr
 
+from learners.drift import DriftDetector
 from routerd.core.encode import CELLS, Encoder
 from routerd.core.in_force import put_in_force
 from routerd.core.registry import agents_of
@@ -81,5 +82,6 @@ def take_models(state: State, models: Mapping[str, Arrays]) -> None:
     state.learner = new_learner(state.config, arms, state.encoder.width)
     state.cost, state.latency = new_cells(state.config, [None] * arms)
     state.tally = Tally(arms, CELLS)
+    state.detector = DriftDetector(arms)
     for name in MODELS:
         getattr(state, name).restore(models[name])

@@ -245,6 +245,21 @@ class Outcomes(Section, frozen=True):
     signals: dict[Name, Signal] = {}
 
 
+class Drift(Section, frozen=True):
+    """What happens to what was learnt of an agent when the agent changes.
+
+    enabled: whether its outcomes are tested for a change. outcomes_per_false_alarm: how many come
+    between two false alarms, at least. kept_outcomes: how much of what was learnt before a detected
+    change is kept, in outcomes; inherited_outcomes: the same of what a new version of an agent
+    takes over from the one before.
+    """
+
+    enabled: bool = True
+    outcomes_per_false_alarm: Annotated[float, Meta(ge=10, le=1e12)] = 10_000.0
+    kept_outcomes: NonNegative = 5.0
+    inherited_outcomes: NonNegative = 30.0
+
+
 class Limits(Section, frozen=True):
     """Bounds on everything that a caller can make large.
 
@@ -279,6 +294,7 @@ class EngineConfig(Section, frozen=True):
     outcomes: Outcomes = Outcomes()
     thresholds: Thresholds = Thresholds()
     cooldown: Cooldown | None = None
+    drift: Drift = Drift()
     limits: Limits = Limits()
     cold_start: ColdStart = ColdStart()
     fallback: Fallback = Fallback()

@@ -14,6 +14,7 @@ import numpy as np
 
 from learners.base import Arms, Array, Learner
 from learners.cells import LogNormalCells
+from learners.drift import DriftDetector
 from learners.linear import LinearRegression
 from learners.pooled import PooledRegression
 from routerd.core.encode import CELLS, Encoder
@@ -23,7 +24,7 @@ from routerd.core.overrides import Overrides, Placed
 from routerd.core.settings import Agent, EngineConfig
 from routerd.core.standing import Standing
 from routerd.core.tally import Tally
-from routerd.core.values import Decision
+from routerd.core.values import Decision, DriftDetected
 
 GENESIS = bytes(16)
 """The hash before position 1."""
@@ -112,9 +113,12 @@ class Marks(msgspec.Struct, frozen=True):
     health: dict[str, Health]
     cooling: dict[str, Cooling]
     heard: str
+    versions: dict[str, str]
+    discounts: tuple[tuple[int, int, float], ...]
+    drifts: dict[str, DriftDetected]
 
 
-MODELS = ("cost", "latency", "learner", "tally")
+MODELS = ("cost", "detector", "latency", "learner", "tally")
 """The attributes of State that are made of arrays: each has state() and restore()."""
 
 Arrays = Mapping[str, Array]
@@ -130,6 +134,8 @@ class State:
     health, cooling: of agents that had results, or are set aside (see routerd.core.cooldown);
     heard: the one that the last event was a result of.
     failing: by type of agent how many of its decisions failed in a row.
+    versions: of every agent that has an arm. discounts: of arms that changed, see
+    routerd.core.drift. drifts: the latest change that was found of an agent.
     """
 
     config: EngineConfig
@@ -139,6 +145,7 @@ class State:
     cost: LogNormalCells
     latency: LogNormalCells
     tally: Tally
+    detector: DriftDetector
 
     def __init__(self, partition: str) -> None:
         self.partition = partition
@@ -168,6 +175,9 @@ class State:
         self.health: dict[str, Health] = {}
         self.cooling: dict[str, Cooling] = {}
         self.heard = ""
+        self.versions: dict[str, str] = {}
+        self.discounts: tuple[tuple[int, int, float], ...] = ()
+        self.drifts: dict[str, DriftDetected] = {}
 
     def epoch(self, time_ms: int) -> int:
         """The forgetting epoch of a time."""

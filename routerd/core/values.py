@@ -272,9 +272,30 @@ class OutcomeReported(Event, frozen=True, tag=True):
 
 
 class DecisionsClosed(Event, frozen=True, tag=True):
-    """Decisions that accept no more outcomes: their window ended or the bound was reached."""
+    """Decisions that accept no more outcomes: their window ended or the bound was reached.
+
+    censored: the last so many were closed by the bound alone. They might still have been told an
+    outcome, so that nothing is concluded from their silence.
+    """
 
     decision_ids: tuple[str, ...]
+    censored: int = 0
+
+
+class DriftDetected(Event, frozen=True, tag=True):
+    """An agent does better or worse than it did.
+
+    size: by how much quality, negative for worse, over the `outcomes` that tell so; they are of
+    decisions from position `since` on. evidence: log likelihood ratio. keep: the weight that is
+    left to outcomes of earlier decisions.
+    """
+
+    agent_id: str
+    size: float
+    evidence: float
+    outcomes: int
+    since: int
+    keep: float
 
 
 class AgentRegistered(Event, frozen=True, tag=True):
@@ -316,6 +337,7 @@ AnyEvent = (
     | Decision
     | OutcomeReported
     | DecisionsClosed
+    | DriftDetected
     | AgentRegistered
     | AgentUpdated
     | AgentDeregistered

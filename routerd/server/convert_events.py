@@ -19,6 +19,7 @@ from routerd.core.values import (
     ConfigApplied,
     Decision,
     DecisionsClosed,
+    DriftDetected,
     Outcome,
     OutcomeReported,
     Record,
@@ -36,6 +37,7 @@ TYPES: dict[type[AnyEvent], audit_pb2.EventType] = {
     Decision: audit_pb2.EVENT_TYPE_DECISION,
     OutcomeReported: audit_pb2.EVENT_TYPE_OUTCOME,
     DecisionsClosed: audit_pb2.EVENT_TYPE_DECISIONS_CLOSED,
+    DriftDetected: audit_pb2.EVENT_TYPE_DRIFT_DETECTED,
     AgentRegistered: audit_pb2.EVENT_TYPE_AGENT_REGISTERED,
     AgentUpdated: audit_pb2.EVENT_TYPE_AGENT_UPDATED,
     AgentDeregistered: audit_pb2.EVENT_TYPE_AGENT_DEREGISTERED,
@@ -92,7 +94,12 @@ def body(record: Record) -> dict[str, Any]:
             )
             return {"outcome": accepted}
         case DecisionsClosed() as told:
-            return {"closed": audit_pb2.ClosedDecisions(decision_ids=told.decision_ids)}
+            closed = audit_pb2.ClosedDecisions(
+                decision_ids=told.decision_ids, censored=told.censored
+            )
+            return {"closed": closed}
+        case DriftDetected() as told:
+            return {"drift": drift(told)}
         case AgentRegistered(agent=agent):
             defined = definition(agent)
             return {"agent": audit_pb2.AgentChange(agent_id=agent.id, definition=defined)}
@@ -118,6 +125,17 @@ def override_change(told: OverrideSet | OverrideRemoved) -> audit_pb2.OverrideCh
         return audit_pb2.OverrideChange(override_id=told.override_id, expired=expired)
     said = convert_rules.definition(told.override)
     return audit_pb2.OverrideChange(override_id=told.override.id, definition=said)
+
+
+def drift(told: DriftDetected) -> audit_pb2.Drift:
+    return audit_pb2.Drift(
+        agent_id=told.agent_id,
+        size=told.size,
+        evidence=told.evidence,
+        outcomes=told.outcomes,
+        since_position=told.since,
+        kept=told.keep,
+    )
 
 
 def config_change(told: ConfigApplied) -> audit_pb2.ConfigChange:

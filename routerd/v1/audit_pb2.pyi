@@ -25,6 +25,7 @@ class EventType(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     EVENT_TYPE_OVERRIDE_REMOVED: _ClassVar[EventType]
     EVENT_TYPE_AGENT_COOLED_DOWN: _ClassVar[EventType]
     EVENT_TYPE_AGENT_RECOVERED: _ClassVar[EventType]
+    EVENT_TYPE_DRIFT_DETECTED: _ClassVar[EventType]
 EVENT_TYPE_UNSPECIFIED: EventType
 EVENT_TYPE_CONFIG_APPLIED: EventType
 EVENT_TYPE_DECISION: EventType
@@ -38,6 +39,7 @@ EVENT_TYPE_OVERRIDE_SET: EventType
 EVENT_TYPE_OVERRIDE_REMOVED: EventType
 EVENT_TYPE_AGENT_COOLED_DOWN: EventType
 EVENT_TYPE_AGENT_RECOVERED: EventType
+EVENT_TYPE_DRIFT_DETECTED: EventType
 
 class GetDecisionRequest(_message.Message):
     __slots__ = ("decision_id",)
@@ -248,7 +250,7 @@ class WatchEventsResponse(_message.Message):
     def __init__(self, event: _Optional[_Union[Event, _Mapping]] = ...) -> None: ...
 
 class Event(_message.Message):
-    __slots__ = ("position", "time_ms", "type", "config", "decision", "outcome", "closed", "agent", "override_change")
+    __slots__ = ("position", "time_ms", "type", "config", "decision", "outcome", "closed", "agent", "override_change", "drift")
     POSITION_FIELD_NUMBER: _ClassVar[int]
     TIME_MS_FIELD_NUMBER: _ClassVar[int]
     TYPE_FIELD_NUMBER: _ClassVar[int]
@@ -258,6 +260,7 @@ class Event(_message.Message):
     CLOSED_FIELD_NUMBER: _ClassVar[int]
     AGENT_FIELD_NUMBER: _ClassVar[int]
     OVERRIDE_CHANGE_FIELD_NUMBER: _ClassVar[int]
+    DRIFT_FIELD_NUMBER: _ClassVar[int]
     position: int
     time_ms: int
     type: EventType
@@ -267,7 +270,8 @@ class Event(_message.Message):
     closed: ClosedDecisions
     agent: AgentChange
     override_change: OverrideChange
-    def __init__(self, position: _Optional[int] = ..., time_ms: _Optional[int] = ..., type: _Optional[_Union[EventType, str]] = ..., config: _Optional[_Union[ConfigChange, _Mapping]] = ..., decision: _Optional[_Union[DecisionRecord, _Mapping]] = ..., outcome: _Optional[_Union[AcceptedOutcome, _Mapping]] = ..., closed: _Optional[_Union[ClosedDecisions, _Mapping]] = ..., agent: _Optional[_Union[AgentChange, _Mapping]] = ..., override_change: _Optional[_Union[OverrideChange, _Mapping]] = ...) -> None: ...
+    drift: Drift
+    def __init__(self, position: _Optional[int] = ..., time_ms: _Optional[int] = ..., type: _Optional[_Union[EventType, str]] = ..., config: _Optional[_Union[ConfigChange, _Mapping]] = ..., decision: _Optional[_Union[DecisionRecord, _Mapping]] = ..., outcome: _Optional[_Union[AcceptedOutcome, _Mapping]] = ..., closed: _Optional[_Union[ClosedDecisions, _Mapping]] = ..., agent: _Optional[_Union[AgentChange, _Mapping]] = ..., override_change: _Optional[_Union[OverrideChange, _Mapping]] = ..., drift: _Optional[_Union[Drift, _Mapping]] = ...) -> None: ...
 
 class ConfigChange(_message.Message):
     __slots__ = ("config_json", "engine_version", "fingerprint")
@@ -288,10 +292,28 @@ class AcceptedOutcome(_message.Message):
     def __init__(self, outcome: _Optional[_Union[_types_pb2.Outcome, _Mapping]] = ..., decision_ids: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class ClosedDecisions(_message.Message):
-    __slots__ = ("decision_ids",)
+    __slots__ = ("decision_ids", "censored")
     DECISION_IDS_FIELD_NUMBER: _ClassVar[int]
+    CENSORED_FIELD_NUMBER: _ClassVar[int]
     decision_ids: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, decision_ids: _Optional[_Iterable[str]] = ...) -> None: ...
+    censored: int
+    def __init__(self, decision_ids: _Optional[_Iterable[str]] = ..., censored: _Optional[int] = ...) -> None: ...
+
+class Drift(_message.Message):
+    __slots__ = ("agent_id", "size", "evidence", "outcomes", "since_position", "kept")
+    AGENT_ID_FIELD_NUMBER: _ClassVar[int]
+    SIZE_FIELD_NUMBER: _ClassVar[int]
+    EVIDENCE_FIELD_NUMBER: _ClassVar[int]
+    OUTCOMES_FIELD_NUMBER: _ClassVar[int]
+    SINCE_POSITION_FIELD_NUMBER: _ClassVar[int]
+    KEPT_FIELD_NUMBER: _ClassVar[int]
+    agent_id: str
+    size: float
+    evidence: float
+    outcomes: int
+    since_position: int
+    kept: float
+    def __init__(self, agent_id: _Optional[str] = ..., size: _Optional[float] = ..., evidence: _Optional[float] = ..., outcomes: _Optional[int] = ..., since_position: _Optional[int] = ..., kept: _Optional[float] = ...) -> None: ...
 
 class AgentChange(_message.Message):
     __slots__ = ("agent_id", "definition", "previous_version", "status", "status_cause", "lease_ms", "until_time_ms", "cooldown_cause", "times")

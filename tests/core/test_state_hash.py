@@ -53,6 +53,7 @@ def inhabited(kind: str) -> Engine:
         outcomes={"sources": ["reviewer"]},
         cooldown={"failures": 2},
         fallback={"type_failures": 9},
+        drift={"outcomes_per_false_alarm": 10.0, "inherited_outcomes": 0.5},
     )
     engine.register("guest", max_concurrency=9, type="coder")
     engine.report(engine.route(agent_id="guest").decision_id, success=False)
@@ -69,6 +70,10 @@ def inhabited(kind: str) -> Engine:
         engine.report(name, outcome_id=f"o{i}", quality=i % 3 / 2, cost_usd=0.1, latency_ms=9.0)
         engine.report(name, source="reviewer", success=True, executed_agent_id="large")
         engine.wall.now_ms += 25 * 3_600_000 if i == 6 else 1
+    for quality in [1.0] * 12 + [0.0] * 12:
+        name = engine.route(agent_id="medium", work_type="code").decision_id
+        engine.report(name, quality=quality)
+    engine.update("guest", version="2", max_concurrency=9, type="coder")
     engine.route(request_id="unheard", group_id="plan")
     engine.route(request_id="unheard too", group_id="plan")
     return engine

@@ -20,7 +20,7 @@ CONFIGS: dict[str, dict[str, Any]] = {
     "closing teaches": {
         "clock": "logical",
         "limits": {"open_decisions": 20},
-        "outcomes": {"missing_quality": 0.0},
+        "outcomes": {"missing_quality": 0.0, "window_hours": 6e-6},
     },
     "time forgets": {"clock": "caller", "policy": {"kind": "value", "learner": {"epoch_hours": 2}}},
     "no room": {

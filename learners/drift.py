@@ -1,0 +1,97 @@
+"""Has an arm changed? A sequential test of every arm's outcomes against what was predicted of them.
+
+Before each outcome y in [0, 1] the model predicts its mean mu. While the model holds, each tilted
+increment has an expectation of at most 1, whatever the distribution of y (Hoeffding's lemma):
+
+    E[exp(tilt y - log(1 - mu + mu exp(tilt)))] <= 1        equal to 1 where y is 0 or 1
+
+So for each tilt, down or up, small or large, the largest sum of log increments over all times at
+which a change can have begun is an e-detector: alarms when it passes log(T / rate) for T tilts come
+on average at most `rate` times an outcome. For an arm that succeeds or fails it is the
+log-likelihood ratio. Sources: Page (1954), the CUSUM; Lorden (1971), its optimality; Shin, Ramdas
+and Rinaldo (2023), e-detectors, for the bound without a model of y.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+from learners.base import Array
+
+TILTS = (-2.0, -1.0, -0.5, 0.5, 1.0, 2.0)
+SURPLUS = tuple(math.expm1(tilt) for tilt in TILTS)
+PRICE = math.log(len(TILTS))
+EDGE = 0.02
+"""Predictions are kept so far from 0 and 1, where one surprise would prove anything."""
+
+
+class Change(NamedTuple):
+    """How it looks if an arm changed: since when, in so many outcomes by so much quality each.
+
+    evidence: log likelihood ratio, the price of having tried several tilts taken off.
+    """
+
+    evidence: float
+    since: int
+    outcomes: int
+    size: float
+
+
+class DriftDetector:
+    """runs (arms, TILTS, 4): the sum of a run's log increments, the mark that it began at, its
+    outcomes, and the sum of what these were above the prediction. latest: the arm that was observed
+    last, and the largest sum of its runs.
+
+    >>> detector = DriftDetector(arms=1)
+    >>> for mark in range(40): detector.observe(0, 0.7, float(mark % 3 == 0), mark)
+    >>> change = detector.change(0)
+    >>> change.evidence > 3, change.size < -0.3
+    (True, True)
+    """
+
+    def __init__(self, arms: int) -> None:
+        self.runs = np.zeros((arms, len(TILTS), 4))
+        self.latest_arm, self.latest_level = 0, 0.0
+
+    def add_arms(self, count: int) -> None:
+        self.runs = np.concatenate([self.runs, np.zeros((count, *self.runs.shape[1:]))])
+
+    def observe(self, arm: int, mean: float, y: float, mark: int) -> None:
+        """One outcome y where `mean` was predicted; mark: grows with the age of decisions."""
+        mean = min(max(mean, EDGE), 1.0 - EDGE)
+        runs = self.runs[arm]
+        moved = []
+        for (level, since, count, total), tilt, surplus in zip(
+            runs.tolist(), TILTS, SURPLUS, strict=True
+        ):
+            if level <= 0.0:
+                level, since, count, total = 0.0, float(mark), 0.0, 0.0
+            level += tilt * y - math.log1p(mean * surplus)
+            moved.append((level, since, count + 1.0, total + y - mean))
+        runs[:] = moved
+        self.latest_arm, self.latest_level = arm, max(moved)[0]
+
+    def change(self, arm: int) -> Change:
+        """The change that the arm's outcomes tell of most."""
+        level, since, count, total = max(self.runs[arm].tolist())
+        size = total / count if count else 0.0
+        return Change(level - PRICE, int(since), int(count), size)
+
+    def reset(self, arm: int) -> None:
+        """Begin anew with an arm."""
+        self.runs[arm] = 0.0
+        if arm == self.latest_arm:
+            self.latest_level = 0.0
+
+    def state(self) -> dict[str, Array]:
+        latest = np.array([float(self.latest_arm), self.latest_level])
+        return {"runs": self.runs, "latest": latest}
+
+    def restore(self, state: Mapping[str, Array]) -> None:
+        self.runs = state["runs"].copy()
+        arm, self.latest_level = state["latest"].tolist()
+        self.latest_arm = int(arm)

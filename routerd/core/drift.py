@@ -1,0 +1,94 @@
+"""When an agent changes: what its outcomes are tested for, and what is kept of what was learnt.
+
+A discount is (arm, since, keep): the arm's outcomes of decisions before position `since` weigh
+`keep` of what they did. It holds for those that come late, are revised or taken back as well, so
+that sums stay exact whatever the order.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from learners.drift import PRICE
+from routerd.core.state import Credit, OpenDecision, State
+from routerd.core.values import DriftDetected
+
+
+def watch(state: State, entry: OpenDecision, credit: Credit) -> None:
+    """Show the detector the first quality of a decision, before the learner sees it."""
+    first = credit.quality is not None and entry.credit.quality is None
+    if not (first and state.config.drift.enabled and entry.generation == state.generation):
+        return
+    assert credit.quality is not None
+    x = np.frombuffer(entry.decision.query.x)
+    mean, _ = state.learner.predict(x, slice(credit.arm, credit.arm + 1))
+    state.detector.observe(credit.arm, mean.item(0), credit.quality, entry.position)
+
+
+def is_plain(state: State) -> bool:
+    """Whether the latest outcome makes a change of its agent plain."""
+    level = state.detector.latest_level
+    return level > PRICE and level > PRICE + math.log(state.config.drift.outcomes_per_false_alarm)
+
+
+def drift_of(state: State) -> DriftDetected:
+    """The change of the agent that was heard of last."""
+    rule, arm = state.config.drift, state.detector.latest_arm
+    change = state.detector.change(arm)
+    return DriftDetected(
+        time_ms=state.time_ms,
+        agent_id=next(agent_id for agent_id, k in state.arm_of.items() if k == arm),
+        size=change.size,
+        evidence=change.evidence,
+        outcomes=change.outcomes,
+        since=change.since,
+        keep=keep_of(state, arm, rule.kept_outcomes, recent=change.outcomes),
+    )
+
+
+def keep_of(state: State, arm: int, outcomes: float, recent: int = 0) -> float:
+    """The weight that leaves so many outcomes of all but the recent ones of an arm."""
+    before = state.learner.weight_of(arm) - recent
+    return min(1.0, outcomes / before) if before > 0 else 1.0
+
+
+def apply_drift(state: State, event: DriftDetected) -> None:
+    arm = state.arm_of[event.agent_id]
+    state.drifts[event.agent_id] = event
+    discount(state, arm, event.since, event.keep)
+
+
+def inherit(state: State, arm: int) -> None:
+    """What the version before taught weighs less from here on."""
+    keep = keep_of(state, arm, state.config.drift.inherited_outcomes)
+    discount(state, arm, state.position, keep)
+
+
+def discount(state: State, arm: int, since: int, keep: float) -> None:
+    """Discount an arm; its outcomes since then, as far as their decisions are open, are kept."""
+    state.detector.reset(arm)
+    if keep == 1.0:
+        return
+    state.learner.discount(arm, keep)
+    for entry in reversed(state.decisions.values()):
+        if entry.position < since:
+            break
+        quality = entry.credit.quality
+        if entry.credit.arm == arm and quality is not None and entry.generation == state.generation:
+            given_back = (1.0 - keep) * weight_of(state, arm, entry.position)
+            x, epoch = np.frombuffer(entry.decision.query.x), state.epoch(entry.decision.time_ms)
+            state.learner.observe(arm, x, quality, given_back, epoch)
+    oldest = next((entry.position for entry in state.decisions.values()), since)
+    # one that is not younger than every open decision never weighs again
+    state.discounts = tuple(d for d in (*state.discounts, (arm, since, keep)) if d[1] > oldest)
+
+
+def weight_of(state: State, arm: int, position: int) -> float:
+    """What an outcome of the decision at a position weighs for an arm."""
+    weight = 1.0
+    for of, since, keep in state.discounts:
+        if of == arm and position < since:
+            weight *= keep
+    return weight
