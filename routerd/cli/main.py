@@ -22,6 +22,7 @@ from routerd.cli.overrides import overrides
 from routerd.cli.profile import profile
 from routerd.cli.project import project
 from routerd.cli.prove import prove
+from routerd.cli.repair import repair
 from routerd.cli.route import preview, route
 from routerd.cli.serve import serve
 from routerd.cli.signals import signals
@@ -60,6 +61,7 @@ COMMANDS = (
     snapshot,
     backup,
     migrate,
+    repair,
     check_config,
     prove,
     bench,

@@ -41,6 +41,11 @@ def take_lock(directory: Path) -> int:
     return lock_fd
 
 
+def release(lock_fd: int) -> None:
+    """Let go of what take_lock gave."""
+    os.close(lock_fd)
+
+
 def sync_file(fd: int) -> None:
     """When it returns, what was written to the file by anyone survives power loss."""
     if sys.platform == "darwin":  # there fsync stops at the drive's cache

@@ -165,15 +165,16 @@ def load(path: Path) -> tuple[Head, State]:
         raise Unusable(f"{path} does not fit this version: {error!r}") from error
 
 
-def check(path: Path) -> Head:
+def check(path: Path) -> Marks:
     """Read a snapshot whole, without making a state of it. Raises Unusable, OSError."""
     with path.open("rb") as file:
         reader = Reader(file)
         head = reader.head()
-        for _ in range(2 + -(-head.decisions // DECISIONS_AT_ONCE)):
+        marks = reader.frame(Marks)
+        for _ in range(1 + -(-head.decisions // DECISIONS_AT_ONCE)):
             reader.frame(msgspec.Raw)
         reader.end()
-    return head
+    return marks
 
 
 class Reader:

@@ -34,7 +34,7 @@ from typing import Self
 
 import apsw
 
-from routerd.log.base import Conflict, Entry, LogCorrupt, LogUnavailable, check_positions
+from routerd.log.base import Base, Conflict, Entry, LogCorrupt, LogUnavailable, check_positions
 from routerd.log.codec import base_behind
 from routerd.log.disk import sync_file, take_lock, write_scratch
 from routerd.log.migrations import FORMAT, migrate
@@ -146,6 +146,13 @@ class SqliteLog(Tables):
                 self._db.execute(NEW_BASE, (partition, *row))
                 self._db.execute(FORGET, (partition, last))
             return len(gone)
+
+    def begin(self, partition: str, base: Base) -> None:
+        """Have a partition that holds nothing start behind a base."""
+        with self._appending, self._writing("begin"), self._db:
+            if base.position:
+                self._db.execute(NEW_BASE, (partition, *base_row(base)))
+                self._db.execute(NEW_TAIL, (partition, *base[:2]))
 
     def sync(self) -> None:
         with self._syncing, self._writing("sync"):

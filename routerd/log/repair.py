@@ -1,0 +1,191 @@
+"""A new log out of what is whole in a damaged one. Nothing is made up, and nothing is thrown away.
+
+What can be read of the file is gathered page by page, and the chain says what of it is true. Kept
+is the longest stretch of entries up to the latest one that is reached without a gap: from the
+log's start, or from a snapshot, which stands for all that was before it.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import closing, suppress
+from itertools import count, islice
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import apsw
+
+from routerd.core.state import GENESIS, Marks
+from routerd.core.values import ConfigApplied
+from routerd.log.base import WHOLE, Base, Entry, LogCorrupt, LogUnavailable
+from routerd.log.codec import HASH_BYTES, chain_hash, encode
+from routerd.log.disk import release, sync_directory, take_lock
+from routerd.log.salvage import Database, Wal, rows
+from routerd.log.snapshot import Snapshots, Unusable, check
+from routerd.log.sqlite import PAGE_BYTES, SqliteLog
+from routerd.log.tables import base_of
+
+AT_ONCE = 1_000
+Row = tuple[Any, ...]
+SCRATCH = """
+CREATE TABLE entry (partition TEXT, position INTEGER, hash BLOB, payload BLOB);
+CREATE TABLE base (partition TEXT, position INTEGER, hash BLOB, config_position INTEGER,
+    config_hash BLOB, config BLOB);
+CREATE TABLE tail (partition TEXT, position INTEGER);
+"""
+INDEX = "CREATE INDEX place ON entry (partition, position)"
+AT = "SELECT DISTINCT hash, payload FROM entry WHERE partition = ? AND position = ?"
+NAMES = "SELECT partition FROM tail UNION SELECT partition FROM entry ORDER BY 1"
+END = "SELECT ifnull(max(position), 0) FROM tail WHERE partition = ?"
+BASES = "SELECT * FROM base WHERE partition = ? ORDER BY position"
+
+
+class Kept(NamedTuple):
+    """What a partition has after a repair: the entries from first to last. end: the last that it
+    had, as far as that can be told. snapshot: whether a snapshot stands for what is before first.
+    """
+
+    first: int
+    last: int
+    end: int
+    snapshot: bool
+
+
+class Stretch(NamedTuple):
+    base: Base
+    last: int
+    snapshot: bool
+
+
+def repair(directory: Path) -> tuple[dict[str, Kept], Path]:
+    """Make a directory's log anew; what each partition has now, and where the old files are.
+
+    Raises LogUnavailable when a process has the log open, or when nothing of it is whole; OSError.
+    """
+    if not (directory / "log.db").is_file():
+        raise LogUnavailable(f"no log in {directory}")
+    lock = take_lock(directory)
+    staging = directory / "repair"
+    try:
+        shutil.rmtree(staging, ignore_errors=True)
+        staging.mkdir()
+        with closing(apsw.Connection(str(staging / "found.db"))) as found:
+            gather(directory, found)
+            kept = dict(rebuilt(found, staging, Snapshots(directory)))
+        if not kept:
+            raise LogUnavailable(f"nothing of {directory / 'log.db'} is whole: use a backup")
+        aside = next(d for n in count(1) if not (d := directory / f"damaged-{n}").exists())
+        aside.mkdir()
+        for name in ("log.db", "log.db-wal", "log.db-shm"):
+            with suppress(FileNotFoundError):
+                (directory / name).rename(aside / name)
+        (staging / "log.db").rename(directory / "log.db")
+        sync_directory(directory)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+        release(lock)
+    return kept, aside
+
+
+def gather(directory: Path, found: apsw.Connection) -> None:
+    """Put every row that can be read, of entries, bases and tails, into tables of their own."""
+    found.execute("PRAGMA synchronous = OFF")
+    found.execute(SCRATCH)
+    with closing(Database(directory / "log.db", PAGE_BYTES)) as database, found:
+        for row in rows(database, PAGE_BYTES):
+            sort_in(found, row)
+        if (directory / "log.db-wal").exists():
+            with closing(Wal(directory / "log.db-wal", PAGE_BYTES, database)) as wal:
+                for row in rows(wal, PAGE_BYTES):
+                    sort_in(found, row)
+        found.execute(INDEX)
+
+
+def sort_in(found: apsw.Connection, row: Row) -> None:
+    """Tell by its columns which table a row is of."""
+    if len(row) < 3 or not isinstance(row[0], str) or not isinstance(row[1], int):
+        return
+    if not isinstance(row[2], bytes) or len(row[2]) != HASH_BYTES:
+        return
+    if len(row) == 3:
+        found.execute("INSERT INTO tail VALUES (?, ?)", row[:2])
+    elif len(row) == 4 and isinstance(row[3], bytes):
+        found.execute("INSERT INTO entry VALUES (?, ?, ?, ?)", row)
+    elif len(row) == 7:
+        with suppress(LogCorrupt):
+            base_of(row[0], row[1:])
+            found.execute("INSERT INTO base VALUES (?, ?, ?, ?, ?, ?)", row[:6])
+
+
+def rebuilt(
+    found: apsw.Connection, staging: Path, snapshots: Snapshots
+) -> Iterator[tuple[str, Kept]]:
+    """Write the best stretch of each partition to a new log, and tell what it is."""
+    with closing(SqliteLog.open(staging)) as log:
+        for (partition,) in ask(found, NAMES):
+            best = stretch(found, partition, snapshots)
+            if best is None:
+                continue
+            log.begin(partition, best.base)
+            entries = chained(found, partition, best.base)
+            after = best.base.position
+            while some := list(islice(entries, AT_ONCE)):
+                log.append(partition, some, after)
+                after = some[-1].position
+            ((end,),) = ask(found, END, partition)
+            first = best.base.position + 1
+            yield partition, Kept(first, best.last, max(end, best.last), best.snapshot)
+
+
+def stretch(found: apsw.Connection, partition: str, snapshots: Snapshots) -> Stretch | None:
+    """What reaches furthest without a gap; of several, the one with the longest past."""
+    snapped = [base_at(marks) for marks in readable(snapshots, partition)]
+    starts = [WHOLE, *(base_in(row) for row in ask(found, BASES, partition)), *snapped]
+    best = None
+    for base in starts:
+        last = base.position
+        for entry in chained(found, partition, base):
+            last = entry.position
+        # Of a log that was compacted, a stretch without a snapshot in it is worth nothing.
+        usable = not base.position or any(base.position <= s.position <= last for s in snapped)
+        if usable and last > (best.last if best else 0):
+            best = Stretch(base, last, base in snapped)
+    return best
+
+
+def readable(snapshots: Snapshots, partition: str) -> Iterator[Marks]:
+    """The marks of each snapshot that is whole, the oldest first."""
+    for path in reversed(snapshots.paths(partition)):
+        with suppress(Unusable, OSError):
+            yield check(path)
+
+
+def base_at(marks: Marks) -> Base:
+    """A log's start behind a snapshot."""
+    made_by = (marks.engine_version, marks.fingerprint)
+    event = ConfigApplied(marks.time_ms, marks.partition, marks.config_bytes, *made_by)
+    config = Entry(marks.position, marks.chain, encode(event))
+    return Base(marks.position, marks.chain, config)
+
+
+def base_in(row: Row) -> Base:
+    _, position, entry_hash, *config = row
+    return Base(position, entry_hash, Entry(*config) if config[0] else None)
+
+
+def ask(found: apsw.Connection, sql: str, *bindings: object) -> list[tuple[Any, ...]]:
+    return found.execute(sql, bindings).fetchall()
+
+
+def chained(found: apsw.Connection, partition: str, base: Base) -> Iterator[Entry]:
+    """The entries behind a base, as long as the chain goes on."""
+    previous_hash = base.hash if base.position else GENESIS
+    for position in count(base.position + 1):
+        for entry_hash, payload in ask(found, AT, partition, position):
+            if chain_hash(previous_hash, position, payload) == entry_hash:
+                yield Entry(position, entry_hash, payload)
+                previous_hash = entry_hash
+                break
+        else:
+            return

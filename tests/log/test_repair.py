@@ -1,0 +1,157 @@
+"""Repair keeps every entry up to the first that is gone, whatever else of the file is broken."""
+
+from __future__ import annotations
+
+import random
+import shutil
+from contextlib import closing
+from pathlib import Path
+
+import apsw
+import pytest
+
+from routerd.core.state import State
+from routerd.log.base import Entry, LogCorrupt, LogUnavailable
+from routerd.log.fold import fold
+from routerd.log.repair import repair
+from routerd.log.snapshot import Snapshots
+from routerd.log.sqlite import PAGE_BYTES, SqliteLog
+from routerd.log.verify import verify
+from tests.core.engine import Engine
+from tests.log.entries import append, read_all
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Entry]]:
+    """A closed log over a root, pages of it and overflow, and what it holds."""
+    directory = tmp_path_factory.mktemp("whole")
+    with closing(SqliteLog.open(directory)) as log:
+        entries = append(log, 200, at_once=7)
+    return directory, entries
+
+
+def test_a_whole_log_is_kept_whole(whole: tuple[Path, list[Entry]], tmp_path: Path) -> None:
+    """Every entry, long ones included; the old file is kept aside."""
+    shutil.copytree(whole[0], tmp_path, dirs_exist_ok=True)
+    before = (tmp_path / "log.db").read_bytes()
+    kept, aside = repair(tmp_path)
+    assert kept == {"p": (1, 200, 200, False)}
+    assert read_all(tmp_path) == whole[1]
+    assert (aside / "log.db").read_bytes() == before
+    with closing(SqliteLog.open(tmp_path)) as log:
+        append(log, 3)
+
+
+def test_a_broken_page_costs_what_stood_on_it_and_behind(
+    whole: tuple[Path, list[Entry]], tmp_path: Path
+) -> None:
+    """Each page wiped in turn: the prefix that is kept holds all entries before the first gone.
+
+    The file's first page and the inner ones of the tree hold no entries, or few: without them all
+    the others are found all the same.
+    """
+    directory, entries = whole
+    stored = (directory / "log.db").read_bytes()
+    lengths = []
+    for number in range(len(stored) // PAGE_BYTES):
+        broken = bytearray(stored)
+        broken[number * PAGE_BYTES : (number + 1) * PAGE_BYTES] = bytes(PAGE_BYTES)
+        target = tmp_path / str(number)
+        target.mkdir()
+        (target / "log.db").write_bytes(broken)
+        try:
+            kept = repair(target)[0]["p"]
+        except LogUnavailable:
+            lengths.append(0)
+            continue
+        assert read_all(target) == entries[: kept.last]
+        assert (kept.first, kept.end) in ((1, 200), (1, kept.last))
+        lengths.append(kept.last)
+        shutil.rmtree(target)
+    assert lengths[0] == 200
+    assert lengths.count(200) >= 2
+    assert len(set(lengths)) > 20
+
+
+def test_a_flipped_bit_never_makes_a_false_entry(
+    whole: tuple[Path, list[Entry]], tmp_path: Path
+) -> None:
+    """Whatever is hit, what is kept is a prefix of what was there."""
+    directory, entries = whole
+    stored = (directory / "log.db").read_bytes()
+    rng = random.Random(1)
+    for turn in range(40):
+        broken = bytearray(stored)
+        for _ in range(3):
+            broken[rng.randrange(len(stored))] ^= 1 << rng.randrange(8)
+        target = tmp_path / str(turn)
+        target.mkdir()
+        (target / "log.db").write_bytes(broken)
+        kept = repair(target)[0]["p"]
+        assert read_all(target) == entries[: kept.last]
+
+
+def test_what_only_the_wal_holds_is_kept(tmp_path: Path) -> None:
+    """A killed process leaves its last entries there."""
+    with closing(SqliteLog.open(tmp_path / "alive")) as log:
+        entries = append(log, 60)
+        shutil.copytree(tmp_path / "alive", tmp_path / "killed")
+    assert repair(tmp_path / "killed")[0] == {"p": (1, 60, 60, False)}
+    assert read_all(tmp_path / "killed") == entries
+
+
+@pytest.mark.parametrize("harm", ["the first entry", "where it starts"])
+def test_a_snapshot_stands_for_what_is_broken_before_it(tmp_path: Path, harm: str) -> None:
+    """Damage far back costs the past, and nothing of what was learnt."""
+    state = lived(tmp_path, compacted=20 if harm == "where it starts" else 0)
+    with closing(apsw.Connection(str(tmp_path / "log.db"))) as db:
+        db.execute("DELETE FROM base")
+        db.execute("UPDATE entry SET payload = x'00' WHERE position = 25")
+    with closing(SqliteLog.open(tmp_path)) as log, pytest.raises(LogCorrupt):
+        verify(log, Snapshots(tmp_path))
+    (kept,) = repair(tmp_path)[0].values()
+    assert (kept.last, kept.snapshot) == (state.position, True)
+    with closing(SqliteLog.open(tmp_path)) as log:
+        assert fold(log, "default", Snapshots(tmp_path)).hash() == state.hash()
+        found = verify(log, Snapshots(tmp_path))
+        assert found.mismatches == ()
+        assert found.starts == {"default": kept.first}
+
+
+def test_a_compacted_log_is_kept_with_its_start(tmp_path: Path) -> None:
+    """Repair of a whole one changes nothing."""
+    state = lived(tmp_path, compacted=20)
+    assert repair(tmp_path)[0] == {"default": (21, state.position, state.position, False)}
+    with closing(SqliteLog.open(tmp_path)) as log:
+        assert fold(log, "default", Snapshots(tmp_path)).hash() == state.hash()
+
+
+def lived(directory: Path, compacted: int) -> State:
+    """A log on disk with a snapshot in its middle; the state at its end."""
+    engine = Engine()
+    for i in range(40):
+        engine.report(engine.route(request_id=f"r{i}").decision_id, quality=i % 2)
+        if i == 25:
+            Snapshots(directory).write(engine.state, keep=2)
+    with closing(SqliteLog.open(directory)) as log:
+        log.append("default", list(engine.log.read("default")), 0)
+        log.forget("default", compacted, most=500)
+    return engine.state
+
+
+def test_a_log_in_use_is_left_alone(tmp_path: Path) -> None:
+    """Who serves it is named."""
+    with closing(SqliteLog.open(tmp_path)) as log:
+        append(log, 5)
+        with pytest.raises(LogUnavailable, match="is in use by the process"):
+            repair(tmp_path)
+    with pytest.raises(LogUnavailable, match="no log in"):
+        repair(tmp_path / "elsewhere")
+
+
+def test_a_file_without_any_entry_is_left_alone(tmp_path: Path) -> None:
+    """There is nothing to make a log of, and nothing is moved."""
+    (tmp_path / "log.db").write_bytes(b"no database" * 1_000)
+    with pytest.raises(LogUnavailable, match="use a backup"):
+        repair(tmp_path)
+    assert (tmp_path / "log.db").exists()
