@@ -10,7 +10,7 @@ from the column on the right, if the table has it:
     law         JSON: {action: probability} of everything that could be done   law
     context     what the outcome model may look at, several joined by +        work_type
     executed    who really ran; rows where it was another are left out         executed_agent_id
-    reason      rows of EXPLICIT, which nobody drew, are left out              reason
+    reason      rows that nobody drew are left out: EXPLICIT, SIGNAL_ROUTE      reason
 """
 
 from __future__ import annotations
@@ -42,6 +42,8 @@ DEFAULTS = {
     "reason": "reason",
 }
 NEEDED = ("action", "reward")
+FORCED = ((Reason.EXPLICIT, "explicit"), (Reason.SIGNAL_ROUTE, "signal_route"))
+"""Reasons of rows that nobody drew, and what they are counted as."""
 
 # Categories of a context column that get a column each; rarer ones share none.
 MOST_VALUES = 16
@@ -149,8 +151,9 @@ class _Reader:
     def leave_out(self, left_out: Counter[str]) -> None:
         """Drop and count what off-policy evaluation cannot use."""
         if self.has("reason"):
-            forced = [text == Reason.EXPLICIT for text in self.texts(self.columns["reason"])]
-            self.drop(np.array(forced), "explicit", left_out)
+            for forced, why in FORCED:
+                named = [text == forced for text in self.texts(self.columns["reason"])]
+                self.drop(np.array(named), why, left_out)
         if self.has("executed"):
             ran, chosen = self.texts(self.columns["executed"]), self.texts(self.columns["action"])
             other = [bool(a) and a != b for a, b in zip(ran, chosen, strict=True)]

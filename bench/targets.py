@@ -17,6 +17,7 @@ import msgspec
 
 from bench.decide import engine
 from routerd.core.settings import Audit, Config
+from routerd.core.signal_settings import Signals
 
 AGENTS, FEATURES = 8, 32
 START_S = STOP_S = 30.0
@@ -34,14 +35,18 @@ class NotServing(Exception):
 
 
 @contextmanager
-def routerd(directory: Path) -> Iterator[Serving]:
-    """A daemon with its log in `directory`. Raises NotServing."""
+def routerd(directory: Path, signals: Signals | None = None) -> Iterator[Serving]:
+    """A daemon with its log in `directory`, and a classifier if it is given one.
+
+    Raises NotServing.
+    """
     decided_on = engine(AGENTS, FEATURES).state.config
     fields = {name: getattr(decided_on, name) for name in decided_on.__struct_fields__}
     config = Config(
         **fields | {"clock": "wall"},
         data_dir=str(directory / "log"),
         audit=Audit(enabled=False),  # a projector would take its time from the echo's turns too
+        signals=signals or Signals(),
     )
     file = directory / "routerd.yaml"
     file.write_bytes(msgspec.json.encode(config))

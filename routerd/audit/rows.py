@@ -62,6 +62,8 @@ def decision_row(case: Case, event: Decision, config_position: int) -> Row:
         "group_id": query.group_id,
         "session_id": query.session_id,
         "work_type": query.work_type,
+        "signal": "" if query.signal is None else in_json(query.signal),
+        "description": query.description,
         "domain": query.domain,
         "labels": in_json(query.labels),
         "follows": query.follows.decision_id if query.follows else "",

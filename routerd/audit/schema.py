@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from urllib.parse import quote
 
-VERSION = 3
+VERSION = 4
 """Raise it with every change below; it stands in the file as its user_version."""
 
 DEFAULT_PARTITION = "default"
@@ -100,6 +100,8 @@ CREATE TABLE decisions ( -- one row a decision, joined with what came of it
   group_id TEXT NOT NULL,
   session_id TEXT NOT NULL,
   work_type TEXT NOT NULL,
+  signal TEXT NOT NULL, -- JSON object: how the work type was found; '' when the request named it
+  description TEXT NOT NULL, -- masked; '' unless texts.descriptions keeps it
   domain TEXT NOT NULL,
   labels TEXT NOT NULL, -- JSON object; also in the table labels
   conditions TEXT NOT NULL, -- JSON object of what the request asked for: agent_id, pool, ...

@@ -8,9 +8,11 @@ import msgspec
 
 from routerd.audit.queries import Search, Summed, Sums
 from routerd.core.settings import Limits
+from routerd.core.signals import Classified
 from routerd.core.validate import MAX_PAGE_SIZE, MAX_TIME_MS, Check
 from routerd.core.values import Follows, Reason
 from routerd.server.convert import REASON_CODES, follows
+from routerd.server.convert_signals import classification
 from routerd.v1 import audit_pb2, types_pb2
 
 MOST_LABELS = 8
@@ -98,6 +100,8 @@ def record(row: dict[str, Any]) -> audit_pb2.DecisionRecord:
         task_id=row["task_id"],
         group_id=row["group_id"],
         work_type=row["work_type"],
+        classification=classification(signal_of(row)),
+        description=row["description"],
         domain=row["domain"],
         labels=msgspec.json.decode(row["labels"]),
         session_id=row["session_id"],
@@ -115,6 +119,10 @@ def record(row: dict[str, Any]) -> audit_pb2.DecisionRecord:
         outcome=outcome_state(row),
         follows=follows(msgspec.json.decode(row["conditions"], type=Asked).follows),
     )
+
+
+def signal_of(row: dict[str, Any]) -> Classified | None:
+    return msgspec.json.decode(row["signal"], type=Classified) if row["signal"] else None
 
 
 def reason_code(word: str) -> types_pb2.ReasonCode:

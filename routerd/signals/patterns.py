@@ -12,6 +12,15 @@ from collections.abc import Sequence
 from typing import Any
 
 MEMORY_BYTES = 1 << 20
+
+# What stands between words: ASCII but letters, digits and underscore, and the blocks of spaces,
+# punctuation and symbols. RE2's classes of all scripts (\pL) would say it whole, and make every
+# pattern twenty times slower.
+BORDER = (
+    r"\x00-/:-@\[-^`{-\x{a9}\x{ab}-\x{b4}\x{b6}-\x{b9}\x{bb}-\x{bf}\x{d7}\x{f7}"
+    r"\x{2000}-\x{206f}\x{20a0}-\x{20cf}\x{2190}-\x{2bff}\x{3000}-\x{3004}\x{3008}-\x{3020}"
+    r"\x{fe30}-\x{fe4f}\x{ff01}-\x{ff0f}\x{1f000}-\x{1faff}"
+)
 HOW_TO_INSTALL = "needs google-re2: pip install 'routerd[signals]'"
 
 
@@ -22,14 +31,12 @@ class BadPattern(Exception):
 def qualified(pattern: str, *, case: bool, words: bool) -> str:
     """A pattern with its qualifiers written into it.
 
-    A word's border is where no letter, digit or underscore of any script stands.
-
     >>> qualified("log ?in", case=False, words=False)
     '(?i:log ?in)'
     """
     flags = "" if case else "i"
     if words:
-        pattern = rf"(?:^|[^\pL\pN_])(?:{pattern})(?:$|[^\pL\pN_])"
+        pattern = f"(?:^|[{BORDER}])(?:{pattern})(?:$|[{BORDER}])"
     return f"(?{flags}:{pattern})"
 
 

@@ -76,6 +76,7 @@ def test_rows_that_cannot_be_used_are_counted(table: Table) -> None:
     rows = (
         "a,1,0.5,SAMPLED,",
         "a,1,1,EXPLICIT,",
+        "b,1,1,SIGNAL_ROUTE,",
         "b,0,0.25,SAMPLED,c",
         "b,0,0.25,SAMPLED,b",
         "c,,0.25,SAMPLED,",
@@ -83,7 +84,12 @@ def test_rows_that_cannot_be_used_are_counted(table: Table) -> None:
     found = read_table(table(f"{HEAD},reason,executed_agent_id", rows), {}, "uniform")
     assert found.sample is not None
     assert len(found.sample.reward) == 2
-    assert found.left_out == {"explicit": 1, "other_agent_ran": 1, "without_outcome": 1}
+    assert found.left_out == {
+        "explicit": 1,
+        "signal_route": 1,
+        "other_agent_ran": 1,
+        "without_outcome": 1,
+    }
 
 
 def test_whole_laws_come_as_json(table: Table) -> None:

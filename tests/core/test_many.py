@@ -21,6 +21,8 @@ ASKED: tuple[dict[str, Any], ...] = (
     {"preference": {"cost": 0.4}},
     {"pool": "paid"},
     {"agent_id": "small"},
+    {"signal": {"source": "RULES", "version": "v", "work_type": "text"}},
+    {"signal": {"source": "ENDPOINT", "version": "v", "directives": {"agent_id": "small"}}},
     {"max_cost_usd": 0.02},
     {"preference": {"quality": 0.0, "latency": 1.0}},
     {"required_capabilities": ["vision", "code", "none has it"]},

@@ -20,6 +20,7 @@ from tests.core.engine import AGENTS, Engine
 SIGMAS = 4.5
 DECIDED = 500
 FIVE = [{"id": f"a{i}", "pool": "p" if i < 3 else "q"} for i in range(5)]
+SIGNAL = {"source": "RULES", "version": "v", "directives": {"agent_id": "a3"}}
 PRICED = {"cost": 0.3, "latency": 0.1}
 
 
@@ -70,6 +71,8 @@ CASES: dict[str, tuple[int, dict[str, Any], dict[str, Any]]] = {
     "eligibility of two": (50_000, {"agents": AGENTS}, {"pool": "paid"}),
     "preference": (50_000, {}, {"preference": {"quality": 0.2, "cost": 1.0}}),
     "explicit": (1_000, {}, {"agent_id": "a3"}),
+    "signal": (1_000, {}, {"signal": SIGNAL}),
+    "signal, of another pool": (50_000, {}, {"signal": SIGNAL, "pool": "p"}),
 }
 
 

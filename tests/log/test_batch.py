@@ -58,6 +58,10 @@ def asked(count: int, clock: str) -> list[Request]:
                 fields["preference"] = {"cost": float(rng.random())}
             case 4:
                 fields["pool"] = "nowhere"
+            case 5:
+                directives = {"agent_id": str(rng.choice(["large", "nobody"]))}
+                told = {"label": "x", "work_type": f"w{i % 7}", "directives": directives}
+                fields["signal"] = {"source": "RULES", "version": "v", **told}
             case _:
                 fields["request_id"] = f"q{i}"
         if clock == "caller":

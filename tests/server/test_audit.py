@@ -27,6 +27,8 @@ from tests.server.harness import (
 )
 
 AUDIT = {"enabled": True}
+SIGNALS = {"rules": [{"label": "ops", "any": ["deploy"]}]}
+TEXTS = {"descriptions": "masked"}
 
 
 def fresh_id() -> str:
@@ -36,7 +38,8 @@ def fresh_id() -> str:
 @pytest.fixture(scope="module")
 def audited(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
     """A daemon with a projector, which the tests of this file share."""
-    with Daemon(tmp_path_factory.mktemp("audited"), audit=AUDIT) as daemon:
+    folder = tmp_path_factory.mktemp("audited")
+    with Daemon(folder, audit=AUDIT, signals=SIGNALS, texts=TEXTS) as daemon:
         yield daemon
 
 
@@ -66,6 +69,21 @@ async def summary(client: Client, **fields: Any) -> audit_pb2.GetSummaryResponse
         request, timeout=PATIENCE_S
     )
     return answer
+
+
+async def test_a_listed_decision_says_how_its_work_type_was_found(client: Client) -> None:
+    """And has its description, masked, where that is kept."""
+    task = {"description": "deploy it for ann@example.org", "group_id": fresh_id()}
+    answer = await client.route(task=task)
+    told = await listed(
+        client, group_id=task["group_id"], work_type="ops", at_least_position=answer.position
+    )
+    (record,) = told.decisions
+    assert record.classification.label == "ops"
+    assert record.classification.classifier_version == answer.classification.classifier_version
+    assert record.description == "deploy it for ***"
+    found = await client.decision(answer.decision_id)
+    assert (found.classification, found.description) == (record.classification, record.description)
 
 
 async def test_a_listed_decision_is_the_one_that_getdecision_tells(client: Client) -> None:

@@ -34,7 +34,11 @@ def label(text: str, *rules: dict[str, Any]) -> str:
             ["fix", "(fix)", "a fix."],
             ["prefix", "fixed", "fix_it"],
         ),
-        ({"any": ["größe"], "words": True}, ["die GRÖẞE", "Größe?"], ["größen", "übergröße"]),
+        (
+            {"any": ["größe"], "words": True},
+            ["die GRÖẞE", "„Größe“?", "(Größe)–", "größe。", "→größe"],
+            ["größen", "übergröße"],
+        ),
         ({"any": ["log ?in"]}, ["log in", "LOGIN"], ["log  out"]),
         ({"any": [r"\d{3,}"]}, ["error 404"], ["error 40"]),
     ],
