@@ -12,9 +12,11 @@ import click
 
 from routerd import __version__
 from routerd.cli.check_config import load_or_fail
-from routerd.cli.output import Failed
+from routerd.cli.output import Exit, Failed
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from routerd.core.settings import Config
 
 MOST_FILES = 65_536
@@ -51,15 +53,26 @@ MOST_FILES = 65_536
     help="In place of seed.",
 )
 def serve(config_file: Path, **flags: str | int | None) -> None:
-    """Run the daemon until SIGTERM or Ctrl-C. It then answers what is in flight, and ends."""
-    import msgspec
+    """Run the daemon until SIGTERM or Ctrl-C. It then answers what is in flight, and ends.
 
+    SIGHUP has it read the configuration again; one with errors changes nothing.
+    """
     given = {name: value for name, value in flags.items() if value is not None}
-    run(msgspec.structs.replace(load_or_fail(config_file), **given))
+
+    def with_flags(config: Config) -> Config:
+        import msgspec
+
+        return msgspec.structs.replace(config, **given)
+
+    run(config_file, with_flags)
 
 
-def run(config: Config) -> None:
+def run(config_file: Path, with_flags: Callable[[Config], Config]) -> None:
     """Serve a configuration; prints one line when calls are accepted."""
+    from routerd.server.reload import Source, signature
+
+    first = signature(config_file)
+    config = with_flags(load_or_fail(config_file))
     # gRPC tells a port in use on stderr in its own words, besides the error that is told here.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     allow_files()
@@ -67,7 +80,8 @@ def run(config: Config) -> None:
     import asyncio
 
     from routerd.clock import wall_clock
-    from routerd.log.base import LogCorrupt, LogUnavailable
+    from routerd.config import load
+    from routerd.log.base import LogCorrupt, LogStuck, LogUnavailable
     from routerd.log.sqlite import SqliteLog
     from routerd.server.app import serve as serve_grpc
     from routerd.signals.hybrid import SignalsUnavailable
@@ -82,7 +96,12 @@ def run(config: Config) -> None:
 
     try:
         log = SqliteLog.open(Path(config.data_dir))
-        asyncio.run(serve_grpc(config, log, wall_clock(), ready=ready))
+        source = Source(config_file, lambda: with_flags(load(config_file)), first)
+        served = serve_grpc(config, log, wall_clock(), source=source, ready=ready, told=click.echo)
+        asyncio.run(served)
+    except LogStuck as error:
+        click.echo(f"routerd: {error}", err=True)
+        os._exit(Exit.FAILED)  # a thread that waits for the disk would keep the process for ever
     except (LogCorrupt, LogUnavailable, SignalsUnavailable, OSError) as error:
         raise Failed(str(error)) from None
 

@@ -342,12 +342,14 @@ class Config(EngineConfig, frozen=True):
     """The whole of routerd.yaml.
 
     durability: `process` acknowledges a decision that survives kill -9, `power` one that survives
-    power loss. Outcomes and configuration always survive power loss.
+    power loss. Outcomes and configuration always survive power loss. watch_config_ms: how often to
+    look whether the file has changed, and to put it in force then; 0 is never, and SIGHUP does it.
     """
 
     listen: Name = "127.0.0.1:7450"
     data_dir: Annotated[str, Meta(min_length=1, max_length=4096)] = "routerd-data"
     durability: Literal["process", "power"] = "process"
+    watch_config_ms: Annotated[int, Meta(ge=0, le=3_600_000)] = 0
     server: Server = Server()
     log: Retention = Retention()
     audit: Audit = Audit()

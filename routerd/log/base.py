@@ -25,6 +25,10 @@ class LogUnavailable(Exception):
     """
 
 
+class LogStuck(LogUnavailable):
+    """The disk says nothing at all: whoever waits for it, to close it too, waits for ever."""
+
+
 class LogCorrupt(Exception):
     """The stored log is not what was appended, from `position` of `partition` on.
 

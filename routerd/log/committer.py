@@ -18,7 +18,7 @@ from typing import Any, Protocol, TypeVar
 
 from routerd.core.errors import ErrorReason, RouterError
 from routerd.core.settings import Server
-from routerd.log.base import LogCorrupt
+from routerd.log.base import LogCorrupt, LogStuck
 from routerd.log.crowd import PATIENCE_S, Crowd
 from routerd.log.sequencer import Sequencer
 
@@ -110,17 +110,23 @@ class Committer:
             finally:
                 self._followers.discard(future)
 
-    async def close(self) -> None:
-        """Commit and fsync what is left. Raises LogUnavailable."""
-        await self._sync_ended()
-        self._work_off()
+    async def close(self, within_s: float | None = None) -> None:
+        """Commit and fsync what is left. Raises LogUnavailable, and LogStuck after within_s."""
         try:
-            if not self.sequencer.read_only:
-                await self._loop.run_in_executor(self._thread, self.sequencer.log.sync)
+            async with asyncio.timeout(within_s):
+                await self._sync_ended()
+                self._work_off()
+                if not self.sequencer.read_only:
+                    await self._loop.run_in_executor(self._thread, self.sequencer.log.sync)
+        except TimeoutError:
+            raise LogStuck(
+                f"the disk has not answered for {within_s:g} s: what was acknowledged is safe, "
+                "but the last decisions may not survive the loss of power"
+            ) from None
         finally:
             if self._recovery is not None:
                 self._recovery.cancel()
-            self._thread.shutdown()
+            self._thread.shutdown(wait=False)
 
     def _leave(self, size: int) -> None:
         self.room += size

@@ -13,7 +13,7 @@ from typing import Self
 import msgspec
 
 from routerd import __version__
-from routerd.core.answers import Ack, Answer, Candidate, Found
+from routerd.core.answers import Ack, Answer, Candidate, Found, Logged
 from routerd.core.apply import apply
 from routerd.core.decide import decided, digest_of, digest_of_request, encode_request
 from routerd.core.errors import ErrorReason, RouterError, Violation, compacted, invalid
@@ -87,15 +87,25 @@ class Sequencer:
         snapshots: to start from, when one fits. Raises LogCorrupt, LogUnavailable.
         """
         self = cls(log, checked_fold(log, partition, snapshots), clock, snapshots)
-        wanted = msgspec.json.encode(engine_part(config), order="deterministic")
-        state = self.state
-        held = (state.config_bytes, state.engine_version, state.fingerprint)
-        if held != (wanted, __version__, fingerprint()):
-            time_ms = max(state.time_ms, clock() if config.clock == "wall" else 1)
-            self.append(ConfigApplied(time_ms, partition, wanted, __version__, fingerprint()))
-            self.commit()
+        self.configure(config)
+        self.commit()
         log.sync()  # what is found was perhaps never synced, and will be answered for
         return self
+
+    def configure(self, config: EngineConfig) -> Logged:
+        """Put a configuration in force, if it, the engine or the machine changed.
+
+        Raises READ_ONLY.
+        """
+        state = self.state
+        wanted = msgspec.json.encode(engine_part(config), order="deterministic")
+        held = (state.config_bytes, state.engine_version, state.fingerprint)
+        if held != (wanted, __version__, fingerprint()):
+            self.require_writable()
+            now_ms = self.clock() + self._ahead_ms if config.clock == "wall" else 1
+            time_ms = max(state.time_ms, now_ms)
+            self.append(ConfigApplied(time_ms, state.partition, wanted, __version__, fingerprint()))
+        return Logged(self.position)
 
     @property
     def position(self) -> int:

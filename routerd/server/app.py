@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import math
 import os
 import signal
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import grpc
@@ -16,8 +17,9 @@ from grpc_health.v1 import health as grpc_health
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
+from routerd.core.answers import Logged
 from routerd.core.settings import Config, engine_part
-from routerd.log.base import Log
+from routerd.log.base import Log, LogStuck
 from routerd.log.committer import Committer
 from routerd.log.sequencer import Sequencer
 from routerd.log.snapshot import Snapshots
@@ -28,7 +30,9 @@ from routerd.server.audit_service import AuditService
 from routerd.server.interceptors import DEFAULT_PARTITION, Gate, Methods, Partition
 from routerd.server.policy_service import PolicyService
 from routerd.server.projection import Projection
+from routerd.server.reload import Reload, Source
 from routerd.server.router_service import RouterService
+from routerd.server.systemd import Systemd
 from routerd.server.upkeep import Upkeep
 from routerd.server.watches import Watches
 from routerd.signals.hybrid import Classifier
@@ -106,7 +110,10 @@ class Server:
         await self._grpc.start()
 
     async def stop(self) -> None:
-        """Tell health, refuse new calls, answer the admitted ones, make all durable."""
+        """Tell health, refuse new calls, answer the admitted ones, make all durable.
+
+        Takes drain_timeout_ms for the calls and as long for the disk at most; raises LogStuck.
+        """
         self._leases.close()  # the heartbeats that end here say nothing about their agents
         try:
             async with asyncio.timeout(self._drain_timeout_s):
@@ -120,7 +127,19 @@ class Server:
             await self._classifier.close()
         self._audit.close()
         self.watches.close()
-        await self._committer.close()
+        await self._committer.close(self._drain_timeout_s)
+
+    async def configure(self, config: Config) -> int:
+        """Put the engine's part of a configuration in force; the last position afterwards.
+
+        Raises READ_ONLY.
+        """
+
+        def configure() -> Logged:
+            return self.sequencer.configure(engine_part(config))
+
+        done = await self._committer.settle(configure, math.inf, platter=True)
+        return done.position
 
     async def terminated(self) -> None:
         """Return when serving has ended. Raises what ended it, if not stop."""
@@ -148,14 +167,21 @@ def bound(server: grpc.aio.Server, address: str) -> int:
 
 
 async def serve(
-    config: Config, log: Log, clock: Callable[[], int], *, ready: Callable[[int], None]
+    config: Config,
+    log: Log,
+    clock: Callable[[], int],
+    *,
+    source: Source,
+    ready: Callable[[int], None],
+    told: Callable[[str], None],
 ) -> None:
-    """Serve until SIGTERM or SIGINT, then drain and close the log.
+    """Serve until SIGTERM or SIGINT, then drain and close the log. SIGHUP reads the source anew.
 
     clock: milliseconds since the epoch, never going back. ready: told the port once calls are
-    accepted. Raises as Server does.
+    accepted. told: what happens to the configuration. Raises as Server does and, with the log left
+    open, LogStuck.
     """
-    with closing(log):
+    with closed_unless_stuck(log):
         server = Server(config, log, clock)
         await server.start()
         if config.audit.enabled:
@@ -164,16 +190,58 @@ async def serve(
         # What is here now stays: a full collection would look through it for 25 ms, in vain.
         gc.collect()
         gc.freeze()
-        asked = asyncio.Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, asked.set)
+        systemd = Systemd()
+        asked, hung_up = asyncio.Event(), asyncio.Event()
+        for number, event in (
+            (signal.SIGTERM, asked),
+            (signal.SIGINT, asked),
+            (signal.SIGHUP, hung_up),
+        ):
+            asyncio.get_running_loop().add_signal_handler(number, event.set)
+        reload = Reload(source, config, server.configure, told)
+        watch_ms = config.watch_config_ms
+        reloading = asyncio.create_task(reload_when_asked(hung_up, reload, systemd, watch_ms))
         ready(server.port)
+        systemd.ready("serving")
         ended = asyncio.create_task(server.terminated())
         stop = asyncio.create_task(asked.wait())
         await asyncio.wait((ended, stop), return_when=asyncio.FIRST_COMPLETED)
+        systemd.stopping()
         stop.cancel()
+        reloading.cancel()
         await server.upkeep.stop()
-        await server.stop()
-        server.upkeep.finish()
-        await server.projection.stop()
+        try:
+            await server.stop()
+            server.upkeep.finish()
+        finally:
+            await server.projection.stop()
+            systemd.close()
         await ended
+
+
+@contextmanager
+def closed_unless_stuck(log: Log) -> Iterator[None]:
+    """Close the log at the end of the block, if its disk lets go of it."""
+    try:
+        yield
+    except LogStuck:
+        raise
+    except BaseException:
+        log.close()
+        raise
+    log.close()
+
+
+async def reload_when_asked(
+    asked: asyncio.Event, reload: Reload, systemd: Systemd, watch_ms: int
+) -> None:
+    """Reload when it is asked for, and when the file changes if it is looked at so often."""
+    async with asyncio.TaskGroup() as both:
+        if watch_ms:
+            both.create_task(reload.watch(watch_ms / 1000))
+        while True:
+            await asked.wait()
+            asked.clear()
+            systemd.reloading()
+            applied = await reload.now()
+            systemd.ready("serving" if applied else "serving; the changed configuration has errors")

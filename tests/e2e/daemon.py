@@ -9,6 +9,7 @@ import resource
 import subprocess
 import sys
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -30,31 +31,36 @@ class Daemon:
     It keeps no audit unless the configuration says so: most tests are quicker without.
 
     address: where it listens; with port 0 another one after each start. position: where it started
-    from.
+    from. program: the module to run, and its own arguments. environ: beside this process's.
     """
 
-    def __init__(self, folder: Path, config: dict[str, Any], port: int = 0) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        config: dict[str, Any],
+        port: int = 0,
+        program: Sequence[str] = ("routerd",),
+        **environ: str,
+    ) -> None:
         self.data = folder / "data"
-        file = folder / "routerd.json"
-        file.write_text(json.dumps({**config, "listen": f"127.0.0.1:{port}"}))
-        self._command = [sys.executable, "-m", "routerd", "serve"]
-        self._command += ["--config", str(file), "--data", str(self.data)]
+        self.config_file = folder / "routerd.json"
+        self.config = {**WITHOUT_AUDIT, **config, "listen": f"127.0.0.1:{port}"}
+        self.config_file.write_text(json.dumps(self.config))
+        self._environ = environ
+        self._command = [sys.executable, "-m", *program, "serve"]
+        self._command += ["--config", str(self.config_file), "--data", str(self.data)]
         self._complaints = (folder / "stderr").open("a")
         self.start()
 
     def start(self) -> None:
         self.process = subprocess.Popen(
             self._command,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            env={**os.environ, "PYTHONPATH": str(ROOT), **self._environ},
             stdout=subprocess.PIPE,
             stderr=self._complaints,
             text=True,
         )
-        deadline = threading.Timer(PATIENCE_S, self.process.kill)
-        deadline.start()
-        assert self.process.stdout
-        line = self.process.stdout.readline()
-        deadline.cancel()
+        line = self.line()
         found = re.search(r"listening on (\S+), .*position (\d+)", line)
         assert found, f"the daemon did not start: {self.complaints()}"
         self.address, self.position = found[1], int(found[2])
@@ -75,6 +81,15 @@ class Daemon:
         _, hard = resource.prlimit(self.process.pid, resource.RLIMIT_FSIZE)
         soft = hard if most < 0 else most
         resource.prlimit(self.process.pid, resource.RLIMIT_FSIZE, (soft, hard))
+
+    def line(self) -> str:
+        """What it says next on stdout; "" when nothing comes."""
+        assert self.process.stdout
+        deadline = threading.Timer(PATIENCE_S, self.process.kill)
+        deadline.start()
+        line = self.process.stdout.readline()
+        deadline.cancel()
+        return line
 
     def complaints(self) -> str:
         """What it said on stderr so far."""
