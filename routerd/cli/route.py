@@ -18,6 +18,21 @@ if TYPE_CHECKING:
     from routerd.v1 import audit_pb2, router_pb2, types_pb2
 
 
+def weights(
+    context: click.Context, parameter: click.Parameter, pairs: tuple[str, ...]
+) -> dict[str, float]:
+    """The callback of an option that gives weights of quality, cost and latency."""
+    told: dict[str, float] = {}
+    for name, value in key_values(context, parameter, pairs).items():
+        try:
+            told[name] = float(value)
+        except ValueError:
+            raise click.BadParameter(f"{value!r} is not a number") from None
+        if name not in ("quality", "cost", "latency"):
+            raise click.BadParameter(f"{name!r} is none of quality, cost, latency")
+    return told
+
+
 _OPTIONS = (
     click.argument("text", default=""),
     click.option("--work-type", default="", help="The kind of work, for example code."),
@@ -31,6 +46,16 @@ _OPTIONS = (
         help="A fact for static routes and features.",
     ),
     click.option("--complexity", type=float, help="From 0 (trivial) to 1."),
+    click.option("--group", "group_id", default="", help="The plan that the task belongs to."),
+    click.option("--session", "session_id", default="", help="The conversation it belongs to."),
+    click.option(
+        "--prefer",
+        "preference",
+        multiple=True,
+        callback=weights,
+        metavar="NAME=WEIGHT",
+        help="For this task alone: what quality, cost or latency weigh.",
+    ),
     click.option("--capability", "capabilities", multiple=True, help="The agent must have it."),
     click.option("--pool", default="", help="The agent must belong to it."),
     click.option("--agent", default="", help="Insist on this agent."),
@@ -142,6 +167,9 @@ def _message(
     domain: str,
     labels: dict[str, str],
     complexity: float | None,
+    group_id: str,
+    session_id: str,
+    preference: dict[str, float],
     capabilities: tuple[str, ...],
     agent: str,
     follows: str,
@@ -150,7 +178,7 @@ def _message(
     **conditions: Any,
 ) -> router_pb2.RouteRequest:
     from routerd.v1.router_pb2 import RouteRequest
-    from routerd.v1.types_pb2 import Evidence, Follows, Task
+    from routerd.v1.types_pb2 import Evidence, Follows, Preference, Task
 
     if bool(follows) != bool(cause):
         raise click.UsageError(
@@ -160,9 +188,17 @@ def _message(
         raise click.UsageError("--reported-confidence is of the decision that --follows names")
 
     task = Task(
-        description=text, work_type=work_type, domain=domain, labels=labels, complexity=complexity
+        description=text,
+        work_type=work_type,
+        domain=domain,
+        labels=labels,
+        complexity=complexity,
+        group_id=group_id,
+        session_id=session_id,
     )
     wire = RouteRequest(task=task, agent_id=agent, required_capabilities=capabilities, **conditions)
+    if preference:
+        wire.preference.CopyFrom(Preference(**preference))
     if cause:
         word = f"FOLLOW_CAUSE_{cause.upper().replace('-', '_')}"
         evidence = Evidence(reported_confidence=reported_confidence)
