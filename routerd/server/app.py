@@ -67,7 +67,8 @@ class Server:
     """
 
     def __init__(self, config: Config, log: Log, clock: Callable[[], int]) -> None:
-        self._classifier = Classifier.of(config, os.environ)
+        classifier = Classifier.of(config, os.environ)
+        self._signals = config.signals
         snapshots = Snapshots(Path(config.data_dir))
         self.sequencer = Sequencer.open(
             log, engine_part(config), clock, DEFAULT_PARTITION, snapshots
@@ -81,8 +82,8 @@ class Server:
         self.gate = Gate(config.server, {DEFAULT_PARTITION: partition})
         methods = Methods(self.gate)
         power = config.durability == "power"
-        routing = RouterService(power, config.server, self._classifier)
-        methods.add(router_service.SERVICE, routing)
+        self._routing = RouterService(power, config.server, classifier)
+        methods.add(router_service.SERVICE, self._routing)
         methods.add(agent_service.SERVICE, AgentService())
         methods.add(policy_service.SERVICE, PolicyService())
         self.projection = Projection(Path(config.data_dir))
@@ -123,22 +124,30 @@ class Server:
             logger.warning("cut off %d calls", self.gate.in_flight + self.gate.streams)
             await self._grpc.stop(None)
         await self._grpc.stop(GOODBYE_S)
-        if self._classifier is not None:
-            await self._classifier.close()
+        if self._routing.classifier is not None:
+            await self._routing.classifier.close()
         self._audit.close()
         self.watches.close()
         await self._committer.close(self._drain_timeout_s)
 
     async def configure(self, config: Config) -> int:
-        """Put the engine's part of a configuration in force; the last position afterwards.
+        """Put in force the engine's part of a configuration, its classifier and rules for texts.
 
-        Raises READ_ONLY.
+        Returns the last position afterwards. Raises READ_ONLY, SignalsUnavailable.
         """
+        changed = config.signals != self._signals
+        classifier = Classifier.of(config, os.environ) if changed else None
 
         def configure() -> Logged:
             return self.sequencer.configure(engine_part(config))
 
         done = await self._committer.settle(configure, math.inf, platter=True)
+        self.sequencer.texts = Texts(config.texts)
+        if changed:
+            before, self._routing.classifier = self._routing.classifier, classifier
+            self._signals = config.signals
+            if before is not None:
+                await before.retire()
         return done.position
 
     async def terminated(self) -> None:

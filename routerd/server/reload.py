@@ -2,7 +2,7 @@
 
 A file is read and checked in a thread, then one event puts it in force between two calls. A file
 with errors changes nothing: the last good configuration stays. What belongs to the process, and not
-to the engine, is taken from the file at the next start.
+to the engine or the classifier, is taken from the file at the next start.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import NamedTuple
 from routerd.config import ConfigErrors
 from routerd.core.errors import RouterError
 from routerd.core.settings import Config, EngineConfig
+from routerd.signals.hybrid import SignalsUnavailable
 
 logger = logging.getLogger(__name__)
 
@@ -47,7 +48,7 @@ def signature(file: Path) -> Signature | None:
 class Reload:
     """Puts a file in force whenever it is asked to.
 
-    apply: puts the engine's part in force and returns the last position. told: what is said of it.
+    apply: puts in force what can be and returns the last position. told: what is said of it.
     """
 
     def __init__(
@@ -73,8 +74,8 @@ class Reload:
                 head = f"{self._source.file} was not applied, the last configuration stays"
                 logger.error("%s", "\n  ".join([head, *errors.lines()]))
                 return False
-            except RouterError as error:
-                logger.error("%s was not applied: %s", self._source.file, error.message)
+            except (RouterError, SignalsUnavailable) as error:
+                logger.error("%s was not applied: %s", self._source.file, error)
                 return False
             except Exception:
                 logger.exception("%s was not applied", self._source.file)
@@ -97,9 +98,8 @@ class Reload:
                 await self.now()
 
 
-PROCESS_KEYS = tuple(
-    name for name in Config.__struct_fields__ if name not in EngineConfig.__struct_fields__
-)
+TAKEN_OVER = {*EngineConfig.__struct_fields__, "signals", "texts"}
+PROCESS_KEYS = tuple(name for name in Config.__struct_fields__ if name not in TAKEN_OVER)
 
 
 def differs(name: str, one: Config, other: Config) -> bool:

@@ -33,20 +33,20 @@ class RouterService:
     """Chooses agents and learns from outcomes.
 
     power: whether a decision is answered only when it survives power loss. Outcomes always do.
-    classifier: finds work types in descriptions; None for none.
+    classifier: finds work types in descriptions; None for none. It may be replaced at any time.
     """
 
     def __init__(self, power: bool, limits: Server, classifier: Classifier | None = None) -> None:
         self._power = power
         self._limits = limits
-        self._classifier = classifier
+        self.classifier = classifier
 
     async def Route(
         self, wire: router_pb2.RouteRequest, partition: Partition, deadline_s: float
     ) -> router_pb2.RouteResponse:
         question = asked(wire)
-        if self._classifier is not None:
-            question = await hear(self._classifier, partition.sequencer, question, deadline_s)
+        if self.classifier is not None:
+            question = await hear(self.classifier, partition.sequencer, question, deadline_s)
         work = Routing(partition.sequencer, question)
         return await partition.committer.settle(work, deadline_s, platter=self._power)
 
@@ -55,8 +55,8 @@ class RouterService:
     ) -> router_pb2.RouteBatchResponse:
         check_batch(partition.sequencer, wire)
         several = each_asked(wire.requests)
-        if self._classifier is not None:
-            several = await hear_many(self._classifier, partition.sequencer, several, deadline_s)
+        if self.classifier is not None:
+            several = await hear_many(self.classifier, partition.sequencer, several, deadline_s)
 
         def work() -> Batch:
             return routed_batch(partition.sequencer, wire, several)
@@ -87,8 +87,8 @@ class RouterService:
         sequencer = partition.sequencer
         with inside("request"):
             question = asked(request)
-            if self._classifier is not None:
-                question = await hear(self._classifier, sequencer, question, deadline_s)
+            if self.classifier is not None:
+                question = await hear(self.classifier, sequencer, question, deadline_s)
             answer = sequencer.preview(question.request, explain=question.explain)
         await partition.committer.durable(sequencer.position, platter=self._power)
         return router_pb2.PreviewResponse(answer=question.response(answer))
@@ -121,8 +121,8 @@ class RouterService:
         self, sequencer: Sequencer, wire: router_pb2.RouteStreamRequest, deadline_s: float
     ) -> Asked | Awaitable[Asked]:
         """A message's request with what is made of its description, or the wait for that."""
-        question = asked_streamed(sequencer, wire)
-        if self._classifier is None:
+        question, classifier = asked_streamed(sequencer, wire), self.classifier
+        if classifier is None:
             return question
-        known = quick(self._classifier, sequencer, question)
-        return slow(self._classifier, question, deadline_s) if known is None else known
+        known = quick(classifier, sequencer, question)
+        return slow(classifier, question, deadline_s) if known is None else known

@@ -34,6 +34,7 @@ class Endpoint:
         self._breaker = Breaker(settings.failures, settings.pause_ms / 1000)
         self._slots = asyncio.Semaphore(settings.max_calls)
         self._waiting = 0
+        self._closed = False
         self._session: Any = None
 
     async def ask(self, text: str) -> Guess:
@@ -45,6 +46,7 @@ class Endpoint:
             raise NoLabel(SignalFailure.TIMED_OUT) from None
 
     async def close(self) -> None:
+        self._closed = True
         if self._session is not None:
             await self._session.close()
             self._session = None
@@ -87,6 +89,8 @@ class Endpoint:
     async def _call(self, text: str) -> Guess:
         import aiohttp
 
+        if self._closed:
+            raise NoLabel(SignalFailure.UNREACHABLE)
         settings = self.settings
         body = self._shape.body(settings, prompt(settings, self._labels, text), self._names)
         if self._session is None:

@@ -107,6 +107,11 @@ class Classifier:
             guess = self._rules.best(whole[: self._signals.max_chars])
             return self._heard(SignalSource.RULES, guess, start_s, failure=error.failure)
 
+    async def retire(self) -> None:
+        """Let what is being asked end, then close."""
+        await asyncio.gather(*self._asking.values(), return_exceptions=True)
+        await self.close()
+
     async def close(self) -> None:
         """End what is still being asked."""
         for task in self._asking.values():

@@ -6,6 +6,8 @@ found.
 
 from __future__ import annotations
 
+import json
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -125,3 +127,32 @@ def test_a_model_that_goes_away_costs_the_label_and_no_decision(tmp_path: Path) 
     finally:
         end()
     assert verified(tmp_path / "data").mismatches == ()
+
+
+def test_a_reload_changes_the_classifier_and_the_rules_for_texts(tmp_path: Path) -> None:
+    """With the rest of the file; one that cannot work here is refused as a whole."""
+    with Daemon(tmp_path, config(rules=RULES)) as daemon:
+        with Client(daemon.address, fail_open=False) as client:
+            assert labels(client, "deploy", "write a poem") == [f"ops {RULE}", f"- {NOBODY}"]
+            no_key = {"url": "http://127.0.0.1:1", "api_key_env": "NO_SUCH_KEY"}
+            reload(daemon, config(endpoint=no_key))
+            while "the environment has no NO_SUCH_KEY" not in daemon.complaints():
+                assert labels(client, "deploy", prefix="again") == [f"ops {RULE}"]
+            poems = [{"label": "poems", "any": ["poem"]}]
+            texts = {"texts": {"descriptions": "masked"}}
+            reload(daemon, config(rules=poems) | texts)
+            assert "in force" in daemon.line()
+            assert labels(client, "deploy", "a poem", prefix="n") == [
+                f"- {NOBODY}",
+                f"poems {RULE}",
+            ]
+            last = client.route({"description": "a poem for ann@example.org"})
+            assert client.decision(last.decision_id).description == "a poem for ***"
+        daemon.end()
+    assert verified(tmp_path / "data").mismatches == ()
+
+
+def reload(daemon: Daemon, changed: dict[str, Any]) -> None:
+    """Write another configuration, and ask the daemon to read it."""
+    daemon.config_file.write_text(json.dumps({**daemon.config, "signals": {}, **changed}))
+    daemon.process.send_signal(signal.SIGHUP)

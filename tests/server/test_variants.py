@@ -16,6 +16,9 @@ from tests.server.harness import (
     told,
 )
 
+# For the requests without a work type.
+RULES = [{"label": "code", "any": ["fix"]}, {"label": "search", "any": ["find"], "all": ["9"]}]
+
 
 class Variant:
     """A way to send the same requests and outcomes."""
@@ -63,7 +66,7 @@ class Batches(Streams):
 
 async def logged(variant: type[Variant]) -> tuple[list[str], list[Any]]:
     """The decisions and the log after 2,000 requests and their outcomes, sent in this way."""
-    config = {**script.CONFIG, "outcomes": {}, "limits": {}}
+    config = {**script.CONFIG, "outcomes": {}, "limits": {}, "signals": {"rules": RULES}}
     fields = [step.fields for step in script.steps() if step.of < 0][:2_000]
     requests = [router_pb2.RouteRequest(**f) for f in fields]
     async with in_process(config=config) as running:
