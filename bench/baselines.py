@@ -20,6 +20,7 @@ from bench.recorded import DataError, Recorded, Rows
 from bench.references import folds, held_out_choices
 from routerd.config import ConfigErrors, parse
 from routerd.config_text import read
+from routerd.core.rules import Budget
 from routerd.core.settings import (
     Agent,
     CategoryFeature,
@@ -50,6 +51,8 @@ MAX_COLUMNS = 64
 PROJECTED = 32
 AGENT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,127}")
 FOLD = "fold"
+PAID = {"stream": "scored"}
+RESERVE = 0.02
 
 Labels = Callable[[int], dict[str, str]]
 
@@ -61,20 +64,32 @@ class Routed:
         self, name: str, config: EngineConfig, data: Recorded, labels: Labels | None = None
     ) -> None:
         self.name = name
+        self._config = config
+        self._paced = False
         self.engine = Engine(config)
         self._ids = self.engine.state.roster.ids
         self._task = _Tasks(config.features, data, labels)
         self._time_ms = None if data.time_ms is None else data.time_ms.tolist()
         self._open: dict[int, tuple[int, str]] = {}
 
+    def keep_to(self, budget_usd: float, tasks: int) -> None:
+        """Pace the spending of the stream, what is told before it not included, to a little less:
+        a mean is kept to roughly, and the budget of a replay is hard.
+        """
+        usd = (1.0 - RESERVE) * budget_usd / tasks
+        pace = Budget(id="stream", when=PAID, usd_per_decision=usd)
+        self._paced = True
+        self.engine = Engine(replace(self._config, budgets=(pace,)))
+
     @property
     def given_up(self) -> float:
         return self.engine.given_up
 
     def choose(self, i: int) -> int:
-        arm, _, decision_id = self.engine.choose(
-            self._task(i), f"t{i}", time_ms=self._event_time(i)
-        )
+        task = self._task(i)
+        if self._paced:
+            task = replace(task, labels=task.labels | PAID)
+        arm, _, decision_id = self.engine.choose(task, f"t{i}", time_ms=self._event_time(i))
         self._open[i] = arm, decision_id
         return arm
 

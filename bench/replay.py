@@ -101,7 +101,10 @@ def run_one(run: Run, conditions: Conditions) -> Played:
         on = stream(run.data, run.seed, conditions)
         if run.first is not None:
             on = taught_first(run.first, run.seed, on)
-        return play(enter(run, conditions), on, conditions)
+        contestant = enter(run, conditions)
+        if conditions.budget_usd is not None and isinstance(contestant, baselines.Routed):
+            contestant.keep_to(conditions.budget_usd, len(on.scored))
+        return play(contestant, on, conditions)
 
 
 def one_thread() -> AbstractContextManager[Any]:

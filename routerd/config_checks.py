@@ -286,4 +286,21 @@ def _meant(override: Mapping[str, Any]) -> Iterator[Problem]:
         yield "agent", "is missing, and so are pool and type; say which agents are meant"
 
 
-CHECKS = (_agents, _static_routes, _features, _policy, _outcomes, _overrides, signal_problems)
+def _budgets(data: Mapping[str, Any]) -> Iterator[Problem]:
+    entries = _entries(data, "budgets")
+    yield from _repeats((f"budgets[{i}].id", entry.get("id")) for i, entry in entries)
+    for i, entry in entries:
+        if entry.get("usd") is None and entry.get("usd_per_decision") is None:
+            yield f"budgets[{i}].usd", "is missing, and so is usd_per_decision; give one of them"
+
+
+CHECKS = (
+    _agents,
+    _static_routes,
+    _features,
+    _policy,
+    _outcomes,
+    _overrides,
+    _budgets,
+    signal_problems,
+)

@@ -64,7 +64,7 @@ def listed(value: str | None) -> list[str] | None:
     "--budget",
     type=click.FloatRange(min=0),
     metavar="USD",
-    help="Serve no task that would take the spending above it.",
+    help="Serve no task that would take the spending above it. routerd's policies pace it.",
 )
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), required=True)
 @json_option

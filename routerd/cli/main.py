@@ -11,6 +11,7 @@ from routerd import __version__
 from routerd.cli.agents import agents
 from routerd.cli.backup import backup
 from routerd.cli.bench import bench
+from routerd.cli.budgets import budgets
 from routerd.cli.check_config import check_config
 from routerd.cli.decision import decision
 from routerd.cli.decisions import decisions, summary
@@ -54,6 +55,7 @@ COMMANDS = (
     agents,
     profile,
     overrides,
+    budgets,
     signals,
     verify,
     project,

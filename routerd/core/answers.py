@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from routerd.core.rules import Override
+from routerd.core.ledger import Ledger
+from routerd.core.rules import Budget, Override
 from routerd.core.settings import Agent
 from routerd.core.values import AgentSource, AgentStatus, Decision, StatusCause
 
@@ -132,6 +133,24 @@ class OverridePage(NamedTuple):
     """Some overrides in id order; next is the token of the page after it, empty on the last."""
 
     overrides: tuple[ListedOverride, ...]
+    next: str
+    position: int
+
+
+class ListedBudget(NamedTuple):
+    """What stands at one budget, or at its value of `per`; windows begin and end in ms."""
+
+    budget: Budget
+    value: str
+    begin_ms: int
+    end_ms: int
+    ledger: Ledger
+
+
+class BudgetPage(NamedTuple):
+    """Some budgets in the order of their names and values; next is the token of the page after."""
+
+    budgets: tuple[ListedBudget, ...]
     next: str
     position: int
 

@@ -6,6 +6,7 @@ import msgspec
 import numpy as np
 
 from learners.drift import DriftDetector
+from routerd.core.budgets import charge, explore, keep, settle
 from routerd.core.cooldown import (
     apply_cooldown,
     apply_recovery,
@@ -94,6 +95,8 @@ def apply_config(state: State, event: ConfigApplied) -> None:
     config = msgspec.json.decode(event.config, type=EngineConfig)
     first = state.generation == 0
     kept = not first and learning_basis(state.config) == learning_basis(config)
+    if not first:
+        keep(state, config)
     state.config, state.config_bytes = config, event.config
     state.engine_version, state.fingerprint = event.engine_version, event.fingerprint
     for agent in config.agents:
@@ -144,6 +147,10 @@ def apply_decision(state: State, position: int, decision_id: str, event: Decisio
         go_on(state, entry, query.follows)
     state.decisions[decision_id] = entry
     state.in_flight.begin(entry)
+    if event.predicted_usd is not None:
+        charge(state, entry)
+    if event.given_up is not None:
+        explore(state, event)
     if event.agent_id in state.cooling:
         begin_trial(state, event.agent_id, decision_id, event.time_ms)
     if query.group_id:
@@ -175,6 +182,8 @@ def apply_outcome(state: State, position: int, event: OutcomeReported) -> None:
         credit = credit_of(state, entry)
         watch(state, entry, credit)
         move_credit(state, entry, credit)
+        if entry.charged_usd is not None:
+            settle(state, entry, event.time_ms)
     passed = result_of(outcome)
     if passed is not None and not entry.counted:
         entry.counted = True

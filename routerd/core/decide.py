@@ -11,6 +11,7 @@ from routerd.core.confidence import by_mean, confidence
 from routerd.core.draw import AGENT, uniform
 from routerd.core.law import Law
 from routerd.core.stages import STAGES
+from routerd.core.stages.budget import predicted_usd
 from routerd.core.stages.fallback import fallback_index
 from routerd.core.state import State
 from routerd.core.values import Decision, Query, Reason, Request
@@ -98,6 +99,8 @@ def decided(view: View) -> Decision:
         alternatives=tuple([ids[law.eligible[i]] for i in others]),
         stages=law.stages,
         excluded=law.excluded,
+        predicted_usd=predicted_usd(view, law.eligible[drawn]) if state.config.budgets else None,
+        given_up=law.given_up,
     )
 
 

@@ -16,6 +16,7 @@ class Law(NamedTuple):
     forced: the override that left only the eligible ones, as it is told; empty when none did.
     moved_to: index into the law of the agent that a stage fell back on; a draw of another is what
     the policy still explores, whatever the reason. -1 when none did.
+    given_up: the utility that a capped policy's law gives up, and that of the best.
     """
 
     eligible: tuple[int, ...]
@@ -27,6 +28,7 @@ class Law(NamedTuple):
     excluded: tuple[Excluded, ...] = ()
     forced: str = ""
     moved_to: int = -1
+    given_up: tuple[float, float] | None = None
 
 
 Stage = Callable[[Law, View], Law]

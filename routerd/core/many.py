@@ -32,7 +32,7 @@ def views(state: State, queries: Sequence[Query], time_ms: int = 0) -> list[View
     score = SCORES.get(type(state.config.policy))
     plain = [view for view in made if view.query.preference == PLAIN]
     if score is not None and plain:
-        if len(plain) < len(made) or not plain[0].quality_alone:
+        if len(plain) < len(made) or not all(view.quality_alone for view in plain):
             utilities = zip(*(view.utility for view in plain), strict=True)
             mean, variance = (np.array(rows) for rows in utilities)
         *scores, floor = score(

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from routerd.core.sections import Count, Id, Name, Section, Share, Word
+from routerd.core.sections import Count, Id, Name, Positive, Section, Share, Word
 
 TEXT_CHARS = 1_024
 
@@ -58,3 +58,31 @@ class Fallback(Section, frozen=True):
     exploration: Share = 0.1
     pool_load: Annotated[float, Meta(gt=0, le=1)] | None = None
     type_failures: Count | None = None
+
+
+class Budget(Section, frozen=True):
+    """What tasks may cost whose work_type, domain or labels equal all of `when`.
+
+    per: a label, work_type or domain, each value of which has such a budget of its own. usd: in
+    each window of window_hours, never crossed but by what the decisions in flight cost more than
+    was predicted. usd_per_decision: the mean that is paced; null paces usd over its window.
+    exhausted: what happens when no agent fits any more, `cheapest` goes on with that one.
+    """
+
+    id: Id
+    when: When = {}
+    per: Word = ""
+    usd: Positive | None = None
+    window_hours: Annotated[float, Meta(ge=0.001, le=100_000)] = 24.0
+    usd_per_decision: Positive | None = None
+    exhausted: Literal["refuse", "cheapest"] = "refuse"
+
+
+class ExplorationCap(Section, frozen=True):
+    """How much expected utility exploration may give up in a window, as a share of the best.
+
+    Above it the policy's law keeps only its floor. A share of 1 caps nothing.
+    """
+
+    share: Share = 1.0
+    window_hours: Annotated[float, Meta(ge=0.001, le=100_000)] = 24.0

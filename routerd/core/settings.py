@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from routerd.core.chain_settings import Cooldown, Thresholds
-from routerd.core.rules import ColdStart, Fallback, Override
+from routerd.core.rules import Budget, ColdStart, ExplorationCap, Fallback, Override
 from routerd.core.sections import (
     Count,
     Floor,
@@ -264,14 +264,16 @@ class Limits(Section, frozen=True):
     """Bounds on everything that a caller can make large.
 
     agents: how many may be known before registering more is refused, those that were removed and
-    whose learning is kept included. overrides: those that came over RPC. in_flight_minutes: after
-    so long without any outcome a decision no longer counts against its agent's max_concurrency.
+    whose learning is kept included. overrides: those that came over RPC. budget_values: values of
+    a budget's `per` with a budget of their own; the others share one. in_flight_minutes: after so
+    long without any outcome a decision no longer counts against its agent's max_concurrency.
     group_decisions: the open decisions of a group that one outcome may be of.
     """
 
     open_decisions: Count = 200_000
     agents: Annotated[int, Meta(ge=1, le=10_000)] = 1_000
     overrides: Annotated[int, Meta(ge=0, le=100_000)] = 1_000
+    budget_values: Annotated[int, Meta(ge=1, le=1_000_000)] = 10_000
     in_flight_minutes: Annotated[float, Meta(gt=0, le=1e6)] = 60.0
     group_decisions: Count = 1_000
     id_chars: Annotated[int, Meta(ge=8, le=1024)] = 128
@@ -298,6 +300,8 @@ class EngineConfig(Section, frozen=True):
     limits: Limits = Limits()
     cold_start: ColdStart = ColdStart()
     fallback: Fallback = Fallback()
+    budgets: Annotated[tuple[Budget, ...], Meta(max_length=100)] = ()
+    exploration_cap: ExplorationCap = ExplorationCap()
     overrides: Annotated[tuple[Override, ...], Meta(max_length=1000)] = ()
 
 

@@ -20,6 +20,7 @@ from learners.pooled import PooledRegression
 from routerd.core.encode import CELLS, Encoder
 from routerd.core.health import Cooling, Health
 from routerd.core.in_flight import InFlight
+from routerd.core.ledger import Explored, Ledger
 from routerd.core.overrides import Overrides, Placed
 from routerd.core.settings import Agent, EngineConfig
 from routerd.core.standing import Standing
@@ -54,6 +55,8 @@ class OpenDecision(msgspec.Struct, gc=False):
     in_flight: whether it counts against its agent's max_concurrency (see routerd.core.in_flight).
     tried: the agents of the decisions that it goes on from (see routerd.core.follow).
     counted: whether its result was counted (see routerd.core.cooldown).
+    charged_usd: what its budgets were charged, None without any; priced: whether it moved their
+    prices (see routerd.core.budgets).
     """
 
     position: int
@@ -65,6 +68,8 @@ class OpenDecision(msgspec.Struct, gc=False):
     in_flight: bool = False
     tried: tuple[str, ...] = ()
     counted: bool = False
+    charged_usd: float | None = None
+    priced: bool = False
 
 
 class Roster:
@@ -108,6 +113,8 @@ class Marks(msgspec.Struct, frozen=True):
     standings: dict[str, Standing]
     placed: dict[str, Placed]
     failing: dict[str, int]
+    ledgers: dict[str, dict[str, Ledger]]
+    explored: Explored
     slots: dict[str, dict[str, int]]
     outcomes: dict[str, tuple[bytes, int]]
     health: dict[str, Health]
@@ -133,9 +140,10 @@ class State:
     overrides_expire_ms: when the first of the placed ones expires, 0 when none will.
     health, cooling: of agents that had results, or are set aside (see routerd.core.cooldown);
     heard: the one that the last event was a result of.
-    failing: by type of agent how many of its decisions failed in a row.
     versions: of every agent that has an arm. discounts: of arms that changed, see
     routerd.core.drift. drifts: the latest change that was found of an agent.
+    failing: by type of agent how many of its decisions failed in a row. ledgers: of each budget, by
+    the values of its `per`. explored: what exploration gave up lately.
     """
 
     config: EngineConfig
@@ -165,6 +173,8 @@ class State:
         self.overrides = Overrides(())
         self.overrides_expire_ms = 0
         self.failing: dict[str, int] = {}
+        self.ledgers: dict[str, dict[str, Ledger]] = {}
+        self.explored = Explored()
         self.slots: dict[str, dict[str, int]] = {}
         # The oldest is looked at all the time, and a plain dict steps over all that was deleted.
         self.decisions: OrderedDict[str, OpenDecision] = OrderedDict()

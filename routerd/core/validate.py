@@ -229,13 +229,24 @@ def check_id(state: State, field: str, name: str) -> None:
     check.raise_if_any()
 
 
+def page_of(state: State, page_size: int, page_token: str) -> Check:
+    """A check of a question for a page."""
+    check = Check(state.config.limits)
+    check.between("page_size", page_size, 0, MAX_PAGE_SIZE)
+    check.text("page_token", page_token, 2 * check.limits.id_chars + 1)
+    return check
+
+
+def check_page(state: State, page_size: int, page_token: str) -> None:
+    """Raise FIELD_VIOLATIONS for a page that there cannot be."""
+    page_of(state, page_size, page_token).raise_if_any()
+
+
 def check_override_listing(
     state: State, when: Mapping[str, str], page_size: int, page_token: str
 ) -> None:
     """Raise FIELD_VIOLATIONS with everything that is wrong in a question for overrides."""
-    check = Check(state.config.limits)
-    check.between("page_size", page_size, 0, MAX_PAGE_SIZE)
-    check.text("page_token", page_token, check.limits.id_chars)
+    check = page_of(state, page_size, page_token)
     if when:
         check_labels(check, "when", when)
     check.raise_if_any()

@@ -45,6 +45,7 @@ class Exclusion(StrEnum):
     OVER_MAX_LATENCY = "OVER_MAX_LATENCY"
     BUSY = "BUSY"
     OVERRIDDEN = "OVERRIDDEN"
+    OVER_BUDGET = "OVER_BUDGET"
     COOLING_DOWN = "COOLING_DOWN"
 
 
@@ -221,7 +222,8 @@ class Decision(Event, frozen=True, tag=True):
     """One draw from one law.
 
     agents are the eligible ones in id order, law their probabilities (float64). stages names those
-    that changed the law, in order.
+    that changed the law, in order. predicted_usd: what its budgets are charged, None without any.
+    given_up: of a capped exploration, the utility that the policy's law gives up, and the best's.
     """
 
     query: Query
@@ -238,6 +240,8 @@ class Decision(Event, frozen=True, tag=True):
     alternatives: tuple[str, ...] = ()
     stages: tuple[str, ...] = ()
     excluded: tuple[Excluded, ...] = ()
+    predicted_usd: float | None = None
+    given_up: tuple[float, float] | None = None
 
 
 class Outcome(Value, frozen=True):

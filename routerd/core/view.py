@@ -8,6 +8,7 @@ import numpy as np
 
 from learners.base import Array
 from routerd.core.answers import Candidate, Estimate
+from routerd.core.budgets import price
 from routerd.core.state import State
 from routerd.core.tally import QUALITY
 from routerd.core.values import Query
@@ -27,7 +28,8 @@ class View:
         self.quality_weight = weights.quality if asked.quality is None else asked.quality
         cost = weights.cost if asked.cost is None else asked.cost
         latency = weights.latency if asked.latency is None else asked.latency
-        self.cost_weight = cost / weights.cost_scale_usd
+        self.price = price(state, query) if state.config.budgets else 0.0
+        self.cost_weight = cost / weights.cost_scale_usd + self.price
         self.latency_weight = latency / weights.latency_scale_ms
         self._quality: Estimates | None = None
         self._cost: Estimates | None = None

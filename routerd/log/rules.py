@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from routerd.core.answers import ListedOverride, OverridePage, Removal
+from routerd.core.answers import BudgetPage, ListedBudget, ListedOverride, OverridePage, Removal
 from routerd.core.errors import ErrorReason, RouterError
+from routerd.core.ledger import Ledger, window_ms, window_of
 from routerd.core.overrides import Placed, has_expired
 from routerd.core.rule_events import OverrideRemoved, OverrideSet
-from routerd.core.rules import Override
+from routerd.core.rules import Budget, Override
 from routerd.core.state import State
-from routerd.core.validate import PAGE_SIZE, check_id, check_override_listing
+from routerd.core.validate import PAGE_SIZE, check_id, check_override_listing, check_page
 from routerd.core.values import AgentSource, AnyEvent
 from routerd.log.registry import unknown
 from routerd.log.sequencer import Sequencer
@@ -89,6 +90,27 @@ class Rules:
         )
         told = tuple(self.get(override_id) for override_id in ids[:size])
         return OverridePage(told, ids[size - 1] if len(ids) > size else "", self.state.position)
+
+    def budgets(self, page_size: int = 0, page_token: str = "") -> BudgetPage:
+        """What stands at each budget, by its name and then its values. Raises FIELD_VIOLATIONS."""
+        check_page(self.state, page_size, page_token)
+        size, state = page_size or PAGE_SIZE, self.state
+        keys = [
+            (f"{budget.id}/{value}", budget, value)
+            for budget in state.config.budgets
+            for value in (state.ledgers.get(budget.id) or ("",))
+        ]
+        keys.sort(key=lambda key: key[0])
+        found = [key for key in keys if key[0] > page_token]
+        told = tuple(self._account(budget, value) for _, budget, value in found[:size])
+        following = found[size - 1][0] if len(found) > size else ""
+        return BudgetPage(told, following, state.position)
+
+    def _account(self, budget: Budget, value: str) -> ListedBudget:
+        window = window_of(budget, self._sequencer.time_ms())
+        ledger = self.state.ledgers.get(budget.id, {}).get(value, Ledger()).at(window)
+        begin_ms = window * window_ms(budget)
+        return ListedBudget(budget, value, begin_ms, begin_ms + window_ms(budget), ledger)
 
     def _record(self, event: AnyEvent) -> None:
         self._sequencer.require_writable()

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from routerd.config import ConfigErrors, parse_override
-from routerd.core.answers import ListedOverride
+from routerd.core.answers import ListedBudget, ListedOverride
 from routerd.core.errors import Violation, invalid
 from routerd.core.rules import Override
 from routerd.server.convert_agents import SOURCES
@@ -83,6 +83,21 @@ def override(told: ListedOverride) -> policy_pb2.Override:
         source=SOURCES[told.source],
         set_time_ms=told.set_ms,
         expired=told.expired,
+    )
+
+
+def budget(told: ListedBudget) -> policy_pb2.Budget:
+    """What stands at a budget, for the wire."""
+    return policy_pb2.Budget(
+        budget_id=told.budget.id,
+        value=told.value,
+        window_begin_time_ms=told.begin_ms,
+        window_end_time_ms=told.end_ms,
+        usd=told.budget.usd,
+        spent_usd=told.ledger.spent_usd,
+        usd_per_decision=told.budget.usd_per_decision,
+        decisions=told.ledger.decisions,
+        price=told.ledger.price,
     )
 
 

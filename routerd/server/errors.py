@@ -43,6 +43,7 @@ STATUS = {
     ErrorReason.TOO_MANY_AGENTS: grpc.StatusCode.FAILED_PRECONDITION,
     ErrorReason.OVERRIDE_IS_CONFIGURED: grpc.StatusCode.FAILED_PRECONDITION,
     ErrorReason.TOO_MANY_OVERRIDES: grpc.StatusCode.FAILED_PRECONDITION,
+    ErrorReason.BUDGET_EXHAUSTED: grpc.StatusCode.FAILED_PRECONDITION,
     ErrorReason.OVERLOADED: grpc.StatusCode.RESOURCE_EXHAUSTED,
     ErrorReason.DRAINING: grpc.StatusCode.UNAVAILABLE,
     ErrorReason.READ_ONLY: grpc.StatusCode.UNAVAILABLE,

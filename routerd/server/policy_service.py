@@ -49,6 +49,17 @@ class PolicyService:
         done = await partition.committer.settle(delete, deadline_s, platter=True)
         return policy_pb2.DeleteOverrideResponse(**done._asdict())
 
+    async def ListBudgets(
+        self, wire: policy_pb2.ListBudgetsRequest, partition: Partition, deadline_s: float
+    ) -> policy_pb2.ListBudgetsResponse:
+        page = partition.rules.budgets(wire.page_size, wire.page_token)
+        await partition.committer.durable(page.position, platter=False)
+        return policy_pb2.ListBudgetsResponse(
+            budgets=map(convert.budget, page.budgets),
+            next_page_token=page.next,
+            position=page.position,
+        )
+
     async def GetOverride(
         self, wire: policy_pb2.GetOverrideRequest, partition: Partition, deadline_s: float
     ) -> policy_pb2.GetOverrideResponse:

@@ -157,3 +157,43 @@ class DeleteOverrideResponse(_message.Message):
     position: int
     removed: bool
     def __init__(self, position: _Optional[int] = ..., removed: bool = ...) -> None: ...
+
+class ListBudgetsRequest(_message.Message):
+    __slots__ = ("page_size", "page_token")
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    page_size: int
+    page_token: str
+    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+
+class ListBudgetsResponse(_message.Message):
+    __slots__ = ("budgets", "next_page_token", "position")
+    BUDGETS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    budgets: _containers.RepeatedCompositeFieldContainer[Budget]
+    next_page_token: str
+    position: int
+    def __init__(self, budgets: _Optional[_Iterable[_Union[Budget, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., position: _Optional[int] = ...) -> None: ...
+
+class Budget(_message.Message):
+    __slots__ = ("budget_id", "value", "window_begin_time_ms", "window_end_time_ms", "usd", "spent_usd", "usd_per_decision", "decisions", "price")
+    BUDGET_ID_FIELD_NUMBER: _ClassVar[int]
+    VALUE_FIELD_NUMBER: _ClassVar[int]
+    WINDOW_BEGIN_TIME_MS_FIELD_NUMBER: _ClassVar[int]
+    WINDOW_END_TIME_MS_FIELD_NUMBER: _ClassVar[int]
+    USD_FIELD_NUMBER: _ClassVar[int]
+    SPENT_USD_FIELD_NUMBER: _ClassVar[int]
+    USD_PER_DECISION_FIELD_NUMBER: _ClassVar[int]
+    DECISIONS_FIELD_NUMBER: _ClassVar[int]
+    PRICE_FIELD_NUMBER: _ClassVar[int]
+    budget_id: str
+    value: str
+    window_begin_time_ms: int
+    window_end_time_ms: int
+    usd: float
+    spent_usd: float
+    usd_per_decision: float
+    decisions: int
+    price: float
+    def __init__(self, budget_id: _Optional[str] = ..., value: _Optional[str] = ..., window_begin_time_ms: _Optional[int] = ..., window_end_time_ms: _Optional[int] = ..., usd: _Optional[float] = ..., spent_usd: _Optional[float] = ..., usd_per_decision: _Optional[float] = ..., decisions: _Optional[int] = ..., price: _Optional[float] = ...) -> None: ...

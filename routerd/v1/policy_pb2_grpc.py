@@ -60,6 +60,11 @@ class PolicyServiceStub(object):
                 request_serializer=routerd_dot_v1_dot_policy__pb2.DeleteOverrideRequest.SerializeToString,
                 response_deserializer=routerd_dot_v1_dot_policy__pb2.DeleteOverrideResponse.FromString,
                 _registered_method=True)
+        self.ListBudgets = channel.unary_unary(
+                '/routerd.v1.PolicyService/ListBudgets',
+                request_serializer=routerd_dot_v1_dot_policy__pb2.ListBudgetsRequest.SerializeToString,
+                response_deserializer=routerd_dot_v1_dot_policy__pb2.ListBudgetsResponse.FromString,
+                _registered_method=True)
 
 
 class PolicyServiceServicer(object):
@@ -111,6 +116,13 @@ class PolicyServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListBudgets(self, request, context):
+        """Lists what was spent of the configured budgets, in the order of their ids and of the values that have one of their own.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_PolicyServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -138,6 +150,11 @@ def add_PolicyServiceServicer_to_server(servicer, server):
                     servicer.DeleteOverride,
                     request_deserializer=routerd_dot_v1_dot_policy__pb2.DeleteOverrideRequest.FromString,
                     response_serializer=routerd_dot_v1_dot_policy__pb2.DeleteOverrideResponse.SerializeToString,
+            ),
+            'ListBudgets': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListBudgets,
+                    request_deserializer=routerd_dot_v1_dot_policy__pb2.ListBudgetsRequest.FromString,
+                    response_serializer=routerd_dot_v1_dot_policy__pb2.ListBudgetsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -276,6 +293,33 @@ class PolicyService(object):
             '/routerd.v1.PolicyService/DeleteOverride',
             routerd_dot_v1_dot_policy__pb2.DeleteOverrideRequest.SerializeToString,
             routerd_dot_v1_dot_policy__pb2.DeleteOverrideResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListBudgets(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/routerd.v1.PolicyService/ListBudgets',
+            routerd_dot_v1_dot_policy__pb2.ListBudgetsRequest.SerializeToString,
+            routerd_dot_v1_dot_policy__pb2.ListBudgetsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -75,7 +75,7 @@ class RouterServiceServicer(object):
         """Chooses an agent for a task. The answer is durable when it arrives.
 
         FAILED_PRECONDITION / NO_ELIGIBLE_AGENT (metadata: each agent's exclusion; RetryInfo when one of them passes by itself),
-        EMPTY_POOL, MISSING_CAPABILITY; NOT_FOUND / AGENT_NOT_FOUND; ALREADY_EXISTS / REQUEST_ID_REUSED. With `follows` also
+        EMPTY_POOL, MISSING_CAPABILITY, BUDGET_EXHAUSTED; NOT_FOUND / AGENT_NOT_FOUND; ALREADY_EXISTS / REQUEST_ID_REUSED. With `follows` also
         FAILED_PRECONDITION / STEPS_EXHAUSTED, DECISION_EXPIRED and NOT_FOUND / DECISION_NOT_FOUND. PERMISSION_DENIED /
         BLOCKED_BY_POLICY: the label of its description is blocked (metadata: the label).
         """

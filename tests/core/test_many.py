@@ -94,6 +94,8 @@ RULES: dict[str, Any] = {
     "static_routes": [{"agent": "medium"}],
     "thresholds": {"confidence": 0.9},
     "cold_start": {"static_until": 30},
+    "budgets": [{"id": "code", "when": {"work_type": "code"}, "usd_per_decision": 0.01}],
+    "exploration_cap": {"share": 0.001},
     "overrides": [{"id": "text", "when": {"work_type": "text"}, "pool": "paid"}],
 }
 
@@ -105,7 +107,7 @@ def test_every_rule_around_the_policy_decides_alike() -> None:
     made = together(engine.state, several)
     assert made == [alone(engine.state, q) for q in several]
     stages = {stage for each in made if isinstance(each, Decision) for stage in each.stages}
-    assert {"cold_start", "confidence_gate", "override"} <= stages
+    assert {"budget", "exploration_cap", "cold_start", "confidence_gate", "override"} <= stages
 
 
 @pytest.mark.parametrize("agents", [1, 2, 3, 4, 8, 13, 20])

@@ -54,6 +54,8 @@ def inhabited(kind: str) -> Engine:
         cooldown={"failures": 2},
         fallback={"type_failures": 9},
         drift={"outcomes_per_false_alarm": 10.0, "inherited_outcomes": 0.5},
+        budgets=[{"id": "all", "usd": 1_000.0}],
+        exploration_cap={"share": 0.5},
     )
     engine.register("guest", max_concurrency=9, type="coder")
     engine.report(engine.route(agent_id="guest").decision_id, success=False)

@@ -32,6 +32,8 @@ CONFIGS: dict[str, dict[str, Any]] = {
         "static_routes": [{"agent": "small"}],
         "thresholds": {"confidence": 0.8},
         "cold_start": {"static_until": 3},
+        "budgets": [{"id": "all", "usd": 0.25, "exhausted": "cheapest"}],
+        "exploration_cap": {"share": 0.01},
         "overrides": [{"id": "w1", "when": {"work_type": "w1"}, "agent": "large"}],
     },
     "texts": {"clock": "logical", "features": [{"kind": "text", "size": 8}]},

@@ -187,6 +187,12 @@ ROWS: dict[str, Row] = {
         field="override_id",
         unknown="what is gone already is no error",
     ),
+    "routerd.v1.PolicyService.ListBudgets": Row(
+        good=lambda made: {"page_size": 1},
+        bad={"page_size": -1},
+        field="page_size",
+        unknown="it names nothing",
+    ),
     "routerd.v1.AuditService.GetDecision": Row(
         good=lambda made: {"decision_id": made.decision_id},
         bad={},

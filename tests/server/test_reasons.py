@@ -196,6 +196,11 @@ async def _(running: Running) -> Refusal:
     )
 
 
+@met(ErrorReason.BUDGET_EXHAUSTED, {"budgets": [{"id": "all", "usd": 1e-9}]})
+async def _(running: Running) -> Refusal:
+    return await unchanged(running, running.client.route())
+
+
 @met(ErrorReason.OVERLOADED, max_in_flight=1)
 async def _(running: Running) -> Refusal:
     await running.stalled_report((await running.client.route()).decision_id)

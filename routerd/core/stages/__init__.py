@@ -7,6 +7,7 @@ changes the law leaves its name in it. A stage whose feature is not configured c
 from __future__ import annotations
 
 from routerd.core.law import Stage
+from routerd.core.stages.budget import budget, exploration_cap
 from routerd.core.stages.eligibility import eligibility
 from routerd.core.stages.explicit import explicit
 from routerd.core.stages.fallback import cold_start, confidence_gate, overload
@@ -18,6 +19,8 @@ from routerd.core.stages.signal import signal
 STAGES: tuple[Stage, ...] = (
     eligibility,
     policy,
+    budget,
+    exploration_cap,
     follow,
     cold_start,
     confidence_gate,

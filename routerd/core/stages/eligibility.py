@@ -10,6 +10,7 @@ from routerd.core.cooldown import set_aside
 from routerd.core.errors import ErrorReason, RouterError
 from routerd.core.follow import tried
 from routerd.core.law import Law
+from routerd.core.stages.budget import NONE_OVER, exhausted, leave_out, overdrawn
 from routerd.core.stages.override import overrule, ruling_overrides
 from routerd.core.values import AgentStatus, Excluded, Exclusion, StatusCause
 from routerd.core.view import View
@@ -27,11 +28,16 @@ def eligibility(law: Law, view: View) -> Law:
     cooling = set_aside(state, view.time_ms, query.agent_id) if state.cooling else {}
     conditions = query.pool or query.required_capabilities or view.limited
     ruling = ruling_overrides(view) if state.overrides else ()
-    if not (conditions or before or full or cooling or state.away or ruling):
+    over = overdrawn(view) if state.config.budgets else NONE_OVER
+    if not (conditions or before or full or any(over) or cooling or state.away or ruling):
         return law
     agents = state.roster.agents
     why: Why = {i: exclusion(view, i, full, before) for i in law.eligible}
+    if over.hard:
+        leave_out(why, over.hard, view)
     forced = overrule(why, ruling, agents) if ruling else ""
+    if over.soft and not query.agent_id:
+        spare(why, {i: (Exclusion.OVER_BUDGET, told) for i, told in over.soft.items()})
     if cooling:
         hot = {i: cooling.get(agents[i].id, "") for i in law.eligible}
         spare(why, {i: (Exclusion.COOLING_DOWN, told) for i, told in hot.items() if told})
@@ -139,6 +145,9 @@ def nobody(view: View, excluded: list[Excluded]) -> RouterError:
         where = f" in pool {query.pool!r}" if query.pool else ""
         text = f"no agent{where} has all of {', '.join(query.required_capabilities)}"
         return RouterError(ErrorReason.MISSING_CAPABILITY, text, metadata=metadata)
+    over = [f"{e.agent_id} {e.detail}" for e in excluded if e.reason is Exclusion.OVER_BUDGET]
+    if over:
+        return exhausted(view, metadata, over[0])
     text = "no agent is eligible; the metadata names each one's reason"
     overridden = [f"{e.agent_id} {e.detail}" for e in excluded if e.reason is Exclusion.OVERRIDDEN]
     if overridden:

@@ -6,7 +6,8 @@ import numpy as np
 
 from routerd.core.errors import ErrorReason, RouterError
 from routerd.core.law import Law
-from routerd.core.values import Reason
+from routerd.core.stages.budget import exhausted
+from routerd.core.values import Exclusion, Reason
 from routerd.core.view import View
 
 
@@ -23,6 +24,8 @@ def explicit(law: Law, view: View) -> Law:
         why = next(e for e in law.excluded if e.agent_id == wanted)
         text = f"agent {wanted!r} is not eligible: it {why.detail}"
         metadata = {wanted: f"{why.reason}: {why.detail}"}
+        if why.reason is Exclusion.OVER_BUDGET:
+            raise exhausted(view, metadata, f"{wanted} {why.detail}")
         raise RouterError(ErrorReason.NO_ELIGIBLE_AGENT, text, metadata=metadata)
     p = np.zeros(len(law.eligible))
     p[law.eligible.index(index)] = 1.0

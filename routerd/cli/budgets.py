@@ -1,0 +1,54 @@
+"""`routerd budgets`: what was spent of each budget in its current window."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import click
+
+from routerd.cli.calls import TIMEOUT_S, address_option, connected, in_json
+from routerd.cli.output import console, json_option, say_json, table
+
+if TYPE_CHECKING:
+    from routerd.v1 import policy_pb2
+
+
+@click.command()
+@json_option
+@address_option
+def budgets(as_json: bool, address: str) -> None:
+    """Show what was spent of each budget, and the price of a dollar that paces it."""
+    from routerd.v1.policy_pb2 import ListBudgetsRequest
+    from routerd.v1.policy_pb2_grpc import PolicyServiceStub
+
+    found: list[policy_pb2.Budget] = []
+    with connected(address) as channel:
+        service, wire = PolicyServiceStub(channel), ListBudgetsRequest()
+        while True:
+            page = service.ListBudgets(wire, timeout=TIMEOUT_S)
+            found += page.budgets
+            wire.page_token = page.next_page_token
+            if not wire.page_token:
+                break
+    if as_json:
+        say_json([in_json(budget) for budget in found])
+    else:
+        head = ("budget", "of", "until", "spent USD", "of USD", "decisions", "mean USD", "price")
+        console().print(table(head, map(row, found), left=3))
+
+
+def row(told: policy_pb2.Budget) -> tuple[str, ...]:
+    until = datetime.fromtimestamp(told.window_end_time_ms / 1000, UTC)
+    mean = f"{told.spent_usd / told.decisions:.6g}" if told.decisions else ""
+    paced = f" of {told.usd_per_decision:.6g}" if told.HasField("usd_per_decision") else ""
+    return (
+        told.budget_id,
+        told.value,
+        until.isoformat(timespec="minutes"),
+        f"{told.spent_usd:.6g}",
+        f"{told.usd:.6g}" if told.HasField("usd") else "",
+        str(told.decisions),
+        mean + paced,
+        f"{told.price:.4g}",
+    )

@@ -1,0 +1,119 @@
+"""The budgets that a task is charged to. Marks, in event time.
+
+A decision is charged with the cost that is predicted of its agent, and with the real one when that
+is told: so what is in flight counts, and who tells no costs is charged what was expected. Prices
+move when outcomes come, never between the decisions of a batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from learners.pacing import hull_slope, opened
+from routerd.core.encode import category
+from routerd.core.ledger import Explored, Ledger, cap_window, target_usd, window_of
+from routerd.core.rules import Budget
+from routerd.core.settings import EngineConfig
+from routerd.core.state import OpenDecision, State
+from routerd.core.tally import COST, QUALITY
+from routerd.core.values import Decision, Query
+
+OTHERS = "*"
+"""The value that those beyond `limits.budget_values` share."""
+
+NEW = Ledger()
+
+
+class Account(NamedTuple):
+    """A budget that a task is charged to: the value of its `per`, and what stands there."""
+
+    budget: Budget
+    value: str
+    ledger: Ledger
+
+
+def accounts(state: State, query: Query) -> Iterator[Account]:
+    """The accounts of a task."""
+    for budget in state.config.budgets:
+        if all(category(query, key) == value for key, value in budget.when.items()):
+            known = state.ledgers.get(budget.id, {})
+            value = category(query, budget.per) if budget.per else ""
+            if value not in known and len(known) >= state.config.limits.budget_values:
+                value = OTHERS
+            yield Account(budget, value, known.get(value, NEW))
+
+
+def price(state: State, query: Query) -> float:
+    """What a USD weighs for a task beyond its preference, in utility."""
+    return sum(account.ledger.price for account in accounts(state, query))
+
+
+def charge(state: State, entry: OpenDecision) -> None:
+    """A decision was made: what it is expected to cost is spent."""
+    decision = entry.decision
+    if decision.predicted_usd is None:
+        return
+    entry.charged_usd = decision.predicted_usd
+    for budget, value, ledger in accounts(state, decision.query):
+        now = ledger.at(window_of(budget, decision.time_ms))
+        now = now.charged(decision.predicted_usd, 1)
+        put(state, budget, value, now.carrying(budget, decision.predicted_usd, 1))
+
+
+def settle(state: State, entry: OpenDecision, time_ms: int) -> None:
+    """An outcome came: what it cost is spent in place of what was expected, and moves the price.
+
+    Without a cost it is as expected. It counts in the window of its decision, if that still runs.
+    """
+    held, told = entry.charged_usd, entry.credit.cost_usd
+    cost = entry.decision.predicted_usd if told is None else told
+    assert held is not None, "it was charged when it was made"
+    assert cost is not None, "and what was predicted is known"
+    first, entry.priced = not entry.priced, True
+    entry.charged_usd = cost
+    for budget, value, ledger in accounts(state, entry.decision.query):
+        now = ledger.at(max(window_of(budget, time_ms), ledger.window))
+        if now.window == window_of(budget, entry.decision.time_ms):
+            now = now.charged(cost - held)
+        now = now.carrying(budget, cost - held)
+        if not now.dual:
+            now = opened_at(state, budget, now, time_ms)
+        elif first or cost != held:
+            usd = cost if first else cost - held
+            now = now.repriced(budget, time_ms, usd, first=first)
+        put(state, budget, value, now)
+
+
+def opened_at(state: State, budget: Budget, ledger: Ledger, time_ms: int) -> Ledger:
+    """The ledger with the price that the agents' records suggest, once two of them have any."""
+    tally, points = state.tally, []
+    for index in state.roster.everyone:
+        arm = state.roster.arm(index)
+        told, total = tally.told[arm].sum(axis=0), tally.total[arm].sum(axis=0)
+        if told[QUALITY] > 0 and told[COST] > 0:
+            quality = state.config.utility.quality * float(total[QUALITY] / told[QUALITY])
+            points.append((float(total[COST] / told[COST]), quality))
+    if len(points) < 2:
+        return ledger
+    target = target_usd(ledger, budget, time_ms)
+    return ledger.with_pace(opened(hull_slope(points, target), target), target)
+
+
+def explore(state: State, event: Decision) -> None:
+    """A decision was made under a cap of exploration."""
+    assert event.given_up is not None
+    given_up, best = event.given_up
+    held = state.explored.at(cap_window(state.config.exploration_cap, event.time_ms))
+    state.explored = Explored(held.window, held.given_up + given_up, held.best + best)
+
+
+def put(state: State, budget: Budget, value: str, ledger: Ledger) -> None:
+    state.ledgers.setdefault(budget.id, {})[value] = ledger
+
+
+def keep(state: State, config: EngineConfig) -> None:
+    """Of the ledgers, those whose budget is the same in a new configuration."""
+    before = {budget.id: budget for budget in state.config.budgets}
+    same = [budget.id for budget in config.budgets if before.get(budget.id) == budget]
+    state.ledgers = {name: state.ledgers[name] for name in same if name in state.ledgers}

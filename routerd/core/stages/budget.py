@@ -1,0 +1,131 @@
+"""What money does to a decision: whom a budget leaves out, and how much may be explored."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+from learners.law import with_floor
+from learners.schedule import decay
+from routerd.core.budgets import accounts
+from routerd.core.errors import ErrorReason, RouterError
+from routerd.core.law import Law
+from routerd.core.ledger import cap_window, window_ms, window_of
+from routerd.core.settings import Agent, Policy, RandomPolicy, SquareCBPolicy, ThompsonPolicy
+from routerd.core.values import Exclusion
+from routerd.core.view import View
+
+Out = tuple[Exclusion, str]
+
+
+class Over(NamedTuple):
+    """Agents that would cross a budget, by roster index, each with why.
+
+    hard: one of money in a window. soft: one of the mean alone, which spares the last ones.
+    """
+
+    hard: dict[int, str]
+    soft: dict[int, str]
+
+
+NONE_OVER = Over({}, {})
+
+
+def overdrawn(view: View) -> Over:
+    """Who would cross a budget. One whose prices are 0 is free and crosses none."""
+    over = Over({}, {})
+    cost, agents = view.cost[0], view.state.roster.agents
+    for budget, value, ledger in accounts(view.state, view.query):
+        left = ledger.at(window_of(budget, view.time_ms)).left_usd(budget)
+        found = over.soft if budget.usd is None else over.hard
+        name = budget.id + (f" of {value or 'nobody'}" if budget.per else "")
+        for i in np.flatnonzero(cost > left).tolist():
+            if not is_free(agents[i]):
+                told = f"is predicted to cost {float(cost[i]):.6g} USD"
+                found.setdefault(i, f"{told}; of budget {name} {left:.6g} are left")
+    return over
+
+
+def is_free(agent: Agent) -> bool:
+    prices = agent.prices
+    return prices is not None and not (prices.input_usd_per_mtok or prices.output_usd_per_mtok)
+
+
+def predicted_usd(view: View, index: int) -> float | None:
+    """What the budgets of a task are charged when it goes to this agent; None without budgets."""
+    if next(accounts(view.state, view.query), None) is None:
+        return None
+    agents = view.state.roster.agents
+    return 0.0 if is_free(agents[index]) else max(float(view.cost[0][index]), 0.0)
+
+
+def leave_out(why: dict[int, Out | None], over: Mapping[int, str], view: View) -> None:
+    """Exclude those that are over; where the budgets say so, the cheapest may all the same.
+
+    why: by roster index the reason why an agent may not be chosen, None where it may; is changed.
+    """
+    left = [i for i, out in why.items() if out is None]
+    losing = [i for i in left if i in over]
+    if losing and len(losing) == len(left) and not refuses(view):
+        cost = view.cost[0]
+        losing.remove(min(losing, key=lambda i: (float(cost[i]), i)))
+    for i in losing:
+        why[i] = (Exclusion.OVER_BUDGET, over[i])
+
+
+def refuses(view: View) -> bool:
+    """Whether one of the task's budgets refuses what does not fit."""
+    found = [account.budget for account in accounts(view.state, view.query)]
+    return any(b.usd is not None and b.exhausted == "refuse" for b in found)
+
+
+def exhausted(view: View, metadata: Mapping[str, str], why: str) -> RouterError:
+    """The refusal of a task that nobody fits into the budget of; says when to come again."""
+    now = view.time_ms
+    left_ms = [
+        window_ms(account.budget) - now % window_ms(account.budget)
+        for account in accounts(view.state, view.query)
+        if account.budget.usd is not None
+    ]
+    text = f"nobody fits into the budget: {why}"
+    return RouterError(
+        ErrorReason.BUDGET_EXHAUSTED, text, metadata=metadata, retry_after_ms=min(left_ms)
+    )
+
+
+def budget(law: Law, view: View) -> Law:
+    """Say that a price of money moved the policy's law."""
+    return law._replace(stages=(*law.stages, "budget")) if view.price else law
+
+
+def exploration_cap(law: Law, view: View) -> Law:
+    """Note what the policy's law gives up; above the cap it keeps only its floor."""
+    cap = view.state.config.exploration_cap
+    if cap.share >= 1.0 or view.query.agent_id:
+        return law
+    mean, _ = view.utility_of(law.eligible)
+    best = float(mean.max())
+    spent = view.state.explored.at(window_of_cap(view))
+    if spent.given_up > cap.share * spent.best:
+        p = np.zeros(len(mean))
+        p[int(mean.argmax())] = 1.0
+        p = with_floor(p, floor_of(view.state.config.policy, view.state.learner.count))
+        law = law._replace(p=p, stages=(*law.stages, "exploration_cap"))
+    given_up = max(best - float(law.p @ mean), 0.0)
+    return law._replace(given_up=(given_up, max(best, 0.0)))
+
+
+def window_of_cap(view: View) -> int:
+    return cap_window(view.state.config.exploration_cap, view.time_ms)
+
+
+def floor_of(policy: Policy, count: float) -> float:
+    """The share that a policy explores at random whatever it knows."""
+    match policy:
+        case ThompsonPolicy():
+            return decay(policy.floor, policy.floor_min, count, policy.tau)
+        case RandomPolicy() | SquareCBPolicy():
+            return 0.0
+    return policy.floor

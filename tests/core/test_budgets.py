@@ -1,0 +1,181 @@
+"""Budgets: never crossed but by what is in flight, paced before that, and told exactly."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Any
+
+import numpy as np
+import pytest
+
+from routerd.core.errors import ErrorReason, RouterError
+from routerd.core.reasons import law_of
+from routerd.core.values import Decision, Exclusion
+from routerd.log.verify import verify
+from tests.core.engine import HOUR_MS, START_MS, Engine
+
+AGENTS: list[dict[str, Any]] = [
+    {"id": "dear", "prices": {"output_usd_per_mtok": 20.0}},
+    {"id": "cheap", "prices": {"output_usd_per_mtok": 0.2}},
+]
+FREE = {"id": "own", "prices": {}}
+COST = {"dear": 0.01, "cheap": 0.0001, "own": 0.0}
+QUALITY = {"dear": 0.9, "cheap": 0.5, "own": 0.3}
+
+
+def engine(*budgets: dict[str, Any], agents: list[dict[str, Any]] = AGENTS, **more: Any) -> Engine:
+    named = [{"id": f"b{i}", **budget} for i, budget in enumerate(budgets)]
+    return Engine(agents=agents, budgets=named, **more)
+
+
+def served(on: Engine, count: int, **fields: Any) -> list[str]:
+    """So many tasks done, each at its agent's cost; who did them."""
+    chosen = []
+    for _ in range(count):
+        answer = on.route(**fields)
+        agent_id = answer.decision.agent_id
+        on.report(answer.decision_id, quality=QUALITY[agent_id], cost_usd=COST[agent_id])
+        chosen.append(agent_id)
+    return chosen
+
+
+def spent(on: Engine, value: str = "", budget: str = "b0") -> float:
+    found = {(b.budget.id, b.value): b.ledger for b in on.rules.budgets().budgets}
+    return found[budget, value].spent_usd
+
+
+def test_a_budget_is_never_crossed_by_more_than_what_is_in_flight() -> None:
+    """Who is predicted to cross it is left out; then the window is refused until it ends."""
+    on = engine({"usd": 0.05, "window_hours": 1.0})
+    most = 0.0
+    with suppress(RouterError):
+        for _ in range(2_000):
+            made = on.route()
+            on.report(made.decision_id, cost_usd=COST[made.decision.agent_id])
+            most = max(most, spent(on))
+    assert 0.049 < most <= 0.05
+    refusal = on.refused(ErrorReason.BUDGET_EXHAUSTED, on.route)
+    assert refusal.retry_after_ms == HOUR_MS - START_MS % HOUR_MS
+    assert "of budget b0 " in refusal.message
+    on.refused(ErrorReason.BUDGET_EXHAUSTED, on.route, agent_id="dear")
+    on.wall.now_ms += refusal.retry_after_ms or 0
+    assert spent(on) == 0.0
+    served(on, 1)
+
+
+def test_what_is_in_flight_is_charged_with_what_is_predicted() -> None:
+    """Until its cost is told; a revision and a retraction move it, a lost outcome leaves it."""
+    on = engine({"usd": 1.0})
+    answer = on.route(agent_id="dear")
+    predicted = answer.decision.predicted_usd
+    assert predicted is not None
+    assert spent(on) == pytest.approx(predicted)
+    on.report(answer.decision_id, cost_usd=0.02)
+    assert spent(on) == pytest.approx(0.02)
+    on.report(answer.decision_id, cost_usd=0.03, kind="REVISE")
+    assert spent(on) == pytest.approx(0.03)
+    on.report(answer.decision_id, kind="RETRACT")
+    assert spent(on) == pytest.approx(predicted)
+
+
+def test_an_exhausted_budget_can_go_on_with_the_cheapest() -> None:
+    """And whoever is free fits into any budget."""
+    on = engine({"usd": 1e-6, "exhausted": "cheapest"})
+    assert set(law_of(on.route().decision)) == {"cheap"}
+    free = engine({"usd": 1e-6}, agents=[*AGENTS, FREE])
+    made = free.route().decision
+    assert set(law_of(made)) == {"own"}
+    assert {e.reason for e in made.excluded} == {Exclusion.OVER_BUDGET}
+    assert made.predicted_usd == 0.0
+
+
+def test_each_value_has_a_budget_of_its_own_up_to_a_bound() -> None:
+    """One customer's spending is not another's; those beyond the bound share one."""
+    on = engine({"per": "customer", "usd": 0.0345}, limits={"budget_values": 2}, agents=AGENTS[:1])
+    for customer in ("acme", "globex"):
+        served(on, 3, labels={"customer": customer})
+        on.refused(ErrorReason.BUDGET_EXHAUSTED, on.route, labels={"customer": customer})
+    served(on, 2, labels={"customer": "late"})
+    served(on, 1, labels={"customer": "later"})
+    on.refused(ErrorReason.BUDGET_EXHAUSTED, on.route, labels={"customer": "last"})
+    told = [(b.value, b.ledger.decisions) for b in on.rules.budgets().budgets]
+    assert told == [("*", 3), ("acme", 3), ("globex", 3)]
+
+
+def test_only_the_tasks_of_a_budget_are_charged_to_it() -> None:
+    """Others cost it nothing and are not left out for it."""
+    on = engine({"when": {"work_type": "code"}, "usd": 0.011})
+    served(on, 20)
+    assert spent(on) == 0.0
+    assert on.route().decision.predicted_usd is None
+
+
+@pytest.mark.parametrize("usd", [0.0005, 0.002, 0.006])
+def test_the_mean_cost_is_paced_to_its_target(usd: float) -> None:
+    """At any target between the agents' costs, from a cold start, with the dear one better."""
+    on = engine({"usd_per_decision": usd})
+    costs = [COST[agent_id] for agent_id in served(on, 1_500)]
+    assert float(np.mean(costs)) == pytest.approx(usd, rel=0.08)
+    assert on.preview().decision.stages == ("policy", "budget")
+
+
+def test_a_budget_of_a_window_lasts_until_its_end() -> None:
+    """Spread over the decisions that are expected in it, not spent by whoever comes first."""
+    on = engine({"usd": 2.0, "window_hours": 10.0})
+    on.wall.now_ms += 10 * HOUR_MS - START_MS % (10 * HOUR_MS)
+    dear = []
+    for _ in range(1_000):
+        dear.append(served(on, 1)[0] == "dear")
+        on.wall.now_ms += 36_000 - 1
+    assert spent(on) <= 2.0
+    assert sum(dear) > 150
+    early, late = sum(dear[200:600]), sum(dear[600:])
+    assert 0.5 < early / late < 2.0
+
+
+def test_a_share_caps_what_exploration_gives_up() -> None:
+    """Above the cap the law keeps only its floor, and the sums stay within it."""
+    agents = [{"id": f"a{i}"} for i in range(6)]
+    given_up = {}
+    for share in (1.0, 0.02):
+        cap = {"share": share, "window_hours": 1e5}
+        on = Engine(agents=agents, policy={"kind": "random"}, exploration_cap=cap)
+        for i in range(400):
+            name = on.route(request_id=f"r{i}").decision_id
+            chosen = on.state.decisions[name].decision.agent_id
+            on.report(name, quality=0.2 + 0.12 * int(chosen[1]))
+        made = on.events(Decision)
+        given_up[share] = on.state.explored
+        capped = [d for d in made if "exploration_cap" in d.stages]
+        assert bool(capped) == (share < 1.0)
+        for decision in capped:
+            assert max(law_of(decision).values()) == 1.0
+    held = given_up[0.02]
+    assert held.given_up <= 0.02 * held.best + 1.0
+    assert given_up[1.0].best == 0.0
+    assert held.best > 100.0
+
+
+def test_a_history_with_budgets_verifies_and_survives_a_restart() -> None:
+    """Ledgers, prices and caps come back from the log alone, through a change of configuration."""
+    budgets: list[dict[str, Any]] = [
+        {"id": "all", "usd": 0.4, "window_hours": 0.01, "exhausted": "cheapest"},
+        {"id": "each", "per": "customer", "usd_per_decision": 0.001},
+    ]
+    cap = {"share": 0.001}
+    on = Engine(agents=AGENTS, budgets=budgets, exploration_cap=cap)
+    for i in range(200):
+        answer = on.route(labels={"customer": f"c{i % 3}"})
+        if i % 4:
+            agent_id = answer.decision.agent_id
+            on.report(answer.decision_id, quality=QUALITY[agent_id], cost_usd=COST[agent_id])
+        on.wall.now_ms += 500
+        if i == 100:
+            kept = on.state.ledgers["each"]
+            on.open(agents=AGENTS, budgets=budgets[1:], exploration_cap=cap)
+            assert on.state.ledgers == {"each": kept}
+    stages = {stage for made in on.events(Decision) for stage in made.stages}
+    assert {"budget", "exploration_cap"} <= stages
+    assert on.refold().hash() == on.state.hash()
+    found = verify(on.log)
+    assert (found.mismatches, found.laws_exact) == ((), 200)
