@@ -267,7 +267,8 @@ class Limits(Section, frozen=True):
     whose learning is kept included. overrides: those that came over RPC. budget_values: values of
     a budget's `per` with a budget of their own; the others share one. in_flight_minutes: after so
     long without any outcome a decision no longer counts against its agent's max_concurrency.
-    group_decisions: the open decisions of a group that one outcome may be of.
+    group_decisions: the open decisions of a group that one outcome may be of. decision_outcomes:
+    those that one decision accepts, of several sources, revised and retracted ones included.
     """
 
     open_decisions: Count = 200_000
@@ -276,6 +277,7 @@ class Limits(Section, frozen=True):
     budget_values: Annotated[int, Meta(ge=1, le=1_000_000)] = 10_000
     in_flight_minutes: Annotated[float, Meta(gt=0, le=1e6)] = 60.0
     group_decisions: Count = 1_000
+    decision_outcomes: Count = 100
     id_chars: Annotated[int, Meta(ge=8, le=1024)] = 128
     text_chars: Count = 20_000
     labels: Annotated[int, Meta(ge=1, le=256)] = 32

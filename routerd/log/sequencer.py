@@ -177,6 +177,7 @@ class Sequencer:
         time_ms = self.time_ms(outcome.event_time_ms)
         names = self._open_group(outcome.group_id, time_ms) if outcome.group_id else ()
         entry = self._open(names[0] if names else outcome.decision_id, time_ms)
+        self._require_room(names[-1] if names else outcome.decision_id)
         executed = outcome.executed_agent_id
         if executed and executed not in self.state.arm_of:
             text = f"outcome.executed_agent_id: agent {executed!r} is not registered"
@@ -344,6 +345,14 @@ class Sequencer:
         if entry is None or window_ended(self.state, entry, time_ms):
             raise self._not_open(name)
         return entry
+
+    def _require_room(self, name: str) -> None:
+        """Raises TOO_MANY_OUTCOMES for the decision that would keep another outcome's id."""
+        most = self.state.config.limits.decision_outcomes
+        if len(self.state.decisions[name].outcome_ids) >= most:
+            text = f"decision {name} has {most} outcomes; limits.decision_outcomes is {most}"
+            facts = {"decision_id": name, "limit": str(most)}
+            raise RouterError(ErrorReason.TOO_MANY_OUTCOMES, text, metadata=facts)
 
     def _not_open(self, name: str) -> RouterError:
         with suppress(LogCompacted):  # then it was closed long ago, if it ever was

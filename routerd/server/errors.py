@@ -36,6 +36,7 @@ STATUS = {
     ErrorReason.NO_ELIGIBLE_AGENT: grpc.StatusCode.FAILED_PRECONDITION,
     ErrorReason.EMPTY_POOL: grpc.StatusCode.FAILED_PRECONDITION,
     ErrorReason.MISSING_CAPABILITY: grpc.StatusCode.FAILED_PRECONDITION,
+    ErrorReason.TOO_MANY_OUTCOMES: grpc.StatusCode.FAILED_PRECONDITION,
     ErrorReason.POSITION_COMPACTED: grpc.StatusCode.OUT_OF_RANGE,
     ErrorReason.DECISION_EXPIRED: grpc.StatusCode.FAILED_PRECONDITION,
     ErrorReason.STEPS_EXHAUSTED: grpc.StatusCode.FAILED_PRECONDITION,

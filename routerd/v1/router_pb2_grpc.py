@@ -122,7 +122,7 @@ class RouterServiceServicer(object):
     def ReportOutcome(self, request, context):
         """Tells what came of a decision. What it says is learnt and durable when the answer arrives.
 
-        NOT_FOUND / DECISION_NOT_FOUND, GROUP_NOT_FOUND, AGENT_NOT_FOUND; FAILED_PRECONDITION / DECISION_EXPIRED;
+        NOT_FOUND / DECISION_NOT_FOUND, GROUP_NOT_FOUND, AGENT_NOT_FOUND; FAILED_PRECONDITION / DECISION_EXPIRED, TOO_MANY_OUTCOMES;
         ALREADY_EXISTS / OUTCOME_CONFLICT.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

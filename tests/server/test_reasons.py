@@ -133,6 +133,14 @@ async def _(running: Running) -> Refusal:
     return await unchanged(running, running.client.report(decision_id=first, success=True))
 
 
+@met(ErrorReason.TOO_MANY_OUTCOMES, {"limits": {"decision_outcomes": 2}})
+async def _(running: Running) -> Refusal:
+    told = {"decision_id": (await running.client.route()).decision_id, "success": True}
+    for outcome_id in ("a", "b", "a"):
+        await running.client.report(**told, outcome_id=outcome_id)
+    return await unchanged(running, running.client.report(**told, outcome_id="c"))
+
+
 @met(ErrorReason.POSITION_COMPACTED, {"limits": {"open_decisions": 1}})
 async def _(running: Running) -> Refusal:
     first = (await running.client.route()).decision_id
