@@ -32,14 +32,15 @@ class Directives(Value, frozen=True):
     """What the caller shall do with a label.
 
     inject: a text for the caller's prompt, with places (see routerd.signals.directives). agent_id
-    is who gets the task, whatever the policy's law; model and spawn are told to the caller.
+    is who gets the task, whatever the policy's law; model, spawn and metadata are told to the
+    caller. Every answer with the label shares it, so nothing in it can be changed.
     """
 
     inject: str = ""
     agent_id: str = ""
     model: str = ""
     spawn: bool = False
-    metadata: dict[str, str] = {}
+    metadata: tuple[tuple[str, str], ...] = ()
 
 
 NO_DIRECTIVES = Directives()

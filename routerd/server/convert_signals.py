@@ -35,5 +35,5 @@ def directives(decision: Decision) -> types_pb2.Directives | None:
         agent_id=told.directives.agent_id,
         model=told.directives.model,
         spawn=told.directives.spawn,
-        metadata=told.directives.metadata,
+        metadata=dict(told.directives.metadata),
     )

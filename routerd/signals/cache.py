@@ -11,6 +11,8 @@ from typing import Generic, TypeVar
 
 V = TypeVar("V")
 
+SPACES = ("  ", *"\t\n\x0b\x0c\r\x1c\x1d\x1e\x1f")
+
 
 def normalised(text: str) -> str:
     """A text without what makes no difference to a reader: composition, and kinds of white space.
@@ -19,8 +21,10 @@ def normalised(text: str) -> str:
     'fix the bug'
     """
     if not text.isascii():
-        text = unicodedata.normalize("NFC", text)
-    return " ".join(text.split())
+        return " ".join(unicodedata.normalize("NFC", text).split())
+    # Most texts have single spaces already, and to see that is quicker than to split them.
+    plain = not any(space in text for space in SPACES) and text[:1] != " " != text[-1:]
+    return text if plain else " ".join(text.split())
 
 
 def key_of(text: str, version: str) -> bytes:

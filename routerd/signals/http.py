@@ -106,7 +106,7 @@ class Endpoint:
                 told = await bounded(response)
                 if response.status != 200:
                     raise NoLabel(SignalFailure.HTTP_ERROR)
-        except (aiohttp.ClientError, OSError):
+        except (aiohttp.ClientError, OSError, ValueError):  # the last for hosts that are none
             raise NoLabel(SignalFailure.UNREACHABLE) from None
         try:
             content = self._shape.reply(json.loads(told))

@@ -21,8 +21,8 @@ from routerd.signals.patterns import HOW_TO_INSTALL, BadPattern
 from routerd.signals.reply import NoLabel
 from routerd.signals.rules import Guess, Rules
 
-MARGIN_S = 0.05
-"""Of a request's time this much is left for the decision; of less than twice that, half."""
+MARGIN_S, MARGIN_SHARE = 0.05, 0.1
+"""Of a request's time the larger of these is left for the decision; of very little time, half."""
 
 NO_LABEL = Label()
 
@@ -99,7 +99,8 @@ class Classifier:
         whole = normalised(text)
         try:
             asking = self._shared(whole)
-            done, _ = await asyncio.wait((asking,), timeout=max(left_s - MARGIN_S, left_s / 2))
+            margin_s = min(max(MARGIN_S, MARGIN_SHARE * left_s), left_s / 2)
+            done, _ = await asyncio.wait((asking,), timeout=left_s - margin_s)
             if not done or asking.cancelled():
                 raise NoLabel(SignalFailure.NO_TIME)
             return self._heard(SignalSource.ENDPOINT, asking.result(), start_s)
@@ -176,12 +177,12 @@ def directives_of(label: Label) -> Directives:
         agent_id=label.agent,
         model=label.model,
         spawn=label.spawn,
-        metadata=label.metadata,
+        metadata=tuple(label.metadata.items()),
     )
 
 
 def version_of(signals: Signals) -> str:
-    """A name for all that an answer depends on; where and how fast it is asked is no part of it."""
+    """A name for all that a label depends on; where and how fast it is asked is no part of it."""
     asked = signals.endpoint
     model = asked and (asked.protocol, asked.model, asked.prompt, asked.reply, asked.confidence)
     labels = {name: label.about for name, label in labels_of(signals).items()}

@@ -223,7 +223,10 @@ async def test_an_answer_cannot_be_changed_by_who_gets_it(models: Models) -> Non
         heard = await hear(made, "a bug")
         with pytest.raises(AttributeError):
             heard.classified.label = "other"  # type: ignore[misc]
-        assert made.quick("a bug") is not None
+        hash(heard.classified)  # which nothing that can be changed has
+        again = made.quick("a bug")
+        assert again is not None
+        assert again.classified == heard.classified
 
 
 async def test_the_key_is_read_from_the_environment_and_sent_to_nobody_else(
