@@ -20,6 +20,7 @@ from routerd.cli.export import export
 from routerd.cli.migrate import migrate
 from routerd.cli.outcome import outcome
 from routerd.cli.overrides import overrides
+from routerd.cli.policy import policy
 from routerd.cli.profile import profile
 from routerd.cli.project import project
 from routerd.cli.prove import prove
@@ -56,6 +57,7 @@ COMMANDS = (
     profile,
     overrides,
     budgets,
+    policy,
     signals,
     verify,
     project,

@@ -116,7 +116,7 @@ class Learner(Section, frozen=True):
     """
 
     kind: Literal["pooled", "linear"] = "pooled"
-    half_life_days: Positive | None = 90.0
+    half_life_days: Positive | None = None
     epoch_hours: Annotated[float, Meta(ge=1e-5, le=1e6)] = 24.0
 
 
@@ -255,7 +255,7 @@ class Drift(Section, frozen=True):
     """
 
     enabled: bool = True
-    outcomes_per_false_alarm: Annotated[float, Meta(ge=10, le=1e12)] = 10_000.0
+    outcomes_per_false_alarm: Annotated[float, Meta(ge=10, le=1e12)] = 30_000.0
     kept_outcomes: NonNegative = 5.0
     inherited_outcomes: NonNegative = 30.0
 

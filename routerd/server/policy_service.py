@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from routerd.core.answers import ListedOverride, Removal
+from routerd.server import convert_policy
 from routerd.server import convert_rules as convert
 from routerd.server.convert_agents import fitting
 from routerd.server.interceptors import Partition
@@ -80,3 +81,12 @@ class PolicyService:
             next_page_token=rules[-1].override_id if cut else page.next,
             position=page.position,
         )
+
+    async def GetPolicyState(
+        self, wire: policy_pb2.GetPolicyStateRequest, partition: Partition, deadline_s: float
+    ) -> policy_pb2.GetPolicyStateResponse:
+        look = convert_policy.decisions(wire)
+        told = convert_policy.policy_state(partition.sequencer.state, look)
+        position = partition.sequencer.position
+        await partition.committer.durable(position, platter=False)
+        return policy_pb2.GetPolicyStateResponse(state=told, position=position)

@@ -8,6 +8,16 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class AlarmKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    ALARM_KIND_UNSPECIFIED: _ClassVar[AlarmKind]
+    ALARM_KIND_ENTROPY_COLLAPSE: _ClassVar[AlarmKind]
+    ALARM_KIND_CANNOT_WIN: _ClassVar[AlarmKind]
+    ALARM_KIND_SILENCE: _ClassVar[AlarmKind]
+    ALARM_KIND_FEATURE_DRIFT: _ClassVar[AlarmKind]
+    ALARM_KIND_FEATURE_SWAP: _ClassVar[AlarmKind]
+    ALARM_KIND_AGENT_DRIFT: _ClassVar[AlarmKind]
+
 class OverrideAction(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     OVERRIDE_ACTION_UNSPECIFIED: _ClassVar[OverrideAction]
@@ -19,6 +29,13 @@ class OverrideOtherwise(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     OVERRIDE_OTHERWISE_UNSPECIFIED: _ClassVar[OverrideOtherwise]
     OVERRIDE_OTHERWISE_REFUSE: _ClassVar[OverrideOtherwise]
     OVERRIDE_OTHERWISE_POLICY: _ClassVar[OverrideOtherwise]
+ALARM_KIND_UNSPECIFIED: AlarmKind
+ALARM_KIND_ENTROPY_COLLAPSE: AlarmKind
+ALARM_KIND_CANNOT_WIN: AlarmKind
+ALARM_KIND_SILENCE: AlarmKind
+ALARM_KIND_FEATURE_DRIFT: AlarmKind
+ALARM_KIND_FEATURE_SWAP: AlarmKind
+ALARM_KIND_AGENT_DRIFT: AlarmKind
 OVERRIDE_ACTION_UNSPECIFIED: OverrideAction
 OVERRIDE_ACTION_FORCE: OverrideAction
 OVERRIDE_ACTION_FORBID: OverrideAction
@@ -197,3 +214,80 @@ class Budget(_message.Message):
     decisions: int
     price: float
     def __init__(self, budget_id: _Optional[str] = ..., value: _Optional[str] = ..., window_begin_time_ms: _Optional[int] = ..., window_end_time_ms: _Optional[int] = ..., usd: _Optional[float] = ..., spent_usd: _Optional[float] = ..., usd_per_decision: _Optional[float] = ..., decisions: _Optional[int] = ..., price: _Optional[float] = ...) -> None: ...
+
+class GetPolicyStateRequest(_message.Message):
+    __slots__ = ("decisions",)
+    DECISIONS_FIELD_NUMBER: _ClassVar[int]
+    decisions: int
+    def __init__(self, decisions: _Optional[int] = ...) -> None: ...
+
+class GetPolicyStateResponse(_message.Message):
+    __slots__ = ("state", "position")
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    state: PolicyState
+    position: int
+    def __init__(self, state: _Optional[_Union[PolicyState, _Mapping]] = ..., position: _Optional[int] = ...) -> None: ...
+
+class PolicyState(_message.Message):
+    __slots__ = ("policy_id", "kind", "outcomes", "schedule", "decisions", "drawn", "explored_share", "entropy", "confidence", "explanation", "agents", "alarms")
+    class ScheduleEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: float
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[float] = ...) -> None: ...
+    POLICY_ID_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    OUTCOMES_FIELD_NUMBER: _ClassVar[int]
+    SCHEDULE_FIELD_NUMBER: _ClassVar[int]
+    DECISIONS_FIELD_NUMBER: _ClassVar[int]
+    DRAWN_FIELD_NUMBER: _ClassVar[int]
+    EXPLORED_SHARE_FIELD_NUMBER: _ClassVar[int]
+    ENTROPY_FIELD_NUMBER: _ClassVar[int]
+    CONFIDENCE_FIELD_NUMBER: _ClassVar[int]
+    EXPLANATION_FIELD_NUMBER: _ClassVar[int]
+    AGENTS_FIELD_NUMBER: _ClassVar[int]
+    ALARMS_FIELD_NUMBER: _ClassVar[int]
+    policy_id: str
+    kind: str
+    outcomes: float
+    schedule: _containers.ScalarMap[str, float]
+    decisions: int
+    drawn: int
+    explored_share: float
+    entropy: float
+    confidence: float
+    explanation: str
+    agents: _containers.RepeatedCompositeFieldContainer[AgentShare]
+    alarms: _containers.RepeatedCompositeFieldContainer[Alarm]
+    def __init__(self, policy_id: _Optional[str] = ..., kind: _Optional[str] = ..., outcomes: _Optional[float] = ..., schedule: _Optional[_Mapping[str, float]] = ..., decisions: _Optional[int] = ..., drawn: _Optional[int] = ..., explored_share: _Optional[float] = ..., entropy: _Optional[float] = ..., confidence: _Optional[float] = ..., explanation: _Optional[str] = ..., agents: _Optional[_Iterable[_Union[AgentShare, _Mapping]]] = ..., alarms: _Optional[_Iterable[_Union[Alarm, _Mapping]]] = ...) -> None: ...
+
+class AgentShare(_message.Message):
+    __slots__ = ("agent_id", "share", "mean_probability", "highest_probability", "outcomes")
+    AGENT_ID_FIELD_NUMBER: _ClassVar[int]
+    SHARE_FIELD_NUMBER: _ClassVar[int]
+    MEAN_PROBABILITY_FIELD_NUMBER: _ClassVar[int]
+    HIGHEST_PROBABILITY_FIELD_NUMBER: _ClassVar[int]
+    OUTCOMES_FIELD_NUMBER: _ClassVar[int]
+    agent_id: str
+    share: float
+    mean_probability: float
+    highest_probability: float
+    outcomes: float
+    def __init__(self, agent_id: _Optional[str] = ..., share: _Optional[float] = ..., mean_probability: _Optional[float] = ..., highest_probability: _Optional[float] = ..., outcomes: _Optional[float] = ...) -> None: ...
+
+class Alarm(_message.Message):
+    __slots__ = ("kind", "about", "description", "likely_cause", "action")
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    ABOUT_FIELD_NUMBER: _ClassVar[int]
+    DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
+    LIKELY_CAUSE_FIELD_NUMBER: _ClassVar[int]
+    ACTION_FIELD_NUMBER: _ClassVar[int]
+    kind: AlarmKind
+    about: str
+    description: str
+    likely_cause: str
+    action: str
+    def __init__(self, kind: _Optional[_Union[AlarmKind, str]] = ..., about: _Optional[str] = ..., description: _Optional[str] = ..., likely_cause: _Optional[str] = ..., action: _Optional[str] = ...) -> None: ...

@@ -65,6 +65,11 @@ class PolicyServiceStub(object):
                 request_serializer=routerd_dot_v1_dot_policy__pb2.ListBudgetsRequest.SerializeToString,
                 response_deserializer=routerd_dot_v1_dot_policy__pb2.ListBudgetsResponse.FromString,
                 _registered_method=True)
+        self.GetPolicyState = channel.unary_unary(
+                '/routerd.v1.PolicyService/GetPolicyState',
+                request_serializer=routerd_dot_v1_dot_policy__pb2.GetPolicyStateRequest.SerializeToString,
+                response_deserializer=routerd_dot_v1_dot_policy__pb2.GetPolicyStateResponse.FromString,
+                _registered_method=True)
 
 
 class PolicyServiceServicer(object):
@@ -123,6 +128,14 @@ class PolicyServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetPolicyState(self, request, context):
+        """Tells what the policy does of late: how much it explores and why, each agent's share, and what an operator should look at.
+        It is read from the latest decisions that still accept outcomes.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_PolicyServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -155,6 +168,11 @@ def add_PolicyServiceServicer_to_server(servicer, server):
                     servicer.ListBudgets,
                     request_deserializer=routerd_dot_v1_dot_policy__pb2.ListBudgetsRequest.FromString,
                     response_serializer=routerd_dot_v1_dot_policy__pb2.ListBudgetsResponse.SerializeToString,
+            ),
+            'GetPolicyState': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetPolicyState,
+                    request_deserializer=routerd_dot_v1_dot_policy__pb2.GetPolicyStateRequest.FromString,
+                    response_serializer=routerd_dot_v1_dot_policy__pb2.GetPolicyStateResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -320,6 +338,33 @@ class PolicyService(object):
             '/routerd.v1.PolicyService/ListBudgets',
             routerd_dot_v1_dot_policy__pb2.ListBudgetsRequest.SerializeToString,
             routerd_dot_v1_dot_policy__pb2.ListBudgetsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetPolicyState(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/routerd.v1.PolicyService/GetPolicyState',
+            routerd_dot_v1_dot_policy__pb2.GetPolicyStateRequest.SerializeToString,
+            routerd_dot_v1_dot_policy__pb2.GetPolicyStateResponse.FromString,
             options,
             channel_credentials,
             insecure,

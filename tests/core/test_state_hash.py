@@ -49,7 +49,7 @@ def inhabited(kind: str) -> Engine:
             {"kind": "text"},
             {"kind": "embedding", "dimension": 3, "size": 2},
         ],
-        policy={"kind": "value", "learner": {"kind": kind}},
+        policy={"kind": "value", "learner": {"kind": kind, "half_life_days": 90}},
         outcomes={"sources": ["reviewer"]},
         cooldown={"failures": 2},
         fallback={"type_failures": 9},

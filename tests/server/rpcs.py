@@ -193,6 +193,12 @@ ROWS: dict[str, Row] = {
         field="page_size",
         unknown="it names nothing",
     ),
+    "routerd.v1.PolicyService.GetPolicyState": Row(
+        good=lambda made: {"decisions": 50},
+        bad={"decisions": 10_001},
+        field="decisions",
+        unknown="it names nothing",
+    ),
     "routerd.v1.AuditService.GetDecision": Row(
         good=lambda made: {"decision_id": made.decision_id},
         bad={},

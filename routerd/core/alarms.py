@@ -1,0 +1,230 @@
+"""What an operator should look at: each alarm with its likely cause and what may be done.
+
+Alarms are read from the state; nothing depends on them. What does, drift, is an event. Thresholds
+are stated so that a router that works as it should raises none: each needs a least number of
+decisions, and an effect that chance does not make.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from enum import StrEnum
+from typing import NamedTuple
+
+import numpy as np
+
+from learners.base import Array
+from routerd.core.encode import category
+from routerd.core.pulse import LOOK, Pulse
+from routerd.core.settings import CategoryFeature, SquareCBPolicy, ThompsonPolicy, ValuePolicy
+from routerd.core.state import OpenDecision, State
+
+ENOUGH_LAWS = 200
+COLLAPSED, UNSURE = 0.1, 0.8
+HOPELESS = 0.02
+ENOUGH_DUE, SILENT = 50, 0.1
+LATE, LATE_MS = 3.0, 60_000
+BEFORE, NOW = 600, 200
+FAR, FAR_ERRORS = 0.75, 6.0
+GONE = 0.5
+
+
+class AlarmKind(StrEnum):
+    """What is wrong."""
+
+    ENTROPY_COLLAPSE = "ENTROPY_COLLAPSE"
+    CANNOT_WIN = "CANNOT_WIN"
+    SILENCE = "SILENCE"
+    FEATURE_DRIFT = "FEATURE_DRIFT"
+    FEATURE_SWAP = "FEATURE_SWAP"
+    AGENT_DRIFT = "AGENT_DRIFT"
+
+
+class Alarm(NamedTuple):
+    """about: the agent or the features that it is of; empty for all. told: what is seen."""
+
+    kind: AlarmKind
+    about: str
+    told: str
+    cause: str
+    action: str
+
+
+def alarms(state: State, entries: list[OpenDecision], seen: Pulse) -> list[Alarm]:
+    """All that there are. entries: the latest open decisions, the latest first."""
+    found = [*collapse(state, seen), *hopeless(state, seen)]
+    found += [*silence(state), *drifted(state), *features(state, entries)]
+    return found
+
+
+def collapse(state: State, seen: Pulse) -> Iterator[Alarm]:
+    """The law is all but settled although the estimates are not."""
+    learns = isinstance(state.config.policy, ValuePolicy | ThompsonPolicy | SquareCBPolicy)
+    if not learns or seen.drawn < ENOUGH_LAWS or seen.entropy is None or seen.confidence is None:
+        return
+    if seen.entropy < COLLAPSED and seen.confidence < UNSURE:
+        first = max(seen.agents, key=lambda agent: agent.mean_probability)
+        yield Alarm(
+            AlarmKind.ENTROPY_COLLAPSE,
+            first.agent_id,
+            f"{first.agent_id} has {first.mean_probability:.0%} of the probability, but is only "
+            f"{seen.confidence:.0%} sure to be the better one",
+            "exploration is set too low, or outcomes of the others do not come",
+            "raise policy.spread or policy.floor; look for alarms of silence",
+        )
+
+
+def hopeless(state: State, seen: Pulse) -> Iterator[Alarm]:
+    """Agents that no law gives more than a crumb, however different the tasks."""
+    for agent in seen.agents:
+        least = HOPELESS / max(len(state.roster.ids), 1)
+        if agent.laws >= ENOUGH_LAWS and agent.highest_probability < least:
+            known = f"{agent.outcomes:.0f} outcomes"
+            yield Alarm(
+                AlarmKind.CANNOT_WIN,
+                agent.agent_id,
+                f"it had at most {agent.highest_probability:.2%} in {agent.laws} laws",
+                f"on {known} the others are better or cheaper at all kinds of work seen of late",
+                "remove it; or, if it changed since, give it a new version so that it is tried",
+            )
+
+
+def silence(state: State) -> Iterator[Alarm]:
+    """Decisions that should have heard an outcome by now, and did not."""
+    entries = list(state.decisions.values())[-10 * LOOK :]
+    delays = [delay for entry in entries if (delay := delay_ms(entry)) is not None]
+    half_ms = state.config.outcomes.window_hours * 3_600_000 / 2
+    due_ms = half_ms
+    if len(delays) >= ENOUGH_DUE:
+        due_ms = min(half_ms, LATE * float(np.quantile(delays, 0.95)) + LATE_MS)
+    due = [entry for entry in entries if state.time_ms - entry.decision.time_ms > due_ms][-LOOK:]
+    if is_silent(due[-ENOUGH_DUE:]):
+        yield quiet("", "all agents", due[-ENOUGH_DUE:])
+        return
+    for agent_id in state.roster.ids:
+        own = [entry for entry in due if entry.decision.agent_id == agent_id][-ENOUGH_DUE:]
+        if is_silent(own):
+            yield quiet(agent_id, agent_id, own)
+
+
+def delay_ms(entry: OpenDecision) -> int | None:
+    """How long after a decision its first quality came; None when none did."""
+    times = [
+        registers[metric][0]
+        for registers in entry.reports.values()
+        for metric in ("quality", "success")
+        if metric in registers
+    ]
+    return max(min(times) - entry.decision.time_ms, 0) if times else None
+
+
+def is_silent(due: list[OpenDecision]) -> bool:
+    heard = sum(entry.credit.quality is not None for entry in due)
+    return len(due) >= ENOUGH_DUE and heard < SILENT * len(due)
+
+
+def quiet(about: str, who: str, due: list[OpenDecision]) -> Alarm:
+    heard = sum(entry.credit.quality is not None for entry in due)
+    return Alarm(
+        AlarmKind.SILENCE,
+        about,
+        f"of {len(due)} decisions for {who} that should have heard an outcome, {heard} have",
+        "whoever reports outcomes is stopped, fails, or reports other decision_ids",
+        "look at the reporter's errors; what is not told cannot be learnt",
+    )
+
+
+def drifted(state: State) -> Iterator[Alarm]:
+    """Agents that changed within the last window of outcomes."""
+    since_ms = state.time_ms - int(state.config.outcomes.window_hours * 3_600_000)
+    for agent_id, drift in sorted(state.drifts.items()):
+        if agent_id in state.roster.index and drift.time_ms >= since_ms:
+            way = "better" if drift.size > 0 else "worse"
+            yield Alarm(
+                AlarmKind.AGENT_DRIFT,
+                agent_id,
+                f"{agent_id} got {way} by {abs(drift.size):.2f}, as {drift.outcomes} outcomes tell",
+                "its model, prompt or tools changed; or its tasks did",
+                "nothing has to be done: it is learnt anew; tell new versions by their `version`",
+            )
+
+
+def features(state: State, entries: list[OpenDecision]) -> Iterator[Alarm]:
+    """Columns that are no longer what they were: BEFORE decisions held against the latest NOW."""
+    entries = [entry for entry in entries if entry.generation == state.generation]
+    if len(entries) < BEFORE + NOW:
+        return
+    x = np.array([np.frombuffer(entry.decision.query.x) for entry in entries[: BEFORE + NOW]])
+    now, before = x[:NOW], x[NOW:]
+    moved = shift(before, now)
+    names = column_names(state)
+    numeric = np.array([bool(name) for name in names])
+    far = np.flatnonzero(moved & numeric)
+    swapped: set[int] = set()
+    for i in far.tolist():
+        for j in far.tolist():
+            if i < j and is_swap(before[:, [i, j]], now[:, [i, j]]):
+                swapped |= {i, j}
+                yield Alarm(
+                    AlarmKind.FEATURE_SWAP,
+                    f"{names[i]}, {names[j]}",
+                    f"{names[i]} looks as {names[j]} did, and the other way round",
+                    "a caller sends one in the place of the other",
+                    "look at the callers; what was learnt of these features misleads until then",
+                )
+    told = {names[i] for i in swapped}
+    for i in far.tolist():
+        if names[i] not in told:
+            told.add(names[i])
+            a, b = float(before[:, i].mean()), float(now[:, i].mean())
+            yield Alarm(
+                AlarmKind.FEATURE_DRIFT,
+                names[i],
+                f"{names[i]} is {b:.2g} on average where it was {a:.2g}, in scaled units",
+                "callers send it in another unit, no longer, or of other tasks",
+                "if tasks changed, give `features` a new centre and scale; else mend the callers",
+            )
+    yield from unknown_values(state, entries)
+
+
+def shift(before: Array, now: Array) -> Array:
+    """Whether each column's mean moved far, by its spread and by the error of the means."""
+    spread = np.sqrt(before.var(axis=0) + 1e-12)
+    moved = np.abs(now.mean(axis=0) - before.mean(axis=0)) / spread
+    error = np.sqrt(1.0 / len(before) + 1.0 / len(now))
+    far: Array = (moved > FAR) & (moved > FAR_ERRORS * error)
+    return far
+
+
+def is_swap(before: Array, now: Array) -> bool:
+    """Whether two columns took each other's place: each is nearer to the other than to itself."""
+    was, is_now, spread = before.mean(axis=0), now.mean(axis=0), before.std(axis=0).max() + 1e-6
+    return bool((np.abs(is_now - was[::-1]) < 0.25 * spread).all())
+
+
+def column_names(state: State) -> list[str]:
+    """The feature of each column of x; empty for the intercept and for categories, whose mix may
+    change by the hour."""
+    names = [""] * state.encoder.width
+    ends = [start for _, start in state.encoder.columns[1:]] + [state.encoder.width]
+    for (feature, start), end in zip(state.encoder.columns, ends, strict=True):
+        if not isinstance(feature, CategoryFeature):
+            names[start:end] = [feature.name] * (end - start)
+    return names
+
+
+def unknown_values(state: State, entries: list[OpenDecision]) -> Iterator[Alarm]:
+    """Categories that came and come no longer."""
+    for feature, _ in state.encoder.columns:
+        if not isinstance(feature, CategoryFeature):
+            continue
+        given = [bool(category(entry.decision.query, feature.name)) for entry in entries]
+        now, before = np.mean(given[:NOW]), np.mean(given[NOW : NOW + BEFORE])
+        if before - now > GONE:
+            yield Alarm(
+                AlarmKind.FEATURE_DRIFT,
+                feature.name,
+                f"{feature.name} is given by {now:.0%} of tasks; it was by {before:.0%}",
+                "a caller no longer sends it, or sends it under another name",
+                "mend the caller; tasks without it are decided by what all kinds have in common",
+            )
