@@ -22,6 +22,7 @@ from routerd.core.values import (
     AnyEvent,
     ConfigApplied,
     Decision,
+    Follows,
     Outcome,
     OutcomeReported,
     Record,
@@ -42,22 +43,37 @@ class Engine:
         self._apply(ConfigApplied(1, "default", wanted, __version__, fingerprint()))
 
     def choose(
-        self, task: Task, request_id: str, *, agent_id: str = "", time_ms: int = 0
+        self,
+        task: Task,
+        request_id: str,
+        *,
+        agent_id: str = "",
+        time_ms: int = 0,
+        follows: Follows | None = None,
     ) -> tuple[int, float, str]:
         """Index of the agent that gets the task, its propensity, and the decision's id.
 
         agent_id: decide explicitly. time_ms: the event's time under `clock: caller`.
         Raises RouterError when nobody is eligible.
         """
-        decision, view = self.decide(task, request_id, agent_id=agent_id, time_ms=time_ms)
+        decision, view = self.decide(
+            task, request_id, agent_id=agent_id, time_ms=time_ms, follows=follows
+        )
         decision_id = self.take(decision, view)
         return self.state.roster.index[decision.agent_id], decision.propensity, decision_id
 
     def decide(
-        self, task: Task, request_id: str, *, agent_id: str = "", time_ms: int = 0
+        self,
+        task: Task,
+        request_id: str,
+        *,
+        agent_id: str = "",
+        time_ms: int = 0,
+        follows: Follows | None = None,
     ) -> tuple[Decision, View]:
         """The decision alone; nothing changes."""
-        query = encode_request(self.state, Request(request_id, task, agent_id), request_id)
+        request = Request(request_id, task, agent_id, follows=follows)
+        query = encode_request(self.state, request, request_id)
         return decide(self.state, query, self._time(time_ms))
 
     def take(self, decision: Decision, view: View) -> str:
@@ -76,6 +92,7 @@ class Engine:
         latency_ms: float | None = None,
         *,
         time_ms: int = 0,
+        reported_confidence: float | None = None,
     ) -> bool:
         """Take the outcome of a decision; False when it comes after the decision was closed."""
         state, now_ms = self.state, self._time(time_ms)
@@ -88,6 +105,7 @@ class Engine:
             quality=quality,
             cost_usd=cost_usd,
             latency_ms=latency_ms,
+            reported_confidence=reported_confidence,
         )
         self._apply(OutcomeReported(now_ms, outcome, b""))
         self._react()

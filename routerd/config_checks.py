@@ -294,6 +294,15 @@ def _budgets(data: Mapping[str, Any]) -> Iterator[Problem]:
             yield f"budgets[{i}].usd", "is missing, and so is usd_per_decision; give one of them"
 
 
+def _cascade(data: Mapping[str, Any]) -> Iterator[Problem]:
+    cascade = data.get("cascade")
+    for i, ladder in _entries(cascade, "ladders") if isinstance(cascade, dict) else ():
+        agents = ladder.get("agents")
+        if isinstance(agents, (list, tuple)):
+            path = f"cascade.ladders[{i}].agents"
+            yield from _repeats((f"{path}[{j}]", agent) for j, agent in enumerate(agents))
+
+
 CHECKS = (
     _agents,
     _static_routes,
@@ -302,5 +311,6 @@ CHECKS = (
     _outcomes,
     _overrides,
     _budgets,
+    _cascade,
     signal_problems,
 )

@@ -15,11 +15,11 @@ import msgspec
 from routerd.audit.queries import projected_through
 from routerd.clock import wall_clock
 from routerd.config import ConfigErrors, load, parse, parse_agent
-from routerd.core.answers import Ack, Answer, Found, Listed, Profile
+from routerd.core.answers import Ack, Answer, Claimed, Found, Listed, Profile
 from routerd.core.errors import ErrorReason, RouterError, Violation, invalid
 from routerd.core.settings import Agent, Config
 from routerd.core.validate import MAX_PAGE_SIZE, check_request
-from routerd.core.values import AgentStatus, Listing, Outcome, Request, Task
+from routerd.core.values import AgentStatus, Claim, Listing, Outcome, Request, Task
 from routerd.log.base import Log, LogUnavailable
 from routerd.log.memory import MemoryLog
 from routerd.log.registry import Registry
@@ -98,6 +98,14 @@ class Router:
             ack = self._sequencer.report(outcome or msgspec.convert(fields, Outcome))
             self._make_durable(platter=True)
             return ack
+
+    def claim(self, decision_id: str, competence: float | None = None) -> Claimed:
+        """Ask whether a decision's agent may start, by what it says of itself."""
+        with self._lock:
+            self._sequencer.recover()
+            told = self._sequencer.claim(Claim(decision_id, competence))
+            self._make_durable(platter=True)
+            return told
 
     def register(self, agent_id: str, definition: Mapping[str, Any] | None = None) -> Listed:
         """Take an agent in, defined as in a configuration file but for its id."""

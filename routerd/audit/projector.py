@@ -19,6 +19,7 @@ from routerd.audit.rows import Row
 from routerd.audit.schema import audit_path
 from routerd.audit.store import Mark, Store, Unusable
 from routerd.audit.tallies import Tallies
+from routerd.core.claim_events import CompetenceDisputed
 from routerd.core.health import AgentCooledDown, AgentRecovered
 from routerd.core.outcomes import Reports
 from routerd.core.settings import EngineConfig
@@ -183,7 +184,7 @@ class Batch:
             case AgentRegistered() | AgentUpdated() | AgentDeregistered() | AgentStatusChanged():
                 self._inserted["agent_events"].append(rows.agent_event_row(position, event))
                 self._roster().fold(position, event)
-            case AgentCooledDown() | AgentRecovered() | DriftDetected():
+            case AgentCooledDown() | AgentRecovered() | DriftDetected() | CompetenceDisputed():
                 self._inserted["agent_events"].append(rows.agent_event_row(position, event))
         for change in changes:
             self._tallies.add(change, event)

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from routerd.audit.book import Case
+from routerd.core.claim_events import CompetenceDisputed
 from routerd.core.health import AgentCooledDown, AgentRecovered
 from routerd.core.outcomes import DEFAULT_SOURCE
 from routerd.core.reasons import law_of, sentence
@@ -30,7 +31,7 @@ from routerd.core.values import (
 
 Row = dict[str, Any]
 AgentEvent = AgentRegistered | AgentUpdated | AgentDeregistered | AgentStatusChanged
-HealthEvent = AgentCooledDown | AgentRecovered | DriftDetected
+HealthEvent = AgentCooledDown | AgentRecovered | DriftDetected | CompetenceDisputed
 
 ASKED = (
     "agent_id",
@@ -67,6 +68,7 @@ def decision_row(case: Case, event: Decision, config_position: int) -> Row:
         "domain": query.domain,
         "labels": in_json(query.labels),
         "follows": query.follows.decision_id if query.follows else "",
+        "escalate_below": event.escalate_below,
         "conditions": in_json({k: asked[k] for k in ASKED if asked[k] not in UNASKED}),
         "agent_id": event.agent_id,
         "propensity": event.propensity,
@@ -153,6 +155,7 @@ def outcome_of(row: Row) -> Outcome:
         quality=row["quality"],
         cost_usd=row["cost_usd"],
         latency_ms=row["latency_ms"],
+        reported_confidence=row["reported_confidence"],
         executed_agent_id=row["executed_agent_id"],
         event_time_ms=row["event_time_ms"] or 0,
     )
@@ -267,3 +270,6 @@ def agent_event_row(position: int, event: AgentEvent | HealthEvent) -> Row:
             return {**row, "agent_id": event.agent_id, "event": "drifted", "cause": way}
         case AgentRecovered():
             return {**row, "agent_id": event.agent_id, "event": "recovered"}
+        case CompetenceDisputed():
+            said = {"cause": f"says {event.competence:.3g}, has shown {event.shown:.3g}"}
+            return {**row, "agent_id": event.agent_id, "event": "disputed", **said}

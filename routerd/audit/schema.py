@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from urllib.parse import quote
 
-VERSION = 4
+VERSION = 5
 """Raise it with every change below; it stands in the file as its user_version."""
 
 DEFAULT_PARTITION = "default"
@@ -82,7 +82,7 @@ CREATE TABLE agent_events ( -- what changed of agents: over RPC, by heartbeats, 
   event TEXT NOT NULL, -- registered, updated, deregistered, status, cooled_down, recovered, drifted
   status TEXT NOT NULL, -- of a status: ONLINE, BUSY or OFFLINE
   cause TEXT NOT NULL, -- of a status: SET, HEARTBEAT or LEASE_ENDED; of cooled_down: why, and
-    -- of drifted: BETTER or WORSE
+    -- of drifted: BETTER or WORSE; of disputed: what was said, and what was shown
   until_ms INTEGER, -- of cooled_down: until when it is set aside
   version TEXT NOT NULL, -- of a definition
   definition TEXT NOT NULL -- of a definition, as JSON
@@ -106,6 +106,7 @@ CREATE TABLE decisions ( -- one row a decision, joined with what came of it
   labels TEXT NOT NULL, -- JSON object; also in the table labels
   conditions TEXT NOT NULL, -- JSON object of what the request asked for: agent_id, pool, ...
   follows TEXT NOT NULL, -- the decision that it goes on from; why stands in conditions. '' for none
+  escalate_below REAL, -- a reported confidence below it calls for another agent; NULL for none
   agent_id TEXT NOT NULL, -- the chosen one
   propensity REAL NOT NULL, -- the probability with which it was drawn
   u REAL NOT NULL, -- the hash in [0, 1) that drew it

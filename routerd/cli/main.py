@@ -13,6 +13,7 @@ from routerd.cli.backup import backup
 from routerd.cli.bench import bench
 from routerd.cli.budgets import budgets
 from routerd.cli.check_config import check_config
+from routerd.cli.claim import claim
 from routerd.cli.decision import decision
 from routerd.cli.decisions import decisions, summary
 from routerd.cli.demo import demo
@@ -48,6 +49,7 @@ COMMANDS = (
     demo,
     route,
     preview,
+    claim,
     outcome,
     decision,
     decisions,

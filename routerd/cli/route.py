@@ -47,7 +47,9 @@ _OPTIONS = (
     ),
     click.option("--complexity", type=float, help="From 0 (trivial) to 1."),
     click.option("--group", "group_id", default="", help="The plan that the task belongs to."),
-    click.option("--session", "session_id", default="", help="The conversation it belongs to."),
+    click.option(
+        "--session", "session_id", default="", help="The conversation: it stays with its agent."
+    ),
     click.option(
         "--prefer",
         "preference",
@@ -218,6 +220,7 @@ def _say(answer: router_pb2.RouteResponse, as_json: bool) -> None:
 def _shown(answer: router_pb2.RouteResponse) -> list[Table]:
     """An answer for people, with its candidates if it has them."""
     confidence = answer.decision_confidence if answer.HasField("decision_confidence") else None
+    escalates = answer.HasField("escalate_below")
     told = facts(
         [
             ("agent", answer.agent_id),
@@ -226,6 +229,7 @@ def _shown(answer: router_pb2.RouteResponse) -> list[Table]:
             ("propensity", f"{answer.propensity:.4g}"),
             ("confidence", "" if confidence is None else f"{confidence:.4g}"),
             ("fallback", answer.fallback_agent_id),
+            ("escalate below", f"{answer.escalate_below:.3g}" if escalates else ""),
             ("alternatives", ", ".join(answer.alternative_agent_ids)),
             ("policy", answer.policy_id),
             ("decision", answer.decision_id or "none: this is a preview"),

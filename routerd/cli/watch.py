@@ -77,7 +77,17 @@ def sentence(told: audit_pb2.Event) -> str:
             return drift(told.drift)
         case "override_change":
             return override(told)
+        case "claim":
+            return claim(told.claim)
     return "an event that this version does not know"
+
+
+def claim(told: audit_pb2.Claim) -> str:
+    said = f"says {told.competence:.3g}" if told.HasField("competence") else "does not say"
+    if told.HasField("shown_quality"):
+        shown = f"has shown {told.shown_quality:.3g} over {told.outcomes} outcomes"
+        return f"{told.decision_id}  {told.agent_id} {said}, {shown}"
+    return f"{told.decision_id}  claim: it {said}, {'may' if told.accepted else 'may not'} start"
 
 
 def outcome(told: audit_pb2.AcceptedOutcome) -> str:

@@ -6,7 +6,10 @@ import msgspec
 import numpy as np
 
 from learners.drift import DriftDetector
+from learners.means import ShrunkMeans
 from routerd.core.budgets import charge, explore, keep, settle
+from routerd.core.claim_events import ClaimMade
+from routerd.core.claims import apply_claim, learn_claim
 from routerd.core.cooldown import (
     apply_cooldown,
     apply_recovery,
@@ -19,7 +22,8 @@ from routerd.core.encode import CELLS, Encoder
 from routerd.core.follow import ran, tried
 from routerd.core.health import AgentCooledDown, AgentRecovered
 from routerd.core.in_force import apply_override, put_in_force
-from routerd.core.outcomes import current, write_registers
+from routerd.core.outcomes import Current, current, write_registers
+from routerd.core.paths import new_paths, terms
 from routerd.core.registry import (
     agents_of,
     apply_definition,
@@ -30,7 +34,15 @@ from routerd.core.registry import (
 )
 from routerd.core.rule_events import OverrideRemoved, OverrideSet
 from routerd.core.settings import EmbeddingFeature, EngineConfig, TextFeature
-from routerd.core.state import Credit, OpenDecision, State, new_cells, new_learner
+from routerd.core.state import (
+    BINS,
+    Credit,
+    OpenDecision,
+    State,
+    epoch_gamma,
+    new_cells,
+    new_learner,
+)
 from routerd.core.tally import COST, LATENCY, QUALITY, Tally
 from routerd.core.values import (
     AgentDeregistered,
@@ -79,12 +91,16 @@ def apply(state: State, record: Record, decision_id: str) -> None:
             apply_cooldown(state, event)
         case AgentRecovered():
             apply_recovery(state, event)
+        case ClaimMade():
+            apply_claim(state, event)
     state.in_flight.expire(state.in_flight_since_ms(event.time_ms))
     epoch = state.epoch(event.time_ms)
-    if epoch > state.cost.epoch:  # the three go together
+    if epoch > state.cost.epoch:  # they go together
         state.learner.advance(epoch)
         state.cost.advance(epoch)
         state.latency.advance(epoch)
+        state.paths.advance(epoch)
+        state.claims.advance(epoch)
 
 
 def apply_config(state: State, event: ConfigApplied) -> None:
@@ -119,6 +135,8 @@ def start_anew(state: State) -> None:
     state.encoder = Encoder(state.config.features, state.config.seed)
     state.learner = new_learner(state.config, len(agents), state.encoder.width)
     state.cost, state.latency = new_cells(state.config, agents)
+    state.paths = new_paths(len(agents), CELLS, epoch_gamma(state.config))
+    state.claims = ShrunkMeans(len(agents), BINS, 1, epoch_gamma(state.config))
     state.tally = Tally(len(agents), CELLS)
     state.detector = DriftDetector(len(agents))
     state.discounts = ()
@@ -153,8 +171,18 @@ def apply_decision(state: State, position: int, decision_id: str, event: Decisio
         explore(state, event)
     if event.agent_id in state.cooling:
         begin_trial(state, event.agent_id, decision_id, event.time_ms)
+    if query.session_id:
+        serve(state, query.session_id, event.agent_id, position)
     if query.group_id:
         state.groups.setdefault(query.group_id, {})[decision_id] = None
+
+
+def serve(state: State, session_id: str, agent_id: str, position: int) -> None:
+    """An agent serves a session; those above the bound that waited longest are forgotten."""
+    state.sessions.pop(session_id, None)
+    state.sessions[session_id] = (agent_id, position)
+    while len(state.sessions) > state.config.limits.sessions:
+        state.sessions.popitem(last=False)
 
 
 def go_on(state: State, entry: OpenDecision, follows: Follows) -> None:
@@ -162,6 +190,10 @@ def go_on(state: State, entry: OpenDecision, follows: Follows) -> None:
     before = state.decisions[follows.decision_id]
     entry.tried = tried(state, follows)
     state.in_flight.end(before)
+    if follows.cause is FollowCause.LOW_CONFIDENCE and state.config.cascade is not None:
+        entry.start = state.arm_of[entry.tried[-1]]
+        before.escalated = True
+        move_credit(state, before, credit_of(state, before))
     if follows.cause is FollowCause.FAILED and not before.counted:
         before.counted = True
         count(state, entry.tried[-1], follows.decision_id, passed=False)
@@ -215,7 +247,17 @@ def credit_of(state: State, entry: OpenDecision) -> Credit:
     """What the learners should hold now: the executed agent, not the decided one, is credited."""
     now = current(entry.reports, state.config.outcomes.sources)
     arm = state.arm_of[now.executed_agent_id or entry.decision.agent_id]
-    return Credit(arm, now.quality, now.cost_usd, now.latency_ms)
+    return Credit(arm, now.quality, now.cost_usd, now.latency_ms, sure_of(state, entry, now))
+
+
+def sure_of(state: State, entry: OpenDecision, now: Current) -> bool | None:
+    """Whether the reported confidence calls for no other agent; None where nobody asks, or said."""
+    if state.config.cascade is None:
+        return None
+    if entry.escalated:
+        return False
+    confidence = now.reported_confidence
+    return None if confidence is None else confidence >= state.config.thresholds.cascade
 
 
 def move_credit(state: State, entry: OpenDecision, credit: Credit) -> None:
@@ -240,3 +282,12 @@ def move_credit(state: State, entry: OpenDecision, credit: Credit) -> None:
         if held.latency_ms is not None and not (same_arm and held.latency_ms == other.latency_ms):
             state.latency.observe(held.arm, cell, held.latency_ms, weight, epoch)
             state.tally.observed(held.arm, cell, LATENCY, held.latency_ms, weight)
+    was = terms(old.arm, old.sure, old.quality, entry.start)
+    now = terms(credit.arm, credit.sure, credit.quality, entry.start)
+    if was != now:
+        for told, weight in ((was, -1.0), (now, 1.0)):
+            for kind, arm, value in told:
+                state.paths.observe(arm, cell, kind, value, weight, epoch)
+    if entry.claimed and (old.arm, old.quality) != (credit.arm, credit.quality):
+        learn_claim(state, entry, old, -1.0)
+        learn_claim(state, entry, credit, 1.0)

@@ -101,6 +101,7 @@ def decided(view: View) -> Decision:
         excluded=law.excluded,
         predicted_usd=predicted_usd(view, law.eligible[drawn]) if state.config.budgets else None,
         given_up=law.given_up,
+        escalate_below=view.escalate_below(law.eligible, drawn),
     )
 
 

@@ -20,7 +20,10 @@ from routerd.core.values import Outcome, OutcomeKind
 # Sources that have no rank follow by name: what is said of one result outranks what is said of its
 # group, and both what is only concluded from what a user did.
 DEFAULT_SOURCE, GROUP_SOURCE, SIGNAL_SOURCE = "caller", "group", "signal"
-METRICS = ("quality", "success", "cost_usd", "latency_ms", "executed_agent_id")
+METRICS = (
+    *("quality", "success", "cost_usd", "latency_ms", "executed_agent_id"),
+    "reported_confidence",
+)
 
 Reports = dict[str, dict[str, Register]]
 """source -> metric -> register, as routerd.core.state.OpenDecision holds them."""
@@ -33,6 +36,7 @@ class Current(NamedTuple):
     quality: float | None
     cost_usd: float | None
     latency_ms: float | None
+    reported_confidence: float | None
 
 
 def meant(outcome: Outcome, signals: Mapping[str, Signal], since_ms: int) -> Outcome:
@@ -81,7 +85,11 @@ def current(reports: Reports, ranked: Sequence[str]) -> Current:
         now = said | now if now else said
     told = now.get
     return Current(
-        told("executed_agent_id", ""), told("quality"), told("cost_usd"), told("latency_ms")
+        told("executed_agent_id", ""),
+        told("quality"),
+        told("cost_usd"),
+        told("latency_ms"),
+        told("reported_confidence"),
     )
 
 

@@ -17,6 +17,8 @@ def sentence(decision: Decision) -> str:
             return f"Its description was classified as {decision.detail}, which goes to this agent."
         case Reason.STATIC_ROUTE:
             return f"{decision.detail[:1].upper()}{decision.detail[1:]} ({chance})."
+        case Reason.STICKY:
+            return f"The session stays: {decision.detail} ({chance})."
         case Reason.RETRY:
             return f"Another agent: {decision.detail}; drawn with {chance}."
         case Reason.ESCALATION:

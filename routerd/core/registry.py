@@ -42,6 +42,8 @@ def seat(state: State) -> None:
         state.learner.add_arms(fresh)
         state.tally.add_arms(fresh)
         state.detector.add_arms(fresh)
+        state.paths.add_arms(fresh)
+        state.claims.add_arms(fresh)
     take_versions(state, agents)
     costs, latencies = priors(state.config, [agents.get(agent_id) for agent_id in state.arm_of])
     state.cost.set_priors(costs)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from sys import intern
 
@@ -9,17 +10,21 @@ import msgspec
 from msgspec.structs import force_setattr
 
 from learners.drift import DriftDetector
+from learners.means import ShrunkMeans
 from routerd.core.encode import CELLS, Encoder
 from routerd.core.in_force import put_in_force
+from routerd.core.paths import new_paths
 from routerd.core.registry import agents_of
 from routerd.core.settings import EngineConfig
 from routerd.core.state import (
+    BINS,
     MODELS,
     Arrays,
     Marks,
     OpenDecision,
     Roster,
     State,
+    epoch_gamma,
     new_cells,
     new_learner,
 )
@@ -50,6 +55,7 @@ def take_roles(state: State) -> None:
     state.encoder = Encoder(state.config.features, state.config.seed)
     state.roster = Roster(tuple(agents_of(state).values()), state.arm_of)
     put_in_force(state)
+    state.sessions = OrderedDict(sorted(state.sessions.items(), key=lambda item: item[1][1]))
     online = AgentStatus.ONLINE
     state.away = {name: s for name, s in state.standings.items() if s.status is not online}
 
@@ -81,6 +87,8 @@ def take_models(state: State, models: Mapping[str, Arrays]) -> None:
     arms = len(state.arm_of)
     state.learner = new_learner(state.config, arms, state.encoder.width)
     state.cost, state.latency = new_cells(state.config, [None] * arms)
+    state.paths = new_paths(arms, CELLS, epoch_gamma(state.config))
+    state.claims = ShrunkMeans(arms, BINS, 1, epoch_gamma(state.config))
     state.tally = Tally(arms, CELLS)
     state.detector = DriftDetector(arms)
     for name in MODELS:

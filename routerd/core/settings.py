@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from routerd.core.chain_settings import Cooldown, Thresholds
+from routerd.core.chain_settings import Cascade, Cooldown, Thresholds
 from routerd.core.rules import Budget, ColdStart, ExplorationCap, Fallback, Override
 from routerd.core.sections import (
     Count,
@@ -269,6 +269,7 @@ class Limits(Section, frozen=True):
     long without any outcome a decision no longer counts against its agent's max_concurrency.
     group_decisions: the open decisions of a group that one outcome may be of. decision_outcomes:
     those that one decision accepts, of several sources, revised and retracted ones included.
+    sessions: how many are remembered with the agent that served them, those that were used last.
     """
 
     open_decisions: Count = 200_000
@@ -278,6 +279,7 @@ class Limits(Section, frozen=True):
     in_flight_minutes: Annotated[float, Meta(gt=0, le=1e6)] = 60.0
     group_decisions: Count = 1_000
     decision_outcomes: Count = 100
+    sessions: Count = 100_000
     id_chars: Annotated[int, Meta(ge=8, le=1024)] = 128
     text_chars: Count = 20_000
     labels: Annotated[int, Meta(ge=1, le=256)] = 32
@@ -299,6 +301,7 @@ class EngineConfig(Section, frozen=True):
     thresholds: Thresholds = Thresholds()
     cooldown: Cooldown | None = None
     drift: Drift = Drift()
+    cascade: Cascade | None = None
     limits: Limits = Limits()
     cold_start: ColdStart = ColdStart()
     fallback: Fallback = Fallback()

@@ -16,6 +16,7 @@ from learners.base import Arms, Array, Learner
 from learners.cells import LogNormalCells
 from learners.drift import DriftDetector
 from learners.linear import LinearRegression
+from learners.means import ShrunkMeans
 from learners.pooled import PooledRegression
 from routerd.core.encode import CELLS, Encoder
 from routerd.core.health import Cooling, Health
@@ -31,6 +32,8 @@ GENESIS = bytes(16)
 """The hash before position 1."""
 
 UNKNOWN_LATENCY_SHARE = 0.1
+BINS = 5
+"""Of self-reported competence (see routerd.core.claims)."""
 
 Register = tuple[int, int, str, float | str | None]
 
@@ -38,12 +41,16 @@ _encoder = msgspec.msgpack.Encoder(order="deterministic")
 
 
 class Credit(msgspec.Struct, frozen=True, gc=False):
-    """What the learners currently hold of one decision."""
+    """What the learners currently hold of one decision.
+
+    sure: whether its reported confidence was high enough; None when nobody said, or asks.
+    """
 
     arm: int
     quality: float | None = None
     cost_usd: float | None = None
     latency_ms: float | None = None
+    sure: bool | None = None
 
 
 class OpenDecision(msgspec.Struct, gc=False):
@@ -57,6 +64,9 @@ class OpenDecision(msgspec.Struct, gc=False):
     counted: whether its result was counted (see routerd.core.cooldown).
     charged_usd: what its budgets were charged, None without any; priced: whether it moved their
     prices (see routerd.core.budgets).
+    escalated: whether another decision went on from it for low confidence. start: the arm of the
+    decision that it went on from for that; -1 for none (see routerd.core.paths).
+    claimed: whether its agent's claim was accepted; None without one. competence: what it claimed.
     """
 
     position: int
@@ -70,6 +80,10 @@ class OpenDecision(msgspec.Struct, gc=False):
     counted: bool = False
     charged_usd: float | None = None
     priced: bool = False
+    escalated: bool = False
+    start: int = -1
+    claimed: bool | None = None
+    competence: float | None = None
 
 
 class Roster:
@@ -123,9 +137,10 @@ class Marks(msgspec.Struct, frozen=True):
     versions: dict[str, str]
     discounts: tuple[tuple[int, int, float], ...]
     drifts: dict[str, DriftDetected]
+    sessions: dict[str, tuple[str, int]]
 
 
-MODELS = ("cost", "detector", "latency", "learner", "tally")
+MODELS = ("claims", "cost", "detector", "latency", "learner", "paths", "tally")
 """The attributes of State that are made of arrays: each has state() and restore()."""
 
 Arrays = Mapping[str, Array]
@@ -139,7 +154,8 @@ class State:
     placed: the overrides that came over RPC; overrides: those and the configured ones;
     overrides_expire_ms: when the first of the placed ones expires, 0 when none will.
     health, cooling: of agents that had results, or are set aside (see routerd.core.cooldown);
-    heard: the one that the last event was a result of.
+    heard: the one that the last event was a result of. sessions: who served each one last, and
+    where, the longest ago first.
     versions: of every agent that has an arm. discounts: of arms that changed, see
     routerd.core.drift. drifts: the latest change that was found of an agent.
     failing: by type of agent how many of its decisions failed in a row. ledgers: of each budget, by
@@ -152,6 +168,8 @@ class State:
     learner: Learner
     cost: LogNormalCells
     latency: LogNormalCells
+    paths: ShrunkMeans
+    claims: ShrunkMeans
     tally: Tally
     detector: DriftDetector
 
@@ -188,6 +206,7 @@ class State:
         self.versions: dict[str, str] = {}
         self.discounts: tuple[tuple[int, int, float], ...] = ()
         self.drifts: dict[str, DriftDetected] = {}
+        self.sessions: OrderedDict[str, tuple[str, int]] = OrderedDict()
 
     def epoch(self, time_ms: int) -> int:
         """The forgetting epoch of a time."""

@@ -13,6 +13,7 @@ from routerd.core.errors import Violation, invalid
 from routerd.core.settings import Limits, Signal
 from routerd.core.state import State
 from routerd.core.values import (
+    Claim,
     FollowCause,
     Follows,
     Heartbeat,
@@ -99,6 +100,8 @@ def check_request(state: State, request: Request) -> None:
         check.add("event_time_ms", "is honoured only with `clock: caller`; leave it unset")
     if request.follows is not None:
         check_follows(check, request.follows)
+        if state.config.cascade is not None:
+            check_escalation(check, request.follows, state.config.thresholds.cascade)
     check_task(check, request.task, state.encoder.embedding_dimension)
     check.raise_if_any()
 
@@ -129,6 +132,13 @@ def check_follows(check: Check, follows: Follows) -> None:
     if follows.cause is FollowCause.LOW_CONFIDENCE and evidence.reported_confidence is None:
         text = "is missing; LOW_CONFIDENCE needs the confidence that was reported"
         check.add(f"{prefix}reported_confidence", text)
+
+
+def check_escalation(check: Check, follows: Follows, tau: float) -> None:
+    sure = follows.evidence.reported_confidence
+    if follows.cause is FollowCause.LOW_CONFIDENCE and sure is not None and sure >= tau:
+        text = f"is {sure:g}; thresholds.cascade is {tau:g}, so that is sure enough"
+        check.add("follows.evidence.reported_confidence", text)
 
 
 def check_list(check: Check, field: str, values: tuple[str, ...]) -> None:
@@ -201,15 +211,26 @@ def check_outcome(state: State, outcome: Outcome) -> None:
     check.between("outcome.reported_confidence", outcome.reported_confidence, 0, 1)
     check.between("outcome.event_time_ms", outcome.event_time_ms, 0, MAX_TIME_MS)
     told = (outcome.success, outcome.quality, outcome.cost_usd, outcome.latency_ms)
-    named = outcome.executed_agent_id or outcome.signal
+    named = outcome.executed_agent_id or outcome.signal or outcome.reported_confidence is not None
     says = named or any(metric is not None for metric in told)
     if outcome.kind is OutcomeKind.RETRACT and says:
         check.add("outcome.kind", "is RETRACT, which takes no metrics; send a REPORT beside it")
     elif outcome.kind is not OutcomeKind.RETRACT and not says:
         text = (
-            "says nothing; give success, quality, cost_usd, latency_ms, signal or executed_agent_id"
+            "says nothing; give success, quality, cost_usd, latency_ms, reported_confidence, "
+            "signal or executed_agent_id"
         )
         check.add("outcome", text)
+    check.raise_if_any()
+
+
+def check_claim(state: State, claim: Claim) -> None:
+    """Raise FIELD_VIOLATIONS with everything that is wrong in a claim."""
+    check = Check(state.config.limits)
+    check.text("decision_id", claim.decision_id, check.limits.id_chars)
+    if not claim.decision_id:
+        check.add("decision_id", "is empty; give the decision_id that Route answered")
+    check.between("competence", claim.competence, 0, 1)
     check.raise_if_any()
 
 

@@ -11,6 +11,7 @@ from enum import StrEnum
 import msgspec
 
 from routerd.core.base import Event, Value
+from routerd.core.claim_events import ClaimMade, CompetenceDisputed
 from routerd.core.health import AgentCooledDown, AgentRecovered
 from routerd.core.rule_events import OverrideRemoved, OverrideSet
 from routerd.core.settings import Agent
@@ -25,6 +26,7 @@ class Reason(StrEnum):
     COLD_START = "COLD_START"
     EXPLICIT = "EXPLICIT"
     STATIC_ROUTE = "STATIC_ROUTE"
+    STICKY = "STICKY"
     RETRY = "RETRY"
     ESCALATION = "ESCALATION"
     OVERRIDE = "OVERRIDE"
@@ -174,6 +176,13 @@ class Query(Value, frozen=True):
     description: str = ""
 
 
+class Claim(Value, frozen=True):
+    """What a decision's agent says before it starts: how able it is, from 0 to 1."""
+
+    decision_id: str = ""
+    competence: float | None = None
+
+
 class Heartbeat(Value, frozen=True):
     """What an agent says of itself, and for how long that holds. 0 stands for LEASE_MS."""
 
@@ -224,6 +233,7 @@ class Decision(Event, frozen=True, tag=True):
     agents are the eligible ones in id order, law their probabilities (float64). stages names those
     that changed the law, in order. predicted_usd: what its budgets are charged, None without any.
     given_up: of a capped exploration, the utility that the policy's law gives up, and the best's.
+    escalate_below: a reported confidence below it calls for another agent; None where none pays.
     """
 
     query: Query
@@ -242,6 +252,7 @@ class Decision(Event, frozen=True, tag=True):
     excluded: tuple[Excluded, ...] = ()
     predicted_usd: float | None = None
     given_up: tuple[float, float] | None = None
+    escalate_below: float | None = None
 
 
 class Outcome(Value, frozen=True):
@@ -350,6 +361,8 @@ AnyEvent = (
     | OverrideRemoved
     | AgentCooledDown
     | AgentRecovered
+    | ClaimMade
+    | CompetenceDisputed
 )
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from learners.base import Array
 from routerd.core.answers import Candidate, Estimate
 from routerd.core.budgets import price
+from routerd.core.paths import Paths, paths
 from routerd.core.state import State
 from routerd.core.tally import QUALITY
 from routerd.core.values import Query
@@ -35,13 +36,15 @@ class View:
         self._cost: Estimates | None = None
         self._latency: Estimates | None = None
         self._utility: Estimates | None = None
+        self._paths: dict[tuple[int, ...], Paths] = {}
         # The policy's law over the whole roster, when it was made with those of other queries.
         self.ready: Array | None = None
 
     @property
     def quality_alone(self) -> bool:
         """Whether utility is nothing but quality."""
-        return self.quality_weight == 1.0 and not (self.cost_weight or self.latency_weight)
+        weighs_more = self.cost_weight or self.latency_weight or self.state.config.cascade
+        return self.quality_weight == 1.0 and not weighs_more
 
     @property
     def limited(self) -> bool:
@@ -73,7 +76,15 @@ class View:
 
     @property
     def utility(self) -> Estimates:
-        """Quality, cost and latency combined by the request's weights."""
+        """Quality, cost and latency combined by the request's weights; of the path."""
+        if self.state.config.cascade is not None:
+            whole = self.paths(self.state.roster.everyone)
+            return whole.mean, whole.variance
+        return self.alone
+
+    @property
+    def alone(self) -> Estimates:
+        """The utility of agents that no other follows."""
         if self._utility is None:
             self._utility = self._combined()
         return self._utility
@@ -125,11 +136,23 @@ class View:
 
     def utility_of(self, eligible: tuple[int, ...]) -> Estimates:
         """The utilities of the agents at these roster indices."""
-        mean, variance = self.utility
-        if len(eligible) == len(mean):
-            return mean, variance
-        index = list(eligible)
-        return mean[index], variance[index]
+        if self.state.config.cascade is not None:
+            among = self.paths(eligible)
+            return among.mean, among.variance
+        return subset(self.utility, eligible)
+
+    def paths(self, eligible: tuple[int, ...]) -> Paths:
+        """What it is worth to start with each of these agents, when others of them may follow."""
+        if eligible not in self._paths:
+            self._paths[eligible] = paths(self, eligible, *subset(self.alone, eligible))
+        return self._paths[eligible]
+
+    def escalate_below(self, eligible: tuple[int, ...], chosen: int) -> float | None:
+        """The reported confidence that calls for another agent; None where that does not pay."""
+        config = self.state.config
+        if config.cascade is None or not self.paths(eligible).climbs[chosen]:
+            return None
+        return config.thresholds.cascade
 
     def candidates(
         self, probability: dict[str, float], why: dict[str, tuple[str, str]]
@@ -151,6 +174,15 @@ class View:
                 )
             )
         return tuple(told)
+
+
+def subset(of: Estimates, eligible: tuple[int, ...]) -> Estimates:
+    """The estimates at these roster indices."""
+    mean, variance = of
+    if len(eligible) == len(mean):
+        return mean, variance
+    index = list(eligible)
+    return mean[index], variance[index]
 
 
 def less(mean: Array, variance: Array, weight: float, of: Estimates) -> Estimates:

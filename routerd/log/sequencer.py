@@ -13,8 +13,9 @@ from typing import Self
 import msgspec
 
 from routerd import __version__
-from routerd.core.answers import Ack, Answer, Candidate, Found, Logged
+from routerd.core.answers import Ack, Answer, Candidate, Claimed, Found, Logged
 from routerd.core.apply import apply
+from routerd.core.claims import answer, dispute, judged
 from routerd.core.decide import decided, digest_of, digest_of_request, encode_request
 from routerd.core.errors import ErrorReason, RouterError, Violation, compacted, invalid
 from routerd.core.fingerprint import fingerprint
@@ -24,9 +25,10 @@ from routerd.core.react import react, window_ended
 from routerd.core.reasons import law_of, sentence
 from routerd.core.settings import EngineConfig, engine_part
 from routerd.core.state import OpenDecision, State
-from routerd.core.validate import MADE_ID, check_outcome, check_request
+from routerd.core.validate import MADE_ID, check_claim, check_outcome, check_request
 from routerd.core.values import (
     AnyEvent,
+    Claim,
     ConfigApplied,
     Decision,
     Outcome,
@@ -192,6 +194,30 @@ class Sequencer:
         position, _ = self.append(OutcomeReported(time_ms, outcome, digest, names))
         self.react()
         return Ack(outcome.outcome_id, position, duplicate=False, decisions=len(names) or 1)
+
+    def claim(self, claim: Claim) -> Claimed:
+        """Let a decision's agent start, or not, by what it says of itself; once a decision.
+
+        Raises DECISION_NOT_FOUND, DECISION_EXPIRED, CLAIM_CONFLICT.
+        """
+        check_claim(self.state, claim)
+        name, time_ms = claim.decision_id, self.time_ms()
+        entry = self._open(name, time_ms)
+        if entry.claimed is not None:
+            if entry.competence != claim.competence:
+                text = f"decision {name} was claimed with competence {entry.competence}"
+                raise RouterError(ErrorReason.CLAIM_CONFLICT, text, metadata={"decision_id": name})
+            made = answer(self.state, entry, name, time_ms)
+            disputed = dispute(self.state, made)
+        else:
+            self.require_writable()
+            made = judged(self.state, name, claim.competence, time_ms)
+            self.append(made)
+            disputed = dispute(self.state, made)
+            if disputed is not None:
+                self.append(disputed)
+            self.react()
+        return Claimed(self.position, made.accepted, made.expected, disputed is not None)
 
     def find(self, name: str) -> Found:
         """A decision by its id, open or closed. Raises DECISION_NOT_FOUND, POSITION_COMPACTED."""

@@ -9,6 +9,8 @@ import numpy as np
 
 from learners.law import draw
 from routerd import __version__
+from routerd.core.claim_events import ClaimMade
+from routerd.core.claims import judged
 from routerd.core.decide import decide
 from routerd.core.draw import AGENT, uniform
 from routerd.core.errors import RouterError
@@ -75,6 +77,8 @@ def verify(log: Log, snapshots: Snapshots | None = None) -> Verified:
                 how, wrong = rederive(state, event)
                 counts[how] += how == "skipped" or not wrong
                 mismatches += [Mismatch(partition, record.position, what) for what in wrong]
+            if isinstance(event, ClaimMade) and differs_claim(state, event):
+                mismatches.append(Mismatch(partition, record.position, "claim differs"))
             try:
                 apply_stored(state, record)
             except LogCorrupt as error:  # the chain is whole: somebody wrote this
@@ -112,6 +116,15 @@ def compare(path: Path, state: State) -> tuple[bool, list[str]]:
         return False, []
     same = snapshot.hash() == state.hash()
     return same, [] if same else [f"{path} is not the state there"]
+
+
+def differs_claim(state: State, logged: ClaimMade) -> bool:
+    """Whether this engine would have answered a claim otherwise."""
+    if state.engine_version != __version__ or logged.decision_id not in state.decisions:
+        return False
+    made = judged(state, logged.decision_id, logged.competence, logged.time_ms)
+    close = abs((made.expected or 0.0) - (logged.expected or 0.0)) <= CLOSE
+    return made.accepted != logged.accepted or not close
 
 
 def rederive(state: State, logged: Decision) -> tuple[str, list[str]]:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from google.rpc.status_pb2 import Status
 
-from routerd.core.answers import Ack, Answer, Candidate, Estimate, Found
-from routerd.core.errors import Violation, invalid
+from routerd.core.answers import Ack, Answer, Candidate, Claimed, Estimate, Found
+from routerd.core.errors import ErrorReason, RouterError, Violation, invalid
 from routerd.core.values import (
+    Claim,
     Evidence,
     FollowCause,
     Follows,
@@ -156,6 +157,25 @@ def outcome_of(
     )
 
 
+def claim_of(wire: router_pb2.ClaimRequest) -> Claim:
+    return Claim(wire.decision_id, wire.competence if wire.HasField("competence") else None)
+
+
+def claim_response(claim: Claim, told: Claimed) -> router_pb2.ClaimResponse:
+    """What became of a claim. Raises CLAIM_REFUSED."""
+    if told.accepted:
+        return router_pb2.ClaimResponse(
+            expected_quality=told.expected or 0.0, disputed=told.disputed, position=told.position
+        )
+    facts = {"decision_id": claim.decision_id, "position": str(told.position)}
+    said = "it does not say how able it is"
+    if told.expected is not None:
+        facts |= {"competence": f"{claim.competence:g}", "expected": f"{told.expected:.3g}"}
+        said = f"it says {claim.competence:g}, which is worth {told.expected:.2g}"
+    text = f"the agent may not start: {said}; ask Route again, with follows and REFUSED"
+    raise RouterError(ErrorReason.CLAIM_REFUSED, text, metadata=facts)
+
+
 def decision_id_of(wire: audit_pb2.GetDecisionRequest) -> str:
     """The id of the decision asked for. Raises RouterError when there is none."""
     if not wire.decision_id:
@@ -201,6 +221,8 @@ def write_answer(to: router_pb2.RouteResponse, answer: Answer, *, explain: bool)
     to.fallback_agent_id = decision.fallback
     to.alternative_agent_ids.extend(decision.alternatives)
     to.position = answer.position
+    if decision.escalate_below is not None:
+        to.escalate_below = decision.escalate_below
     if explain:
         to.candidates.extend(map(candidate, answer.candidates))
     if decision.query.signal is not None:
@@ -289,6 +311,7 @@ def decision_record(found: Found) -> audit_pb2.DecisionRecord:
         follows=follows(query.follows),
         classification=classification(query.signal),
         description=query.description,
+        escalate_below=decision.escalate_below,
     )
 
 

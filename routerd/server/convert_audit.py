@@ -117,6 +117,7 @@ def record(row: dict[str, Any]) -> audit_pb2.DecisionRecord:
         stages=msgspec.json.decode(row["stages"]),
         open=bool(row["open"]),
         outcome=outcome_state(row),
+        escalate_below=row["escalate_below"],
         follows=follows(msgspec.json.decode(row["conditions"], type=Asked).follows),
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from routerd.core.answers import Found
+from routerd.core.claim_events import ClaimMade, CompetenceDisputed
 from routerd.core.errors import Violation, invalid
 from routerd.core.health import AgentCooledDown, AgentRecovered
 from routerd.core.outcomes import DEFAULT_SOURCE
@@ -46,6 +47,8 @@ TYPES: dict[type[AnyEvent], audit_pb2.EventType] = {
     OverrideRemoved: audit_pb2.EVENT_TYPE_OVERRIDE_REMOVED,
     AgentCooledDown: audit_pb2.EVENT_TYPE_AGENT_COOLED_DOWN,
     AgentRecovered: audit_pb2.EVENT_TYPE_AGENT_RECOVERED,
+    ClaimMade: audit_pb2.EVENT_TYPE_CLAIM,
+    CompetenceDisputed: audit_pb2.EVENT_TYPE_COMPETENCE_DISPUTED,
 }
 KINDS = {kind: wire for wire, kind in OUTCOME_KINDS.items()}
 
@@ -115,6 +118,8 @@ def body(record: Record) -> dict[str, Any]:
             return {"agent": cooldown(told)}
         case AgentRecovered() as told:
             return {"agent": audit_pb2.AgentChange(agent_id=told.agent_id)}
+        case ClaimMade() | CompetenceDisputed() as told:
+            return {"claim": claim(told)}
         case OverrideSet() | OverrideRemoved() as told:
             return {"override_change": override_change(told)}
 
@@ -183,3 +188,14 @@ def cooldown(told: AgentCooledDown) -> audit_pb2.AgentChange:
         cooldown_cause=f"COOLDOWN_CAUSE_{told.cause}",
         times=told.times,
     )
+
+
+def claim(told: ClaimMade | CompetenceDisputed) -> audit_pb2.Claim:
+    wire = audit_pb2.Claim(decision_id=told.decision_id, competence=told.competence)
+    if isinstance(told, ClaimMade):
+        said = audit_pb2.Claim(expected_quality=told.expected, accepted=told.accepted)
+    else:
+        shown, outcomes = told.shown, told.outcomes
+        said = audit_pb2.Claim(agent_id=told.agent_id, shown_quality=shown, outcomes=outcomes)
+    wire.MergeFrom(said)
+    return wire

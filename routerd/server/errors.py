@@ -40,6 +40,8 @@ STATUS = {
     ErrorReason.POSITION_COMPACTED: grpc.StatusCode.OUT_OF_RANGE,
     ErrorReason.DECISION_EXPIRED: grpc.StatusCode.FAILED_PRECONDITION,
     ErrorReason.STEPS_EXHAUSTED: grpc.StatusCode.FAILED_PRECONDITION,
+    ErrorReason.CLAIM_REFUSED: grpc.StatusCode.FAILED_PRECONDITION,
+    ErrorReason.CLAIM_CONFLICT: grpc.StatusCode.ALREADY_EXISTS,
     ErrorReason.AGENT_IS_CONFIGURED: grpc.StatusCode.FAILED_PRECONDITION,
     ErrorReason.TOO_MANY_AGENTS: grpc.StatusCode.FAILED_PRECONDITION,
     ErrorReason.OVERRIDE_IS_CONFIGURED: grpc.StatusCode.FAILED_PRECONDITION,

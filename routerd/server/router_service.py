@@ -93,6 +93,15 @@ class RouterService:
         await partition.committer.durable(sequencer.position, platter=self._power)
         return router_pb2.PreviewResponse(answer=question.response(answer))
 
+    async def Claim(
+        self, wire: router_pb2.ClaimRequest, partition: Partition, deadline_s: float
+    ) -> router_pb2.ClaimResponse:
+        claim = convert.claim_of(wire)
+        told = await partition.committer.settle(
+            lambda: partition.sequencer.claim(claim), deadline_s, platter=True
+        )
+        return convert.claim_response(claim, told)
+
     async def ReportOutcome(
         self, wire: router_pb2.ReportOutcomeRequest, partition: Partition, deadline_s: float
     ) -> router_pb2.ReportOutcomeResponse:

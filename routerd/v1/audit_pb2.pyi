@@ -26,6 +26,8 @@ class EventType(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     EVENT_TYPE_AGENT_COOLED_DOWN: _ClassVar[EventType]
     EVENT_TYPE_AGENT_RECOVERED: _ClassVar[EventType]
     EVENT_TYPE_DRIFT_DETECTED: _ClassVar[EventType]
+    EVENT_TYPE_CLAIM: _ClassVar[EventType]
+    EVENT_TYPE_COMPETENCE_DISPUTED: _ClassVar[EventType]
 EVENT_TYPE_UNSPECIFIED: EventType
 EVENT_TYPE_CONFIG_APPLIED: EventType
 EVENT_TYPE_DECISION: EventType
@@ -40,6 +42,8 @@ EVENT_TYPE_OVERRIDE_REMOVED: EventType
 EVENT_TYPE_AGENT_COOLED_DOWN: EventType
 EVENT_TYPE_AGENT_RECOVERED: EventType
 EVENT_TYPE_DRIFT_DETECTED: EventType
+EVENT_TYPE_CLAIM: EventType
+EVENT_TYPE_COMPETENCE_DISPUTED: EventType
 
 class GetDecisionRequest(_message.Message):
     __slots__ = ("decision_id",)
@@ -54,7 +58,7 @@ class GetDecisionResponse(_message.Message):
     def __init__(self, decision: _Optional[_Union[DecisionRecord, _Mapping]] = ...) -> None: ...
 
 class DecisionRecord(_message.Message):
-    __slots__ = ("decision_id", "request_id", "position", "time_ms", "task_id", "group_id", "work_type", "domain", "labels", "session_id", "agent_id", "propensity", "u", "policy_id", "decision_confidence", "reason_code", "reason", "fallback_agent_id", "alternative_agent_ids", "candidates", "stages", "open", "outcome", "follows", "classification", "description")
+    __slots__ = ("decision_id", "request_id", "position", "time_ms", "task_id", "group_id", "work_type", "domain", "labels", "session_id", "agent_id", "propensity", "u", "policy_id", "decision_confidence", "reason_code", "reason", "fallback_agent_id", "alternative_agent_ids", "candidates", "stages", "open", "outcome", "follows", "classification", "description", "escalate_below")
     class LabelsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -88,6 +92,7 @@ class DecisionRecord(_message.Message):
     FOLLOWS_FIELD_NUMBER: _ClassVar[int]
     CLASSIFICATION_FIELD_NUMBER: _ClassVar[int]
     DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
+    ESCALATE_BELOW_FIELD_NUMBER: _ClassVar[int]
     decision_id: str
     request_id: str
     position: int
@@ -114,7 +119,8 @@ class DecisionRecord(_message.Message):
     follows: _types_pb2.Follows
     classification: _types_pb2.Classification
     description: str
-    def __init__(self, decision_id: _Optional[str] = ..., request_id: _Optional[str] = ..., position: _Optional[int] = ..., time_ms: _Optional[int] = ..., task_id: _Optional[str] = ..., group_id: _Optional[str] = ..., work_type: _Optional[str] = ..., domain: _Optional[str] = ..., labels: _Optional[_Mapping[str, str]] = ..., session_id: _Optional[str] = ..., agent_id: _Optional[str] = ..., propensity: _Optional[float] = ..., u: _Optional[float] = ..., policy_id: _Optional[str] = ..., decision_confidence: _Optional[float] = ..., reason_code: _Optional[_Union[_types_pb2.ReasonCode, str]] = ..., reason: _Optional[str] = ..., fallback_agent_id: _Optional[str] = ..., alternative_agent_ids: _Optional[_Iterable[str]] = ..., candidates: _Optional[_Iterable[_Union[_types_pb2.Candidate, _Mapping]]] = ..., stages: _Optional[_Iterable[str]] = ..., open: bool = ..., outcome: _Optional[_Union[OutcomeState, _Mapping]] = ..., follows: _Optional[_Union[_types_pb2.Follows, _Mapping]] = ..., classification: _Optional[_Union[_types_pb2.Classification, _Mapping]] = ..., description: _Optional[str] = ...) -> None: ...
+    escalate_below: float
+    def __init__(self, decision_id: _Optional[str] = ..., request_id: _Optional[str] = ..., position: _Optional[int] = ..., time_ms: _Optional[int] = ..., task_id: _Optional[str] = ..., group_id: _Optional[str] = ..., work_type: _Optional[str] = ..., domain: _Optional[str] = ..., labels: _Optional[_Mapping[str, str]] = ..., session_id: _Optional[str] = ..., agent_id: _Optional[str] = ..., propensity: _Optional[float] = ..., u: _Optional[float] = ..., policy_id: _Optional[str] = ..., decision_confidence: _Optional[float] = ..., reason_code: _Optional[_Union[_types_pb2.ReasonCode, str]] = ..., reason: _Optional[str] = ..., fallback_agent_id: _Optional[str] = ..., alternative_agent_ids: _Optional[_Iterable[str]] = ..., candidates: _Optional[_Iterable[_Union[_types_pb2.Candidate, _Mapping]]] = ..., stages: _Optional[_Iterable[str]] = ..., open: bool = ..., outcome: _Optional[_Union[OutcomeState, _Mapping]] = ..., follows: _Optional[_Union[_types_pb2.Follows, _Mapping]] = ..., classification: _Optional[_Union[_types_pb2.Classification, _Mapping]] = ..., description: _Optional[str] = ..., escalate_below: _Optional[float] = ...) -> None: ...
 
 class OutcomeState(_message.Message):
     __slots__ = ("quality", "cost_usd", "latency_ms", "executed_agent_id", "reports", "quality_assumed")
@@ -250,7 +256,7 @@ class WatchEventsResponse(_message.Message):
     def __init__(self, event: _Optional[_Union[Event, _Mapping]] = ...) -> None: ...
 
 class Event(_message.Message):
-    __slots__ = ("position", "time_ms", "type", "config", "decision", "outcome", "closed", "agent", "override_change", "drift")
+    __slots__ = ("position", "time_ms", "type", "config", "decision", "outcome", "closed", "agent", "override_change", "drift", "claim")
     POSITION_FIELD_NUMBER: _ClassVar[int]
     TIME_MS_FIELD_NUMBER: _ClassVar[int]
     TYPE_FIELD_NUMBER: _ClassVar[int]
@@ -261,6 +267,7 @@ class Event(_message.Message):
     AGENT_FIELD_NUMBER: _ClassVar[int]
     OVERRIDE_CHANGE_FIELD_NUMBER: _ClassVar[int]
     DRIFT_FIELD_NUMBER: _ClassVar[int]
+    CLAIM_FIELD_NUMBER: _ClassVar[int]
     position: int
     time_ms: int
     type: EventType
@@ -271,7 +278,8 @@ class Event(_message.Message):
     agent: AgentChange
     override_change: OverrideChange
     drift: Drift
-    def __init__(self, position: _Optional[int] = ..., time_ms: _Optional[int] = ..., type: _Optional[_Union[EventType, str]] = ..., config: _Optional[_Union[ConfigChange, _Mapping]] = ..., decision: _Optional[_Union[DecisionRecord, _Mapping]] = ..., outcome: _Optional[_Union[AcceptedOutcome, _Mapping]] = ..., closed: _Optional[_Union[ClosedDecisions, _Mapping]] = ..., agent: _Optional[_Union[AgentChange, _Mapping]] = ..., override_change: _Optional[_Union[OverrideChange, _Mapping]] = ..., drift: _Optional[_Union[Drift, _Mapping]] = ...) -> None: ...
+    claim: Claim
+    def __init__(self, position: _Optional[int] = ..., time_ms: _Optional[int] = ..., type: _Optional[_Union[EventType, str]] = ..., config: _Optional[_Union[ConfigChange, _Mapping]] = ..., decision: _Optional[_Union[DecisionRecord, _Mapping]] = ..., outcome: _Optional[_Union[AcceptedOutcome, _Mapping]] = ..., closed: _Optional[_Union[ClosedDecisions, _Mapping]] = ..., agent: _Optional[_Union[AgentChange, _Mapping]] = ..., override_change: _Optional[_Union[OverrideChange, _Mapping]] = ..., drift: _Optional[_Union[Drift, _Mapping]] = ..., claim: _Optional[_Union[Claim, _Mapping]] = ...) -> None: ...
 
 class ConfigChange(_message.Message):
     __slots__ = ("config_json", "engine_version", "fingerprint")
@@ -336,6 +344,24 @@ class AgentChange(_message.Message):
     cooldown_cause: _agents_pb2.CooldownCause
     times: int
     def __init__(self, agent_id: _Optional[str] = ..., definition: _Optional[_Union[_agents_pb2.AgentDefinition, _Mapping]] = ..., previous_version: _Optional[str] = ..., status: _Optional[_Union[_agents_pb2.AgentStatus, str]] = ..., status_cause: _Optional[_Union[_agents_pb2.StatusCause, str]] = ..., lease_ms: _Optional[int] = ..., until_time_ms: _Optional[int] = ..., cooldown_cause: _Optional[_Union[_agents_pb2.CooldownCause, str]] = ..., times: _Optional[int] = ...) -> None: ...
+
+class Claim(_message.Message):
+    __slots__ = ("decision_id", "competence", "expected_quality", "accepted", "shown_quality", "outcomes", "agent_id")
+    DECISION_ID_FIELD_NUMBER: _ClassVar[int]
+    COMPETENCE_FIELD_NUMBER: _ClassVar[int]
+    EXPECTED_QUALITY_FIELD_NUMBER: _ClassVar[int]
+    ACCEPTED_FIELD_NUMBER: _ClassVar[int]
+    SHOWN_QUALITY_FIELD_NUMBER: _ClassVar[int]
+    OUTCOMES_FIELD_NUMBER: _ClassVar[int]
+    AGENT_ID_FIELD_NUMBER: _ClassVar[int]
+    decision_id: str
+    competence: float
+    expected_quality: float
+    accepted: bool
+    shown_quality: float
+    outcomes: int
+    agent_id: str
+    def __init__(self, decision_id: _Optional[str] = ..., competence: _Optional[float] = ..., expected_quality: _Optional[float] = ..., accepted: bool = ..., shown_quality: _Optional[float] = ..., outcomes: _Optional[int] = ..., agent_id: _Optional[str] = ...) -> None: ...
 
 class OverrideChange(_message.Message):
     __slots__ = ("override_id", "definition", "expired")

@@ -35,7 +35,7 @@ class RouteRequest(_message.Message):
     def __init__(self, request_id: _Optional[str] = ..., task: _Optional[_Union[_types_pb2.Task, _Mapping]] = ..., agent_id: _Optional[str] = ..., required_capabilities: _Optional[_Iterable[str]] = ..., pool: _Optional[str] = ..., preference: _Optional[_Union[_types_pb2.Preference, _Mapping]] = ..., max_cost_usd: _Optional[float] = ..., max_latency_ms: _Optional[float] = ..., explain: bool = ..., event_time_ms: _Optional[int] = ..., follows: _Optional[_Union[_types_pb2.Follows, _Mapping]] = ...) -> None: ...
 
 class RouteResponse(_message.Message):
-    __slots__ = ("decision_id", "request_id", "agent_id", "propensity", "policy_id", "decision_confidence", "reason_code", "reason", "fallback_agent_id", "alternative_agent_ids", "position", "candidates", "classification", "directives")
+    __slots__ = ("decision_id", "request_id", "agent_id", "propensity", "policy_id", "decision_confidence", "reason_code", "reason", "fallback_agent_id", "alternative_agent_ids", "position", "candidates", "classification", "directives", "escalate_below")
     DECISION_ID_FIELD_NUMBER: _ClassVar[int]
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     AGENT_ID_FIELD_NUMBER: _ClassVar[int]
@@ -50,6 +50,7 @@ class RouteResponse(_message.Message):
     CANDIDATES_FIELD_NUMBER: _ClassVar[int]
     CLASSIFICATION_FIELD_NUMBER: _ClassVar[int]
     DIRECTIVES_FIELD_NUMBER: _ClassVar[int]
+    ESCALATE_BELOW_FIELD_NUMBER: _ClassVar[int]
     decision_id: str
     request_id: str
     agent_id: str
@@ -64,7 +65,8 @@ class RouteResponse(_message.Message):
     candidates: _containers.RepeatedCompositeFieldContainer[_types_pb2.Candidate]
     classification: _types_pb2.Classification
     directives: _types_pb2.Directives
-    def __init__(self, decision_id: _Optional[str] = ..., request_id: _Optional[str] = ..., agent_id: _Optional[str] = ..., propensity: _Optional[float] = ..., policy_id: _Optional[str] = ..., decision_confidence: _Optional[float] = ..., reason_code: _Optional[_Union[_types_pb2.ReasonCode, str]] = ..., reason: _Optional[str] = ..., fallback_agent_id: _Optional[str] = ..., alternative_agent_ids: _Optional[_Iterable[str]] = ..., position: _Optional[int] = ..., candidates: _Optional[_Iterable[_Union[_types_pb2.Candidate, _Mapping]]] = ..., classification: _Optional[_Union[_types_pb2.Classification, _Mapping]] = ..., directives: _Optional[_Union[_types_pb2.Directives, _Mapping]] = ...) -> None: ...
+    escalate_below: float
+    def __init__(self, decision_id: _Optional[str] = ..., request_id: _Optional[str] = ..., agent_id: _Optional[str] = ..., propensity: _Optional[float] = ..., policy_id: _Optional[str] = ..., decision_confidence: _Optional[float] = ..., reason_code: _Optional[_Union[_types_pb2.ReasonCode, str]] = ..., reason: _Optional[str] = ..., fallback_agent_id: _Optional[str] = ..., alternative_agent_ids: _Optional[_Iterable[str]] = ..., position: _Optional[int] = ..., candidates: _Optional[_Iterable[_Union[_types_pb2.Candidate, _Mapping]]] = ..., classification: _Optional[_Union[_types_pb2.Classification, _Mapping]] = ..., directives: _Optional[_Union[_types_pb2.Directives, _Mapping]] = ..., escalate_below: _Optional[float] = ...) -> None: ...
 
 class RouteBatchRequest(_message.Message):
     __slots__ = ("requests",)
@@ -113,6 +115,24 @@ class PreviewResponse(_message.Message):
     ANSWER_FIELD_NUMBER: _ClassVar[int]
     answer: RouteResponse
     def __init__(self, answer: _Optional[_Union[RouteResponse, _Mapping]] = ...) -> None: ...
+
+class ClaimRequest(_message.Message):
+    __slots__ = ("decision_id", "competence")
+    DECISION_ID_FIELD_NUMBER: _ClassVar[int]
+    COMPETENCE_FIELD_NUMBER: _ClassVar[int]
+    decision_id: str
+    competence: float
+    def __init__(self, decision_id: _Optional[str] = ..., competence: _Optional[float] = ...) -> None: ...
+
+class ClaimResponse(_message.Message):
+    __slots__ = ("expected_quality", "disputed", "position")
+    EXPECTED_QUALITY_FIELD_NUMBER: _ClassVar[int]
+    DISPUTED_FIELD_NUMBER: _ClassVar[int]
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    expected_quality: float
+    disputed: bool
+    position: int
+    def __init__(self, expected_quality: _Optional[float] = ..., disputed: bool = ..., position: _Optional[int] = ...) -> None: ...
 
 class ReportOutcomeRequest(_message.Message):
     __slots__ = ("outcome",)

@@ -55,6 +55,11 @@ class RouterServiceStub(object):
                 request_serializer=routerd_dot_v1_dot_router__pb2.PreviewRequest.SerializeToString,
                 response_deserializer=routerd_dot_v1_dot_router__pb2.PreviewResponse.FromString,
                 _registered_method=True)
+        self.Claim = channel.unary_unary(
+                '/routerd.v1.RouterService/Claim',
+                request_serializer=routerd_dot_v1_dot_router__pb2.ClaimRequest.SerializeToString,
+                response_deserializer=routerd_dot_v1_dot_router__pb2.ClaimResponse.FromString,
+                _registered_method=True)
         self.ReportOutcome = channel.unary_unary(
                 '/routerd.v1.RouterService/ReportOutcome',
                 request_serializer=routerd_dot_v1_dot_router__pb2.ReportOutcomeRequest.SerializeToString,
@@ -119,6 +124,18 @@ class RouterServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Claim(self, request, context):
+        """Lets the agent of a decision say how able it is before it starts, and says whether it may. A decision is claimed once: the
+        same again gets the same answer. Nobody has to claim; it is for agents that know better than their results.
+
+        FAILED_PRECONDITION / CLAIM_REFUSED: it said nothing, or what such self-reports of it were worth is below
+        `thresholds.claim`. This refusal is logged, and ends the agent's work on the task: ask Route again, with `follows` and the
+        cause REFUSED. NOT_FOUND / DECISION_NOT_FOUND; FAILED_PRECONDITION / DECISION_EXPIRED; ALREADY_EXISTS / CLAIM_CONFLICT.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ReportOutcome(self, request, context):
         """Tells what came of a decision. What it says is learnt and durable when the answer arrives.
 
@@ -163,6 +180,11 @@ def add_RouterServiceServicer_to_server(servicer, server):
                     servicer.Preview,
                     request_deserializer=routerd_dot_v1_dot_router__pb2.PreviewRequest.FromString,
                     response_serializer=routerd_dot_v1_dot_router__pb2.PreviewResponse.SerializeToString,
+            ),
+            'Claim': grpc.unary_unary_rpc_method_handler(
+                    servicer.Claim,
+                    request_deserializer=routerd_dot_v1_dot_router__pb2.ClaimRequest.FromString,
+                    response_serializer=routerd_dot_v1_dot_router__pb2.ClaimResponse.SerializeToString,
             ),
             'ReportOutcome': grpc.unary_unary_rpc_method_handler(
                     servicer.ReportOutcome,
@@ -284,6 +306,33 @@ class RouterService(object):
             '/routerd.v1.RouterService/Preview',
             routerd_dot_v1_dot_router__pb2.PreviewRequest.SerializeToString,
             routerd_dot_v1_dot_router__pb2.PreviewResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Claim(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/routerd.v1.RouterService/Claim',
+            routerd_dot_v1_dot_router__pb2.ClaimRequest.SerializeToString,
+            routerd_dot_v1_dot_router__pb2.ClaimResponse.FromString,
             options,
             channel_credentials,
             insecure,

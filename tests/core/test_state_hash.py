@@ -13,6 +13,7 @@ import pytest
 
 from routerd.core.restore import restored
 from routerd.core.state import Marks, OpenDecision, State
+from routerd.core.values import Claim
 from tests.core.engine import Engine
 
 # What follows from fields that are hashed, and from what. A test below holds each to that.
@@ -68,7 +69,9 @@ def inhabited(kind: str) -> Engine:
     for i in range(12):
         work_type = ("code", "text")[i % 2]
         after = {"follows": {"decision_id": name, "cause": "FAILED"}} if i == 10 else {}
-        name = engine.route(request_id=f"r{i}", work_type=work_type, **after).decision_id
+        asked = {"request_id": f"r{i}", "work_type": work_type, "session_id": f"s{-i % 4}"}
+        name = engine.route(**asked, **after).decision_id
+        engine.sequencer.claim(Claim(name, 0.9))
         engine.report(name, outcome_id=f"o{i}", quality=i % 3 / 2, cost_usd=0.1, latency_ms=9.0)
         engine.report(name, source="reviewer", success=True, executed_agent_id="large")
         engine.wall.now_ms += 25 * 3_600_000 if i == 6 else 1

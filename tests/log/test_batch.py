@@ -36,6 +36,12 @@ CONFIGS: dict[str, dict[str, Any]] = {
         "exploration_cap": {"share": 0.01},
         "overrides": [{"id": "w1", "when": {"work_type": "w1"}, "agent": "large"}],
     },
+    "paths": {
+        "clock": "logical",
+        "cascade": {},
+        "utility": {"cost": 0.3},
+        "cooldown": {"failures": 2},
+    },
     "texts": {"clock": "logical", "features": [{"kind": "text", "size": 8}]},
 }
 
@@ -66,6 +72,8 @@ def asked(count: int, clock: str) -> list[Request]:
                 fields["signal"] = {"source": "RULES", "version": "v", **told}
             case _:
                 fields["request_id"] = f"q{i}"
+        if i % 3 == 0:
+            fields["session_id"] = f"s{i % 7}"
         if clock == "caller":
             fields["event_time_ms"] = START_MS + i * HOUR_MS // 4
         made.append(request_of(fields))

@@ -85,6 +85,13 @@ ROWS: dict[str, Row] = {
         unknown={"request": {"agent_id": "nobody"}},
         reason="AGENT_NOT_FOUND",
     ),
+    "routerd.v1.RouterService.Claim": Row(
+        good=lambda made: {"decision_id": made.decision_id, "competence": 0.9},
+        bad={"decision_id": UNKNOWN, "competence": 1.5},
+        field="competence",
+        unknown={"decision_id": UNKNOWN, "competence": 0.9},
+        reason="DECISION_NOT_FOUND",
+    ),
     "routerd.v1.RouterService.ReportOutcome": Row(
         good=lambda made: {"outcome": {"decision_id": made.decision_id, "quality": 0.5}},
         bad={"outcome": {"decision_id": UNKNOWN, "quality": 2.0}},

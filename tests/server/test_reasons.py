@@ -162,6 +162,22 @@ async def _(running: Running) -> Refusal:
     return await unchanged(running, running.client.route(follows=failed))
 
 
+@met(ErrorReason.CLAIM_REFUSED)
+async def _(running: Running) -> Refusal:
+    # The one refusal that is logged.
+    first = (await running.client.route()).decision_id
+    claim = router_pb2.ClaimRequest(decision_id=first, competence=0.3)
+    return await refused(running.client.router.Claim(claim))
+
+
+@met(ErrorReason.CLAIM_CONFLICT)
+async def _(running: Running) -> Refusal:
+    first = (await running.client.route()).decision_id
+    await running.client.router.Claim(router_pb2.ClaimRequest(decision_id=first, competence=0.9))
+    other = router_pb2.ClaimRequest(decision_id=first, competence=0.8)
+    return await unchanged(running, running.client.router.Claim(other))
+
+
 @met(ErrorReason.AGENT_IS_CONFIGURED)
 async def _(running: Running) -> Refusal:
     return await unchanged(running, running.client.agent("Register", agent_id="small"))

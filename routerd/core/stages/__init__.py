@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from routerd.core.law import Stage
 from routerd.core.stages.budget import budget, exploration_cap
+from routerd.core.stages.climb import climb
 from routerd.core.stages.eligibility import eligibility
 from routerd.core.stages.explicit import explicit
 from routerd.core.stages.fallback import cold_start, confidence_gate, overload
@@ -15,6 +16,7 @@ from routerd.core.stages.follow import follow
 from routerd.core.stages.override import override
 from routerd.core.stages.policy import policy
 from routerd.core.stages.signal import signal
+from routerd.core.stages.sticky import sticky
 
 STAGES: tuple[Stage, ...] = (
     eligibility,
@@ -22,6 +24,8 @@ STAGES: tuple[Stage, ...] = (
     budget,
     exploration_cap,
     follow,
+    climb,
+    sticky,
     cold_start,
     confidence_gate,
     overload,

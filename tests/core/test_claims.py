@@ -1,0 +1,110 @@
+"""Claims: an agent says how able it is, and is believed as far as it was right before."""
+
+from __future__ import annotations
+
+import pytest
+
+from routerd.core.answers import Claimed
+from routerd.core.claim_events import ClaimMade, CompetenceDisputed
+from routerd.core.errors import ErrorReason
+from routerd.core.values import Claim
+from routerd.log.verify import verify
+from tests.core.engine import Engine
+
+
+def claim(engine: Engine, decision_id: str, competence: float | None = None) -> Claimed:
+    told = engine.sequencer.claim(Claim(decision_id, competence))
+    engine.sequencer.commit()
+    return told
+
+
+def lived(engine: Engine, competence: float, quality: float, times: int) -> None:
+    for i in range(times):
+        name = engine.route(agent_id="small", request_id=f"t{i}").decision_id
+        claim(engine, name, competence)
+        engine.report(name, quality=quality)
+
+
+def sound(engine: Engine) -> None:
+    assert engine.state.hash() == engine.refold().hash()
+    assert not verify(engine.log).mismatches
+
+
+@pytest.mark.parametrize(
+    ("competence", "accepted"), [(0.9, True), (0.5, True), (0.3, False), (None, False)]
+)
+def test_a_new_agent_is_taken_at_its_word(competence: float | None, accepted: bool) -> None:
+    """Above the bar it may start; below it, or silent, it may not, and a follow-up goes on."""
+    engine = Engine(agents=[{"id": "small", "max_concurrency": 1}, {"id": "large"}])
+    name = engine.route(agent_id="small").decision_id
+    told = claim(engine, name, competence)
+    assert (told.accepted, told.expected) == (accepted, competence)
+    assert claim(engine, name, competence).accepted is accepted  # asked again
+    assert len(engine.events(ClaimMade)) == 1
+    # Who may not start has its hands free.
+    assert ("small" in engine.preview().decision.agents) is not accepted
+    evidence = {"competence": competence}
+    follows = {"decision_id": name, "cause": "REFUSED", "evidence": evidence}
+    assert engine.route(follows=follows).decision.agent_id == "large"
+    sound(engine)
+
+
+def test_self_reports_are_weighed_with_what_came_of_them() -> None:
+    """An agent that always says .9 and delivers .2 is soon not let; one in twenty is, to mend."""
+    engine = Engine()
+    lived(engine, 0.9, 0.2, 200)
+    made = engine.events(ClaimMade)
+    accepted = [event.accepted for event in made]
+    assert all(accepted[:5])
+    assert 0 < sum(accepted[40:]) < 0.2 * len(accepted[40:])
+    assert made[-1].expected is not None
+    assert made[-1].expected < 0.5
+    # What it says of tasks that it thinks little of has not been put to the test.
+    name = engine.route(agent_id="small").decision_id
+    assert claim(engine, name, 0.55).accepted
+    sound(engine)
+
+
+def test_the_weights_are_sums() -> None:
+    """Revised or retracted outcomes leave no trace in what a self-report is worth."""
+    engine = Engine()
+    name = engine.route(agent_id="small").decision_id
+    claim(engine, name, 0.9)
+    engine.report(name, quality=0.2)
+    assert engine.state.claims.n.sum() == 1.0
+    engine.report(name, kind="REVISE", quality=0.6)
+    assert abs(engine.state.claims.s.sum() - 0.6) < 1e-12
+    engine.report(name, executed_agent_id="large")  # another one's work says nothing of it
+    assert abs(engine.state.claims.n.sum()) < 1e-12
+    engine.report(name, kind="RETRACT")
+    assert not engine.state.claims.s.round(12).any()
+    sound(engine)
+
+
+def test_a_report_that_the_results_do_not_bear_out_is_an_event() -> None:
+    """Too high or too low by more than the threshold, with enough outcomes to tell."""
+    engine = Engine()
+    for _ in range(10):
+        engine.report(engine.route(agent_id="small").decision_id, quality=0.5)
+    for competence, disputed in ((0.7, False), (0.95, True), (0.1, True)):
+        name = engine.route(agent_id="small").decision_id
+        assert claim(engine, name, competence).disputed is disputed
+    found = engine.events(CompetenceDisputed)
+    assert [(event.competence, event.shown, event.outcomes) for event in found] == [
+        (0.95, 0.5, 10),
+        (0.1, 0.5, 10),
+    ]
+    sound(engine)
+
+
+def test_a_decision_is_claimed_once_while_it_is_open() -> None:
+    engine = Engine(limits={"open_decisions": 2})
+    name = engine.route().decision_id
+    claim(engine, name, 0.9)
+    engine.refused(ErrorReason.CLAIM_CONFLICT, claim, engine, name, 0.8)
+    engine.refused(ErrorReason.FIELD_VIOLATIONS, claim, engine, name, 1.1)
+    engine.refused(ErrorReason.FIELD_VIOLATIONS, claim, engine, "", 0.5)
+    engine.refused(ErrorReason.DECISION_NOT_FOUND, claim, engine, "0" * 16, 0.5)
+    engine.route()
+    engine.route()
+    engine.refused(ErrorReason.DECISION_EXPIRED, claim, engine, name, 0.9)
