@@ -29,7 +29,8 @@ from routerd.core.signal_settings import Endpoint, Label, Rule, Signals
 from routerd.signals.hybrid import Classifier
 from routerd.v1 import router_pb2, router_pb2_grpc, types_pb2
 
-RULES, CHARS, TEXTS, WORDS = 200, 2_000, 2_000, 2_500
+RULES, CHARS, TEXTS, WORDS = 200, 2_000, 2_000, 10_000
+"""Of so many words, each as likely: a word is in one text of forty."""
 HANGING = 10
 TIMEOUT_MS = 2_000
 DEADLINES_S = (1.0, 5.0)

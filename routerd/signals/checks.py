@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from routerd.signals.patterns import BadPattern, compiled, qualified
+from routerd.signals.patterns import BadPattern, MissingRe2, compiled, qualified
 
 Finding = tuple[str, str]
 """A path in the file, and a sentence."""
@@ -16,6 +16,13 @@ Finding = tuple[str, str]
 
 def signal_problems(data: Mapping[str, Any]) -> Iterator[Finding]:
     """Patterns that are none, rules that say nothing, labels and agents that do not exist."""
+    try:
+        yield from _problems(data)
+    except MissingRe2 as error:  # said once, not for each pattern
+        yield "signals", str(error)
+
+
+def _problems(data: Mapping[str, Any]) -> Iterator[Finding]:
     signals, texts = data.get("signals"), data.get("texts")
     if isinstance(texts, dict):
         yield from _patterns("texts.mask", texts.get("mask"))
@@ -50,6 +57,8 @@ def _patterns(path: str, patterns: object, *, words: bool = False) -> Iterator[F
             try:
                 compiled(pattern)  # alone: its qualifiers could hide what is wrong with it
                 compiled(qualified(pattern, case=False, words=words))
+            except MissingRe2:
+                raise
             except BadPattern as error:
                 yield f"{path}[{i}]", str(error)
 

@@ -25,7 +25,11 @@ HOW_TO_INSTALL = "needs google-re2: pip install 'routerd[signals]'"
 
 
 class BadPattern(Exception):
-    """A pattern that is none, or that could not be found in linear time; or RE2 is missing."""
+    """A pattern that is none, or that could not be found in linear time."""
+
+
+class MissingRe2(BadPattern):
+    """There are patterns, and what finds them is not installed."""
 
 
 def qualified(pattern: str, *, case: bool, words: bool) -> str:
@@ -41,11 +45,11 @@ def qualified(pattern: str, *, case: bool, words: bool) -> str:
 
 
 def compiled(pattern: str) -> Any:
-    """A pattern of RE2. Raises BadPattern with what is wrong."""
+    """A pattern of RE2. Raises BadPattern with what is wrong, and MissingRe2."""
     try:
         import re2
     except ImportError:
-        raise BadPattern(HOW_TO_INSTALL) from None
+        raise MissingRe2(HOW_TO_INSTALL) from None
     try:
         return re2.compile(pattern, options())
     except re2.error as error:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import msgspec
 import pytest
 
 from routerd.config import ConfigErrors, parse
-from routerd.core.signal_settings import Rule
+from routerd.core.signal_settings import Rule, Signals
 from routerd.signals.patterns import BadPattern, Finder, compiled
 from routerd.signals.rules import Rules
 
@@ -107,3 +108,15 @@ def test_every_mistake_of_the_section_is_told_with_its_path() -> None:
     }
     with pytest.raises(ConfigErrors, match="labels: is empty"):
         parse({"agents": AGENTS, "signals": {"endpoint": {"url": "https://host/v1"}}})
+
+
+def test_without_re2_rules_are_refused_with_the_way_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once, not for each pattern; a configuration without rules needs nothing."""
+    monkeypatch.setitem(sys.modules, "re2", None)
+    rules = [{"label": "x", "any": ["a", "b"]}, {"label": "y", "any": ["c"]}]
+    with pytest.raises(ConfigErrors) as refused:
+        parse({"agents": AGENTS, "signals": {"rules": rules}})
+    ((path, told),) = refused.value.errors
+    assert path == "signals"
+    assert "pip install 'routerd[signals]'" in told
+    assert parse({"agents": AGENTS}).signals == Signals()
