@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from routerd.log.base import LogUnavailable
@@ -29,7 +30,7 @@ def take_lock(directory: Path) -> int:
         os.ftruncate(lock_fd, 0)
         os.write(lock_fd, f"{os.getpid()}\n".encode())
     except BlockingIOError:
-        pid = os.read(lock_fd, 20).decode().strip() or "unknown"
+        pid = os.read(lock_fd, 20).decode().partition("\n")[0] or "unknown"
         os.close(lock_fd)
         raise LogUnavailable(
             f"{directory} is in use by the process with pid {pid}: "
@@ -39,6 +40,25 @@ def take_lock(directory: Path) -> int:
         os.close(lock_fd)
         raise LogUnavailable(f"cannot use {directory} as data directory: {error}") from error
     return lock_fd
+
+
+def boot_id() -> str:
+    """Of this run of the machine's kernel; "" where it has none."""
+    with suppress(OSError):
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    return ""
+
+
+def vouch(lock_fd: int) -> None:
+    """Note in which run of the machine the files behind a lock were last known to be sound."""
+    os.write(lock_fd, f"{boot_id()}\n".encode())
+
+
+def power_held(directory: Path) -> bool:
+    """Whether the machine ran on since somebody vouched; False when nobody knows."""
+    with suppress(OSError):
+        return boot_id() in (directory / "lock").read_text().split()[1:]
+    return False
 
 
 def release(lock_fd: int) -> None:

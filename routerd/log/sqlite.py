@@ -17,8 +17,9 @@ database when it passes CHECKPOINT_PAGES. For callers that never sync, `append` 
 LIMIT_PAGES: the WAL is bounded by 64 MiB and one append. Only a foreign program that holds a
 transaction open can make it grow further; it shrinks again afterwards.
 
-A WAL that was damaged after a crash cannot be told from one that the crash cut short: SQLite keeps
-what stands before the damage. Only entries since the last checkpoint can be lost in that way.
+A WAL that was damaged after a crash looks to SQLite like one that the crash cut short, and it keeps
+what stands before the damage. See routerd.log.wal for how the two are told apart; only in the last
+frame, and after a loss of power, they cannot be.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ import apsw
 
 from routerd.log.base import Base, Conflict, Entry, LogCorrupt, LogUnavailable, check_positions
 from routerd.log.codec import base_behind
-from routerd.log.disk import sync_file, take_lock, write_scratch
+from routerd.log.disk import power_held, sync_file, take_lock, vouch, write_scratch
 from routerd.log.migrations import FORMAT, migrate
 from routerd.log.tables import (
     FORGET,
@@ -51,6 +52,7 @@ from routerd.log.tables import (
     base_row,
     reading,
 )
+from routerd.log.wal import is_broken
 
 OLDEST_SQLITE = "3.51.3"
 BUSY_TIMEOUT_MS = 2_000
@@ -91,12 +93,16 @@ class SqliteLog(Tables):
         """
         require_sqlite(apsw.sqlite_lib_version())
         directory = Path(directory).absolute()
+        power_was_held = power_held(directory)
         self = cls(directory, None if read_only else take_lock(directory))
         try:
             if read_only:
                 self._connect_to_read()
             else:
+                if power_was_held:
+                    self._require_whole_wal()
                 self._connect()
+                self._begin_wal_anew()
         except (apsw.Error, OSError) as error:
             self._let_go()
             raise LogUnavailable(f"cannot open {self._path}: {error}") from error
@@ -232,6 +238,21 @@ class SqliteLog(Tables):
         if held < FORMAT:
             text = f"its format is {held}: `routerd migrate {self._directory}` makes it {FORMAT}"
             raise LogUnavailable(f"cannot read {self._path}: {text}")
+
+    def _require_whole_wal(self) -> None:
+        wal = Path(f"{self._path}-wal")
+        if wal.exists() and is_broken(wal, PAGE_BYTES):
+            what = "its write-ahead log was changed, and what stands behind would vanish"
+            raise LogCorrupt("", 1, what)
+
+    def _begin_wal_anew(self) -> None:
+        """Leave nothing in the WAL of what a killed process began: new frames would not cover it,
+        and it would look like damage. Where somebody reads, that must wait, and nobody vouches.
+        """
+        assert self._lock_fd is not None
+        with contextlib.suppress(apsw.BusyError):
+            self._second.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+            vouch(self._lock_fd)
 
     def _require_known(self, held: int) -> None:
         if held > FORMAT:
