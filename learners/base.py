@@ -53,6 +53,15 @@ class Learner(Protocol):
     def predict_many(self, x: Array, arms: Arms) -> tuple[Array, Array]:
         """predict of every row of x (n, d), each (n, k), with the bits that each has alone."""
 
+    def means(self, at: Array, arms: Arms) -> Array:
+        """Posterior mean of the mean reward at each of the contexts `at` (m, d), (m, k)."""
+
+    def covariance(self, x: Array, at: Array, arms: Arms) -> Array:
+        """Of each arm's mean reward at x (d,) with that at each of the contexts `at`, (m, k).
+
+        Of what tells arms apart: what they share moves all of them and decides nothing.
+        """
+
     def observe(self, arm: int, x: Array, y: float, weight: float, epoch: int) -> None:
         """Add one observation; a negative weight takes an earlier one back."""
 

@@ -204,7 +204,21 @@ def certainty_settles(scores: Scores) -> None:
     assert law[0] > 1 - CLOSE
 
 
+def contexts_agree(make: Make) -> None:
+    """What is said of other contexts is what predict says there; of the same one, the variance."""
+    learner = taught(make, stream(120, seed=14, epochs=2), 0.9)
+    at = np.array([x for _, x, *_ in stream(6, seed=98)])
+    for arms in (ALL, np.array([0, 2])):
+        mean, variance = learner.predict_many(at, arms)
+        assert np.abs(learner.means(at, arms) - mean).max() < CLOSE
+        own = [learner.covariance(x, at, arms)[i] for i, x in enumerate(at)]
+        assert np.abs(np.array(own) - variance).max() < CLOSE
+        across = learner.covariance(at[0], at, arms)
+        assert (across**2 <= variance * variance[0] + CLOSE).all(), "correlations are at most one"
+
+
 LEARNER_CHECKS = (
+    contexts_agree,
     order_is_irrelevant,
     late_is_on_time,
     retraction_is_exact,

@@ -61,6 +61,17 @@ class LinearRegression(Additive):
         mean, variance = zip(*(self.predict(row, arms) for row in x), strict=True)
         return np.array(mean), np.array(variance)
 
+    def means(self, at: Array, arms: Arms) -> Array:
+        prior = self.r_inv[0] * self.centre
+        theta = self.b[arms] + self.ai[arms][:, :, 0] * prior
+        means: Array = at.dot(theta.T) + OFFSET
+        return means
+
+    def covariance(self, x: Array, at: Array, arms: Arms) -> Array:
+        g = (self.ai[arms].reshape(-1, self.sums.d) @ x).reshape(-1, self.sums.d)
+        covariance: Array = at.dot(g.T) * self.noise
+        return covariance
+
     def observe(self, arm: int, x: Array, y: float, weight: float, epoch: int) -> None:
         self.advance(epoch)
         w = self.sums.weight(weight, epoch)

@@ -8,16 +8,17 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from scipy.special import ndtr
 
 from learners.base import Array
 
-INV_SQRT_2PI = np.array(1.0 / math.sqrt(2.0 * math.pi))
 # horizon / n, and what a look is then worth: the rest of the horizon per look
-SHORTER = 4.0 ** np.arange(1, 32)[:, None]
+SHORTER = 16.0 ** np.arange(1, 17)[:, None]
 REST = SHORTER - 1.0
+# Of the polynomial in `overtaking`, the highest power first.
+POWERS = tuple(map(np.array, (0.00100653, 0.00028655, 0.02499041, 0.076713, 1.0)))
+AT_ZERO = np.array(1.0 / math.sqrt(2.0 * math.pi))
 # arrays of no dimension combine with arrays faster than floats do
-MINUS_HALF = np.array(-0.5)
+FAR, LEAST = np.array(12.0), np.array(1e-12)
 
 
 def thompson(mean: Array, variance: Array, v: float) -> tuple[Array, Array]:
@@ -26,49 +27,82 @@ def thompson(mean: Array, variance: Array, v: float) -> tuple[Array, Array]:
 
 
 def value_of_information(
-    mean: Array, variance: Array, noise: float, horizon: float, spread: float
+    mean: Array,
+    variance: Array,
+    noise: float,
+    horizon: float,
+    spread: float,
+    gap: Array,
+    covariance: Array,
 ) -> tuple[Array, Array]:
     """Thompson sampling tilted by what a run of further looks at an arm is worth.
 
-    mean, variance (..., k): posterior of each arm's utility; noise: variance of one look; horizon:
-    decisions still to come. A row among many has the bits that it has alone. n looks move an arm's
-    mean by about S(n); they pay over what is left if it overtakes the best (for the best: if it
-    falls behind the second):
+    mean, variance (..., k): posterior of each arm's utility here; noise: variance of one look;
+    horizon: decisions still to come, whose contexts are like m others and this one. gap (m, k):
+    how far each arm is behind there (see `behind`); covariance (..., m, k): of its utility there
+    with that here. A row among many has the bits that it has alone.
 
-        S(n)  = sd * sqrt(n var / (n var + noise))      f(a) = phi(a) + a Phi(a)
-        bonus = max over n = horizon / 4, horizon / 16 ... of (horizon / n - 1) S(n) f(-gap / S(n))
+    n looks here move an arm's mean in another context by about S(n). They pay over what is left if
+    it overtakes the best there (for the best: if it falls behind the second):
 
-    Source: the knowledge gradient of Frazier, Powell and Dayanik (2008), with the n-step look of
-    Frazier and Powell (2010), KG*.
+        S(n)  = |covariance| / sqrt(variance + noise / n)      f(a) = phi(a) - a Phi(-a)
+        bonus = max over n = horizon / 16, horizon / 256 ... of
+                (horizon / n - 1) * mean over contexts of S(n) f(gap / S(n))
+
+    Source: the knowledge gradient for correlated beliefs of Frazier, Powell and Dayanik (2009),
+    with the n-step look of Frazier and Powell (2010), KG*.
     """
-    count = max(1, math.ceil(0.5 * math.log2(horizon)))  # down to n = 1 or so
+    count = max(1, int(math.log2(horizon)) // 4)  # down to n = 1 or so
     shorter, rest = SHORTER[:count], REST[:count]
-    if mean.ndim == 1:
-        gap = behind(mean)
-    else:
-        gap = np.array([behind(row) for row in mean])
+    if mean.ndim > 1:
+        gap = np.broadcast_to(gap, covariance.shape)
         shorter, rest = shorter[:, None], rest[:, None]
-    root = np.sqrt(shorter * (noise / horizon) + variance)  # S(n) = variance / root
-    a = (gap / variance) * root
-    worth = a * a
-    worth *= MINUS_HALF
-    np.exp(worth, worth)
-    worth *= INV_SQRT_2PI
-    a *= ndtr(a)
-    worth += a
-    worth /= root
-    worth *= rest
-    bonus = variance * np.maximum.reduce(worth, 0)
-    return mean + bonus, spread * np.sqrt(variance)
+    reach = np.concatenate([np.abs(covariance), variance[..., None, :]], -2)
+    np.maximum(reach, LEAST, out=reach)
+    a = np.concatenate([gap, behind(mean)[..., None, :]], -2)
+    a /= reach
+    root = np.sqrt(shorter * (noise / horizon) + variance)
+    worth = overtaking(a * root[..., None, :])
+    worth *= reach
+    bonus = np.add.reduce(worth, -2)
+    bonus /= root
+    bonus *= rest / reach.shape[-2]
+    return mean + np.maximum.reduce(bonus, 0), spread * np.sqrt(variance)
 
 
 def behind(mean: Array) -> Array:
-    """How far each arm's mean is behind the best, as a negative number; of the best, the second."""
-    means = mean.tolist()
-    *_, second, best = (means[0], *sorted(means))
-    gap: Array = mean - best
-    gap[means.index(best)] = second - best
+    """How far each arm's mean, (..., k), is behind the best; the best: ahead of the second.
+
+    >>> behind(np.array([0.5, 0.9, 0.6])).round(2).tolist()
+    [0.4, 0.3, 0.3]
+    """
+    ordered = np.sort(mean, -1)
+    best, second = ordered[..., -1:], ordered[..., -2:][..., :1]
+    gap: Array = best - mean
+    np.copyto(gap, best - second, where=gap == 0.0)
     return gap
+
+
+def overtaking(a: Array) -> Array:
+    """f(a) = phi(a) - a Phi(-a), the mean of max(0, Z - a) for a standard normal Z; a >= 0.
+
+    Within .5% for a below 3, 2% below 4, by a polynomial to the sixteenth power: four operations
+    only, which give the same bits everywhere. Works in the array that it is given.
+
+    >>> overtaking(np.array([0.0, 1.0, 3.0])).round(4).tolist()
+    [0.3989, 0.0833, 0.0004]
+    """
+    np.minimum(a, FAR, out=a)
+    highest, *others = POWERS
+    sum_of_powers = a * highest
+    sum_of_powers += others[0]
+    for power in others[1:]:
+        sum_of_powers *= a
+        sum_of_powers += power
+    for _ in range(4):
+        sum_of_powers *= sum_of_powers
+    worth: Array = np.divide(AT_ZERO, sum_of_powers, out=sum_of_powers)
+    return worth
 
 
 def upper_confidence(mean: Array, variance: Array, alpha: float) -> Array:

@@ -27,9 +27,10 @@ P_0 = 2.0
 NOISE = 0.15
 NOISE_COUNT = 2.0
 CENTRES = (0.4, 0.15, 0.4)
-LOG_SD = 0.7
-GRID = ((0.1, 0.2, 0.4, 0.8, 1.6), (0.05, 0.1, 0.2, 0.4, 0.8), (0.2, 0.6))
+LOG_SDS = (0.7, 1.0, 0.7)
+GRID = ((0.1, 0.2, 0.4, 0.8, 1.6), (0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2), (0.2, 0.6))
 SWEEPS = 2
+SLOPE, PER_SLOPE = 0.3, 10.0
 FIRST_REFRESH = 8
 REFRESH_GROWTH = 1.2
 REBUILD_EVERY = 1024
@@ -64,6 +65,10 @@ def estimate_scales(lam: Array, h: Array, n: float, ss: float) -> tuple[Array, f
 
     Each scale becomes the geometric mean of its grid, weighted by the marginal likelihood times a
     log-normal prior. A function of the sums alone: it always starts from the prior's centres.
+
+    Where one arm serves nearly all, nothing tells its own slopes from the shared ones, and slopes
+    of zero explain the data as well as any: the others would be known without having been tried. So
+    rc is SLOPE at least, and less only while there are not PER_SLOPE observations for each slope.
     """
     used = np.flatnonzero(np.einsum("kii->i", lam) > 0)
     seen = np.flatnonzero(np.einsum("kii->k", lam) > 0)
@@ -77,12 +82,14 @@ def estimate_scales(lam: Array, h: Array, n: float, ss: float) -> tuple[Array, f
         tried[:, j] = grid
         fit = rotated.evidence(tried)
         rate = NOISE_COUNT * NOISE + np.maximum(ss - fit.explained, 1e-9) / 2
-        prior = -0.5 * (np.log(grid / CENTRES[j]) / LOG_SD) ** 2
+        prior = -0.5 * (np.log(grid / CENTRES[j]) / LOG_SDS[j]) ** 2
         log_weight = -shape * np.log(rate) - fit.log_det / 2 + prior
         weight = np.exp(log_weight - log_weight.max())
         weight /= weight.sum()
         scales[j] = math.exp(float((weight * np.log(grid)).sum()))
         noise = float((weight * rate).sum()) / shape
+    slopes = len(lam) * int(np.count_nonzero(np.einsum("kii->i", lam)))
+    scales[1] = max(scales[1], SLOPE * math.sqrt(min(1.0, n / (PER_SLOPE * max(slopes, 1)))))
     return scales, noise
 
 
@@ -102,6 +109,7 @@ class PooledRegression(Additive):
         self.noise = NOISE
         self.updates = 0
         self.next_refresh = FIRST_REFRESH
+        self._theta: Array | None = None  # coefficients (K,d) of the arms, made when asked for
         self._rebuild()
 
     def predict(self, x: Array, arms: Arms) -> tuple[Array, Array]:
@@ -119,6 +127,19 @@ class PooledRegression(Additive):
             stacked.dot(row, mine.reshape(-1))
             mine.dot(row, its_spread)
         return self._moments(right, g, spread, picked)
+
+    def means(self, at: Array, arms: Arms) -> Array:
+        if self._theta is None:
+            self._theta = np.matmul(self.ai, self.right[:, :, None])[:, :, 0]
+        means: Array = at.dot(self._theta[arms].T)
+        means += OFFSET
+        return means
+
+    def covariance(self, x: Array, at: Array, arms: Arms) -> Array:
+        g = self.ai.reshape(-1, x.size).dot(x).reshape(self.right.shape)[arms]
+        covariance: Array = at.dot(g.T)
+        covariance *= self.noise
+        return covariance
 
     def _looked_at(self, arms: Arms) -> tuple[Array, Array, Arms | None]:
         """ai and right of these arms; or of all, and which to pick, where copying costs more."""
@@ -179,6 +200,7 @@ class PooledRegression(Additive):
     def _pull(self) -> None:
         """Right-hand sides (K,d) of the arms, pulled towards m: theta_k + m = ai_k right_k."""
         self.right = self.sums.h + self.r_inv * self.v.dot(self.hm)
+        self._theta = None
 
     def state(self) -> dict[str, Array]:
         return self.sums.state() | {
@@ -195,5 +217,6 @@ class PooledRegression(Additive):
         self.sums.restore(state)
         for name in ("scales", "ai", "v", "hm", "r_inv", "right"):
             setattr(self, name, state[name].copy())
+        self._theta = None
         self.noise = float(state["marks"][0])
         self.updates, self.next_refresh = int(state["marks"][1]), int(state["marks"][2])

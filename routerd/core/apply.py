@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 import numpy as np
 
+from learners.contexts import Contexts
 from learners.drift import DriftDetector
 from learners.means import ShrunkMeans
 from routerd.core.budgets import charge, explore, keep, settle
@@ -139,6 +140,7 @@ def start_anew(state: State) -> None:
     state.claims = ShrunkMeans(len(agents), BINS, 1, epoch_gamma(state.config))
     state.tally = Tally(len(agents), CELLS)
     state.detector = DriftDetector(len(agents))
+    state.contexts = Contexts(state.encoder.width)
     state.discounts = ()
 
 
@@ -268,6 +270,8 @@ def move_credit(state: State, entry: OpenDecision, credit: Credit) -> None:
     decision = entry.decision
     epoch, cell = state.epoch(decision.time_ms), decision.query.cell
     x = np.frombuffer(decision.query.x)
+    if old.quality is None and credit.quality is not None:
+        state.contexts.push(x, cell)
     same_arm = old.arm == credit.arm
     for held, other, weight in ((old, credit, -1.0), (credit, old, 1.0)):
         if held.quality is not None and not (same_arm and held.quality == other.quality):

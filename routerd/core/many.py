@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from learners.base import Array
 from learners.law import laws, with_floor
 from routerd.core.policies import SCORES
 from routerd.core.state import State
@@ -35,8 +36,15 @@ def views(state: State, queries: Sequence[Query], time_ms: int = 0) -> list[View
         if len(plain) < len(made) or not all(view.quality_alone for view in plain):
             utilities = zip(*(view.utility for view in plain), strict=True)
             mean, variance = (np.array(rows) for rows in utilities)
+
+        def look() -> tuple[Array, Array]:
+            everyone = state.roster.everyone
+            asking = plain if state.config.budgets else plain[:1]  # else all weigh alike
+            ahead = np.array([view.ahead(everyone) for view in asking])
+            return ahead, np.array([view.covariance(everyone) for view in plain])
+
         *scores, floor = score(
-            state.config.policy, mean, variance, plain[0].noise, state.learner.count
+            state.config.policy, mean, variance, plain[0].noise, state.learner.count, look
         )
         for view, law in zip(plain, with_floor(laws(*scores), floor), strict=True):
             view.ready = law

@@ -42,21 +42,26 @@ Eligible = tuple[int, ...]
 Scores = tuple[Array, Array, float]
 """Centres and spreads of the scores, and the law's floor."""
 
+Look = Callable[[], tuple[Array, Array]]
+"""Makes View.ahead (m, k) and View.covariance, of one decision (m, k) or of many (n, m, k)."""
 
-def value(kind: ValuePolicy, mean: Array, variance: Array, noise: float, count: float) -> Scores:
+
+def value(
+    kind: ValuePolicy, mean: Array, variance: Array, noise: float, count: float, look: Look
+) -> Scores:
     horizon = count + kind.patience * mean.shape[-1]
-    scores = value_of_information(mean, variance, noise, horizon, kind.spread)
+    scores = value_of_information(mean, variance, noise, horizon, kind.spread, *look())
     return *scores, kind.floor
 
 
 def thompson_sampling(
-    kind: ThompsonPolicy, mean: Array, variance: Array, noise: float, count: float
+    kind: ThompsonPolicy, mean: Array, variance: Array, noise: float, count: float, look: Look
 ) -> Scores:
     scores = thompson(mean, variance, decay(kind.v_0, kind.v_min, count, kind.tau))
     return *scores, decay(kind.floor, kind.floor_min, count, kind.tau)
 
 
-SCORES: dict[type, Callable[[Any, Array, Array, float, float], Scores]] = {
+SCORES: dict[type, Callable[[Any, Array, Array, float, float, Look], Scores]] = {
     ValuePolicy: value,
     ThompsonPolicy: thompson_sampling,
 }
@@ -67,8 +72,12 @@ def largest_score(view: View, eligible: Eligible, kind: ValuePolicy | ThompsonPo
     if view.ready is not None and len(eligible) == view.ready.size:
         return Choice(view.ready)
     mean, variance = view.utility_of(eligible)
-    score = SCORES[type(kind)]
-    *scores, floor = score(kind, mean, variance, view.noise, view.state.learner.count)
+    count = view.state.learner.count
+
+    def look() -> tuple[Array, Array]:
+        return view.ahead(eligible), view.covariance(eligible)
+
+    *scores, floor = SCORES[type(kind)](kind, mean, variance, view.noise, count, look)
     return Choice(with_floor(win_probabilities(*scores), floor))
 
 

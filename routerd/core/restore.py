@@ -9,6 +9,7 @@ from sys import intern
 import msgspec
 from msgspec.structs import force_setattr
 
+from learners.contexts import Contexts
 from learners.drift import DriftDetector
 from learners.means import ShrunkMeans
 from routerd.core.encode import CELLS, Encoder
@@ -90,6 +91,7 @@ def take_models(state: State, models: Mapping[str, Arrays]) -> None:
     state.paths = new_paths(arms, CELLS, epoch_gamma(state.config))
     state.claims = ShrunkMeans(arms, BINS, 1, epoch_gamma(state.config))
     state.tally = Tally(arms, CELLS)
+    state.contexts = Contexts(state.encoder.width)
     state.detector = DriftDetector(arms)
     for name in MODELS:
         getattr(state, name).restore(models[name])

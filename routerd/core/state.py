@@ -14,6 +14,7 @@ import numpy as np
 
 from learners.base import Arms, Array, Learner
 from learners.cells import LogNormalCells
+from learners.contexts import Contexts
 from learners.drift import DriftDetector
 from learners.linear import LinearRegression
 from learners.means import ShrunkMeans
@@ -140,7 +141,7 @@ class Marks(msgspec.Struct, frozen=True):
     sessions: dict[str, tuple[str, int]]
 
 
-MODELS = ("claims", "cost", "detector", "latency", "learner", "paths", "tally")
+MODELS = ("claims", "contexts", "cost", "detector", "latency", "learner", "paths", "tally")
 """The attributes of State that are made of arrays: each has state() and restore()."""
 
 Arrays = Mapping[str, Array]
@@ -172,6 +173,7 @@ class State:
     claims: ShrunkMeans
     tally: Tally
     detector: DriftDetector
+    contexts: Contexts
 
     def __init__(self, partition: str) -> None:
         self.partition = partition

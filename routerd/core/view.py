@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from learners.base import Array
+from learners.policies import behind
 from routerd.core.answers import Candidate, Estimate
 from routerd.core.budgets import price
 from routerd.core.paths import Paths, paths
@@ -99,6 +100,41 @@ class View:
         if self.latency_weight:
             mean, variance = less(mean, variance, self.latency_weight, self.latency)
         return mean, variance
+
+    def ahead(self, eligible: tuple[int, ...]) -> Array:
+        """How far each of these agents is behind in the contexts that stand for what is to come.
+
+        Shape (m, k), see learners.policies.behind; the request's weights and limits apply to all.
+        """
+        state, arms = self.state, self.state.roster.arms
+        means = state.learner.means(state.contexts.x, arms)
+        if not self.quality_alone:
+            cells = state.contexts.cells
+            means *= self.quality_weight
+            if self.cost_weight:
+                means -= self.cost_weight * state.cost.mean[arms][:, cells].T
+            if self.latency_weight:
+                means -= self.latency_weight * state.latency.mean[arms][:, cells].T
+        return behind(means if len(eligible) == means.shape[1] else means[:, list(eligible)])
+
+    def covariance(self, eligible: tuple[int, ...]) -> Array:
+        """Of each agent's utility there with its utility here, (m, k).
+
+        What a look says of cost or latency, it says of the same work type alone.
+        """
+        state, arms = self.state, self.state.roster.arms
+        x, contexts = np.frombuffer(self.query.x), self.state.contexts
+        covariance = state.learner.covariance(x, contexts.x, arms)
+        if not self.quality_alone:
+            covariance *= self.quality_weight**2
+            alike = (contexts.cells == self.query.cell)[:, None]
+            if self.cost_weight:
+                covariance += alike * (self.cost_weight**2 * self.cost[1])
+            if self.latency_weight:
+                covariance += alike * (self.latency_weight**2 * self.latency[1])
+        if len(eligible) == covariance.shape[1]:
+            return covariance
+        return covariance[:, list(eligible)]
 
     def cost_known(self, index: int) -> bool:
         """Whether an agent's cost rests on reports or prices, not on the reference scale."""

@@ -158,12 +158,14 @@ def test_a_type_that_keeps_failing_gives_way_until_one_of_it_succeeds() -> None:
 
 def test_a_history_with_fallbacks_verifies() -> None:
     """Every law is derived again bit for bit, and the state from the log alone."""
-    engine = Engine(thresholds={"confidence": 0.7}, cold_start={"static_until": 10}, **CROWDED)
+    engine = Engine(thresholds={"confidence": 0.9}, cold_start={"static_until": 20}, **CROWDED)
+    taught(engine, 4, a=0.9, b=0.9, c=0.3, d=0.4)
     rng = np.random.default_rng(3)
-    for i in range(120):
-        name = engine.route(work_type=("code", "text")[i % 2]).decision_id
+    for i in range(104):
+        answer = engine.route(work_type=("code", "text")[i % 2])
         if i % 3:
-            engine.report(name, quality=float(rng.random()))
+            paid = answer.decision.agent_id in "ab"
+            engine.report(answer.decision_id, quality=0.5 * float(rng.random()) + 0.5 * paid)
     stages = [stage for made in engine.events(Decision) for stage in made.stages]
     assert {"cold_start", "confidence_gate", "overload"} <= set(stages)
     assert engine.refold().hash() == engine.state.hash()

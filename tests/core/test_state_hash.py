@@ -183,6 +183,8 @@ def test_what_is_called_derived_is_derived(kind: str) -> None:
     state = lived_in(kind)
     made = remade(state)
     assert made.hash() == state.hash()
+    for each in (state, made):  # coefficients are made when they are first asked for
+        each.learner.means(each.contexts.x, slice(None))
     assert_alike(state, made, "State")
     assert all((made.away, made.groups, made.in_flight.counts, made.slots))
 

@@ -17,7 +17,8 @@ LEARNERS: list[Make] = [LinearRegression, PooledRegression]
 
 
 def value_scores(mean: Array, variance: Array) -> tuple[Array, Array]:
-    return value_of_information(mean, variance, noise=0.15, horizon=500.0, spread=0.3)
+    nowhere = np.zeros((0, mean.size))
+    return value_of_information(mean, variance, 0.15, 500.0, 0.3, nowhere, nowhere)
 
 
 def thompson_scores(mean: Array, variance: Array) -> tuple[Array, Array]:
