@@ -12,18 +12,14 @@ from typing import NamedTuple
 import numpy as np
 
 from learners.base import Array
+from learners.sequences import LEVEL, asymptotic_factor
 
 RESAMPLES = 10_000
-LEVEL = 0.95
 
 # Consecutive rows are summed until at most so many blocks are left: the price of a resample stays
 # bounded, and dependence between neighbours stays inside a block.
 BLOCKS = 2_000
 CHUNK_CELLS = 4_000_000
-
-# Rows at which the asymptotic sequence is tightest. Fixed beforehand: a sequence tuned to each n
-# would hold at one n, not at all.
-TIGHTEST_ROWS = 1_000
 
 # Bets of the empirical-Bernstein sequence: the best one is about sqrt(7 / sum of squares), so these
 # serve sums of squares from a few to a billion.
@@ -124,10 +120,7 @@ def asymptotic_sequence(centre: Array, deviations: Array, level: float = LEVEL) 
     theory and asymptotic confidence sequences.
     """
     rows = deviations.shape[-1]
-    alpha = 1.0 - level
-    log_term = -2.0 * np.log(alpha)
-    growth = rows * (log_term + np.log(log_term) + 1.0) / TIGHTEST_ROWS
-    factor = np.sqrt(2.0 * (1.0 + 1.0 / growth) * np.log(np.sqrt(growth + 1.0) / alpha))
+    factor = asymptotic_factor(rows, level)
     half = factor * deviations.std(axis=-1) / np.sqrt(rows)
     return Interval(centre - half, centre + half)
 

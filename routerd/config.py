@@ -13,8 +13,14 @@ from typing import Any
 
 import msgspec
 
-from routerd.config_checks import agent_problems, override_problems, problems
+from routerd.config_checks import (
+    agent_problems,
+    experiment_problems,
+    override_problems,
+    problems,
+)
 from routerd.config_text import Problem, oddities, read
+from routerd.core.experiment import Experiment
 from routerd.core.rules import Override
 from routerd.core.settings import Agent, Config
 
@@ -74,6 +80,20 @@ def parse_override(data: dict[str, Any]) -> Override:
     if found:
         raise ConfigErrors(found)
     return msgspec.convert(data, Override)
+
+
+@cache
+def experiment_schema() -> dict[str, Any]:
+    """The JSON Schema of an experiment, which is no section of routerd.yaml."""
+    return msgspec.json.schema(Experiment)
+
+
+def parse_experiment(data: dict[str, Any]) -> Experiment:
+    """An experiment in plain data, held to rules like those of a file. Raises likewise."""
+    found = _more(list(oddities(data)), experiment_problems(data, experiment_schema()))
+    if found:
+        raise ConfigErrors(found)
+    return msgspec.convert(data, Experiment)
 
 
 def _more(found: list[Problem], others: Iterable[Problem]) -> list[Problem]:

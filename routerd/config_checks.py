@@ -44,6 +44,15 @@ def override_problems(data: Mapping[str, Any], schema: Schema) -> Iterator[Probl
     yield from _meant(data)
 
 
+def experiment_problems(data: Mapping[str, Any], schema: Schema) -> Iterator[Problem]:
+    """Everything that is wrong with an experiment, by its schema and between its arms."""
+    yield from _by_schema(data, schema)
+    arms = _entries(data, "arms")
+    yield from _repeats((f"arms[{i}].id", arm.get("id")) for i, arm in arms)
+    if data.get("shadow") and len(arms) > 2:
+        yield "arms", f"are {len(arms)}; in shadow there are two: the baseline, and what it shadows"
+
+
 def _by_schema(data: Mapping[str, Any], schema: Schema) -> Iterator[Problem]:
     for error in _Validator(schema).iter_errors(data):
         path = ""

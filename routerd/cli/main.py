@@ -17,6 +17,7 @@ from routerd.cli.claim import claim
 from routerd.cli.decision import decision
 from routerd.cli.decisions import decisions, summary
 from routerd.cli.demo import demo
+from routerd.cli.experiments import experiments
 from routerd.cli.export import export
 from routerd.cli.migrate import migrate
 from routerd.cli.outcome import outcome
@@ -60,6 +61,7 @@ COMMANDS = (
     overrides,
     budgets,
     policy,
+    experiments,
     signals,
     verify,
     project,

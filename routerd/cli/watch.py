@@ -75,6 +75,8 @@ def sentence(told: audit_pb2.Event) -> str:
             return agent(told)
         case "drift":
             return drift(told.drift)
+        case "experiment_change":
+            return experiment(told)
         case "override_change":
             return override(told)
         case "claim":
@@ -116,6 +118,15 @@ def drift(told: audit_pb2.Drift) -> str:
     return (
         f"agent {told.agent_id} got {way} by {abs(told.size):.2f}, as {told.outcomes} outcomes tell"
     )
+
+
+def experiment(told: audit_pb2.Event) -> str:
+    from routerd.v1 import audit_pb2
+
+    change = told.experiment_change
+    what = audit_pb2.EventType.Name(told.type).removeprefix("EVENT_TYPE_EXPERIMENT_").lower()
+    arm = f": arm {change.arm_id} in force" if change.arm_id else ""
+    return f"experiment {change.experiment_id} {what}{arm}"
 
 
 def override(told: audit_pb2.Event) -> str:

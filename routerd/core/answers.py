@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from routerd.core.experiment import Trial
 from routerd.core.ledger import Ledger
+from routerd.core.lift import Lift
 from routerd.core.rules import Budget, Override
 from routerd.core.settings import Agent
 from routerd.core.values import AgentSource, AgentStatus, Decision, StatusCause
@@ -161,6 +163,22 @@ class BudgetPage(NamedTuple):
     """Some budgets in the order of their names and values; next is the token of the page after."""
 
     budgets: tuple[ListedBudget, ...]
+    next: str
+    position: int
+
+
+class ListedExperiment(NamedTuple):
+    """An experiment and what came of it, after a position of the log."""
+
+    trial: Trial
+    lifts: tuple[Lift, ...]
+    position: int
+
+
+class ExperimentPage(NamedTuple):
+    """Some experiments in id order; next is the token of the page after it."""
+
+    experiments: tuple[ListedExperiment, ...]
     next: str
     position: int
 

@@ -20,6 +20,13 @@ from routerd.core.cooldown import (
 )
 from routerd.core.drift import apply_drift, watch, weight_of
 from routerd.core.encode import CELLS, Encoder
+from routerd.core.experiment import (
+    ExperimentDeleted,
+    ExperimentPromoted,
+    ExperimentStarted,
+    ExperimentStopped,
+    in_force,
+)
 from routerd.core.follow import ran, tried
 from routerd.core.health import AgentCooledDown, AgentRecovered
 from routerd.core.in_force import apply_override, put_in_force
@@ -45,6 +52,7 @@ from routerd.core.state import (
     new_learner,
 )
 from routerd.core.tally import COST, LATENCY, QUALITY, Tally
+from routerd.core.trials import apply_experiment, configured, count_decision, tell
 from routerd.core.values import (
     AgentDeregistered,
     AgentRegistered,
@@ -88,6 +96,8 @@ def apply(state: State, record: Record, decision_id: str) -> None:
             apply_status(state, event)
         case OverrideSet() | OverrideRemoved():
             apply_override(state, event)
+        case ExperimentStarted() | ExperimentStopped() | ExperimentPromoted() | ExperimentDeleted():
+            apply_experiment(state, event)
         case AgentCooledDown():
             apply_cooldown(state, event)
         case AgentRecovered():
@@ -114,6 +124,10 @@ def apply_config(state: State, event: ConfigApplied) -> None:
     kept = not first and learning_basis(state.config) == learning_basis(config)
     if not first:
         keep(state, config)
+        before = configured(state)
+        if (before.policy, before.static_routes) != (config.policy, config.static_routes):
+            state.promoted = None  # the file says otherwise now, and was written later
+        config = in_force(config, state.promoted)
     state.config, state.config_bytes = config, event.config
     state.engine_version, state.fingerprint = event.engine_version, event.fingerprint
     for agent in config.agents:
@@ -167,6 +181,8 @@ def apply_decision(state: State, position: int, decision_id: str, event: Decisio
         go_on(state, entry, query.follows)
     state.decisions[decision_id] = entry
     state.in_flight.begin(entry)
+    if event.trial is not None:
+        count_decision(state, event.trial, event.agent_id)
     if event.predicted_usd is not None:
         charge(state, entry)
     if event.given_up is not None:
@@ -265,6 +281,8 @@ def sure_of(state: State, entry: OpenDecision, now: Current) -> bool | None:
 def move_credit(state: State, entry: OpenDecision, credit: Credit) -> None:
     """Take the old values out of the sums and add the new ones, at the decision's own epoch."""
     old, entry.credit = entry.credit, credit
+    if entry.decision.trial is not None:
+        tell(state, entry, old, credit)
     if entry.generation != state.generation or old == credit:
         return
     decision = entry.decision

@@ -9,6 +9,7 @@ import msgspec
 from learners.law import draw
 from routerd.core.confidence import by_mean, confidence
 from routerd.core.draw import AGENT, uniform
+from routerd.core.experiment import Trialled
 from routerd.core.law import Law
 from routerd.core.stages import STAGES
 from routerd.core.stages.budget import predicted_usd
@@ -102,6 +103,21 @@ def decided(view: View) -> Decision:
         predicted_usd=predicted_usd(view, law.eligible[drawn]) if state.config.budgets else None,
         given_up=law.given_up,
         escalate_below=view.escalate_below(law.eligible, drawn),
+        trial=law.trial
+        if law.trial is None or law.shadow is None
+        else shadowed(law, drawn, u, ids),
+    )
+
+
+def shadowed(law: Law, drawn: int, u: float, ids: tuple[str, ...]) -> Trialled:
+    """What the arm in the shadow would have done: the same u, drawn from its own law."""
+    assert law.trial is not None
+    assert law.shadow is not None
+    other = ids[law.eligible[draw(law.shadow, u)]]
+    weight = float(law.shadow[drawn] / law.p[drawn])
+    uncovered = float(law.shadow[law.p <= 0.0].sum())
+    return msgspec.structs.replace(
+        law.trial, shadow_agent=other, weight=weight, uncovered=uncovered
     )
 
 

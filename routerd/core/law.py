@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from learners.base import Array
+from routerd.core.experiment import Trialled
 from routerd.core.values import Excluded, Reason
 from routerd.core.view import View
 
@@ -16,7 +17,8 @@ class Law(NamedTuple):
     forced: the override that left only the eligible ones, as it is told; empty when none did.
     moved_to: index into the law of the agent that a stage fell back on; a draw of another is what
     the policy still explores, whatever the reason. -1 when none did.
-    given_up: the utility that a capped policy's law gives up, and that of the best.
+    given_up: the utility that a capped policy's law gives up, and that of the best. trial: of which
+    experiment; shadow: the law of an arm whose choice is only noted.
     """
 
     eligible: tuple[int, ...]
@@ -29,6 +31,8 @@ class Law(NamedTuple):
     forced: str = ""
     moved_to: int = -1
     given_up: tuple[float, float] | None = None
+    trial: Trialled | None = None
+    shadow: Array | None = None
 
 
 Stage = Callable[[Law, View], Law]

@@ -25,6 +25,10 @@ def sentence(decision: Decision) -> str:
             return f"Escalated: {decision.detail}; drawn with {chance}."
         case Reason.LOW_CONFIDENCE_FALLBACK | Reason.OVERLOAD_FALLBACK:
             return f"Fell back on the static table's agent: {decision.detail} ({chance})."
+        case Reason.EXPERIMENT:
+            return f"By {decision.detail}: drawn with {chance}."
+        case Reason.SHADOW_BASELINE:
+            return f"By the baseline of {decision.detail}: drawn with {chance}."
         case Reason.OVERRIDE:
             return f"Forced by {decision.detail} ({chance})."
         case Reason.COLD_START:

@@ -6,17 +6,16 @@ from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from sys import intern
 
-import msgspec
 from msgspec.structs import force_setattr
 
 from learners.contexts import Contexts
 from learners.drift import DriftDetector
 from learners.means import ShrunkMeans
 from routerd.core.encode import CELLS, Encoder
+from routerd.core.experiment import in_force
 from routerd.core.in_force import put_in_force
 from routerd.core.paths import new_paths
 from routerd.core.registry import agents_of
-from routerd.core.settings import EngineConfig
 from routerd.core.state import (
     BINS,
     MODELS,
@@ -30,6 +29,7 @@ from routerd.core.state import (
     new_learner,
 )
 from routerd.core.tally import Tally
+from routerd.core.trials import configured, take_running
 from routerd.core.values import AgentStatus, Decision
 
 
@@ -52,7 +52,8 @@ def restored(
 
 def take_roles(state: State) -> None:
     """Make what follows from the marks: the configuration, and who can be chosen."""
-    state.config = msgspec.json.decode(state.config_bytes, type=EngineConfig)
+    state.config = in_force(configured(state), state.promoted)
+    take_running(state)
     state.encoder = Encoder(state.config.features, state.config.seed)
     state.roster = Roster(tuple(agents_of(state).values()), state.arm_of)
     put_in_force(state)

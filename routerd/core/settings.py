@@ -264,9 +264,10 @@ class Limits(Section, frozen=True):
     """Bounds on everything that a caller can make large.
 
     agents: how many may be known before registering more is refused, those that were removed and
-    whose learning is kept included. overrides: those that came over RPC. budget_values: values of
-    a budget's `per` with a budget of their own; the others share one. in_flight_minutes: after so
-    long without any outcome a decision no longer counts against its agent's max_concurrency.
+    whose learning is kept included. overrides, experiments: those that came over RPC.
+    budget_values: values of a budget's `per` with a budget of their own; the others share one.
+    in_flight_minutes: after so long without any outcome a decision no longer counts against its
+    agent's max_concurrency.
     group_decisions: the open decisions of a group that one outcome may be of. decision_outcomes:
     those that one decision accepts, of several sources, revised and retracted ones included.
     sessions: how many are remembered with the agent that served them, those that were used last.
@@ -275,6 +276,7 @@ class Limits(Section, frozen=True):
     open_decisions: Count = 200_000
     agents: Annotated[int, Meta(ge=1, le=10_000)] = 1_000
     overrides: Annotated[int, Meta(ge=0, le=100_000)] = 1_000
+    experiments: Annotated[int, Meta(ge=0, le=10_000)] = 100
     budget_values: Annotated[int, Meta(ge=1, le=1_000_000)] = 10_000
     in_flight_minutes: Annotated[float, Meta(gt=0, le=1e6)] = 60.0
     group_decisions: Count = 1_000

@@ -20,6 +20,7 @@ from learners.linear import LinearRegression
 from learners.means import ShrunkMeans
 from learners.pooled import PooledRegression
 from routerd.core.encode import CELLS, Encoder
+from routerd.core.experiment import Experiment, Promoted, Trial
 from routerd.core.health import Cooling, Health
 from routerd.core.in_flight import InFlight
 from routerd.core.ledger import Explored, Ledger
@@ -130,6 +131,8 @@ class Marks(msgspec.Struct, frozen=True):
     failing: dict[str, int]
     ledgers: dict[str, dict[str, Ledger]]
     explored: Explored
+    trials: dict[str, Trial]
+    promoted: Promoted | None
     slots: dict[str, dict[str, int]]
     outcomes: dict[str, tuple[bytes, int]]
     health: dict[str, Health]
@@ -161,6 +164,7 @@ class State:
     routerd.core.drift. drifts: the latest change that was found of an agent.
     failing: by type of agent how many of its decisions failed in a row. ledgers: of each budget, by
     the values of its `per`. explored: what exploration gave up lately.
+    trials: the experiments by id; running: those that run; promoted: the arm in force.
     """
 
     config: EngineConfig
@@ -195,6 +199,9 @@ class State:
         self.failing: dict[str, int] = {}
         self.ledgers: dict[str, dict[str, Ledger]] = {}
         self.explored = Explored()
+        self.trials: dict[str, Trial] = {}
+        self.promoted: Promoted | None = None
+        self.running: tuple[Experiment, ...] = ()
         self.slots: dict[str, dict[str, int]] = {}
         # The oldest is looked at all the time, and a plain dict steps over all that was deleted.
         self.decisions: OrderedDict[str, OpenDecision] = OrderedDict()

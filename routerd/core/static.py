@@ -16,7 +16,7 @@ FEW_RUNS = 10
 
 def table_index(view: View) -> int:
     """Roster index that static_routes name for this task, by the first match; -1 for none."""
-    for route in view.state.config.static_routes:
+    for route in view.routes:
         if all(category(view.query, key) == value for key, value in route.when.items()):
             return view.state.roster.index.get(route.agent, -1)
     return -1

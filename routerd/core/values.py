@@ -12,6 +12,13 @@ import msgspec
 
 from routerd.core.base import Event, Value
 from routerd.core.claim_events import ClaimMade, CompetenceDisputed
+from routerd.core.experiment import (
+    ExperimentDeleted,
+    ExperimentPromoted,
+    ExperimentStarted,
+    ExperimentStopped,
+    Trialled,
+)
 from routerd.core.health import AgentCooledDown, AgentRecovered
 from routerd.core.rule_events import OverrideRemoved, OverrideSet
 from routerd.core.settings import Agent
@@ -32,6 +39,8 @@ class Reason(StrEnum):
     OVERRIDE = "OVERRIDE"
     LOW_CONFIDENCE_FALLBACK = "LOW_CONFIDENCE_FALLBACK"
     OVERLOAD_FALLBACK = "OVERLOAD_FALLBACK"
+    EXPERIMENT = "EXPERIMENT"
+    SHADOW_BASELINE = "SHADOW_BASELINE"
     SIGNAL_ROUTE = "SIGNAL_ROUTE"
 
 
@@ -253,6 +262,7 @@ class Decision(Event, frozen=True, tag=True):
     predicted_usd: float | None = None
     given_up: tuple[float, float] | None = None
     escalate_below: float | None = None
+    trial: Trialled | None = None
 
 
 class Outcome(Value, frozen=True):
@@ -359,6 +369,10 @@ AnyEvent = (
     | AgentStatusChanged
     | OverrideSet
     | OverrideRemoved
+    | ExperimentStarted
+    | ExperimentStopped
+    | ExperimentPromoted
+    | ExperimentDeleted
     | AgentCooledDown
     | AgentRecovered
     | ClaimMade

@@ -38,6 +38,8 @@ class View:
         self._latency: Estimates | None = None
         self._utility: Estimates | None = None
         self._paths: dict[tuple[int, ...], Paths] = {}
+        # The static table, or that of an experiment's arm.
+        self.routes = state.config.static_routes
         # The policy's law over the whole roster, when it was made with those of other queries.
         self.ready: Array | None = None
 

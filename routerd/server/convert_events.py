@@ -7,6 +7,12 @@ from typing import Any
 from routerd.core.answers import Found
 from routerd.core.claim_events import ClaimMade, CompetenceDisputed
 from routerd.core.errors import Violation, invalid
+from routerd.core.experiment import (
+    ExperimentDeleted,
+    ExperimentPromoted,
+    ExperimentStarted,
+    ExperimentStopped,
+)
 from routerd.core.health import AgentCooledDown, AgentRecovered
 from routerd.core.outcomes import DEFAULT_SOURCE
 from routerd.core.reasons import sentence
@@ -26,7 +32,7 @@ from routerd.core.values import (
     Record,
 )
 from routerd.log.codec import decision_id
-from routerd.server import convert_rules
+from routerd.server import convert_rules, convert_trials
 from routerd.server.convert import OUTCOME_KINDS, decision_record
 from routerd.server.convert_agents import CAUSES, STATUSES, definition
 from routerd.v1 import audit_pb2, types_pb2
@@ -45,6 +51,10 @@ TYPES: dict[type[AnyEvent], audit_pb2.EventType] = {
     AgentStatusChanged: audit_pb2.EVENT_TYPE_AGENT_STATUS_CHANGED,
     OverrideSet: audit_pb2.EVENT_TYPE_OVERRIDE_SET,
     OverrideRemoved: audit_pb2.EVENT_TYPE_OVERRIDE_REMOVED,
+    ExperimentStarted: audit_pb2.EVENT_TYPE_EXPERIMENT_STARTED,
+    ExperimentStopped: audit_pb2.EVENT_TYPE_EXPERIMENT_STOPPED,
+    ExperimentPromoted: audit_pb2.EVENT_TYPE_EXPERIMENT_PROMOTED,
+    ExperimentDeleted: audit_pb2.EVENT_TYPE_EXPERIMENT_DELETED,
     AgentCooledDown: audit_pb2.EVENT_TYPE_AGENT_COOLED_DOWN,
     AgentRecovered: audit_pb2.EVENT_TYPE_AGENT_RECOVERED,
     ClaimMade: audit_pb2.EVENT_TYPE_CLAIM,
@@ -122,6 +132,19 @@ def body(record: Record) -> dict[str, Any]:
             return {"claim": claim(told)}
         case OverrideSet() | OverrideRemoved() as told:
             return {"override_change": override_change(told)}
+        case ExperimentStarted(experiment=experiment):
+            said = convert_trials.definition(experiment)
+            begun = audit_pb2.ExperimentChange(experiment_id=experiment.id, definition=said)
+            return {"experiment_change": begun}
+        case ExperimentStopped() | ExperimentDeleted() as told:
+            return {
+                "experiment_change": audit_pb2.ExperimentChange(experiment_id=told.experiment_id)
+            }
+        case ExperimentPromoted() as told:
+            promoted = audit_pb2.ExperimentChange(
+                experiment_id=told.experiment_id, arm_id=told.arm_id
+            )
+            return {"experiment_change": promoted}
 
 
 def override_change(told: OverrideSet | OverrideRemoved) -> audit_pb2.OverrideChange:

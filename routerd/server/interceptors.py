@@ -36,6 +36,7 @@ from routerd.log.committer import Committer, too_late
 from routerd.log.registry import Registry
 from routerd.log.rules import Rules
 from routerd.log.sequencer import Sequencer
+from routerd.log.trials import Trials
 from routerd.server import errors
 from routerd.server.leases import Leases
 from routerd.server.streams import Context, Ended, Ending, Wires, send
@@ -54,13 +55,16 @@ class Partition(NamedTuple):
     registry: Registry
     leases: Leases
     rules: Rules
+    trials: Trials
 
     @classmethod
     def of(cls, sequencer: Sequencer, committer: Committer) -> Self:
-        """With the registry of the engine's agents, their leases, and the operator's rules."""
+        """With the registry of the engine's agents, their leases, the operator's rules and
+        experiments."""
         registry = Registry(sequencer)
         leases = Leases(registry, committer)
-        return cls(sequencer, committer, registry, leases, Rules(sequencer))
+        rules, trials = Rules(sequencer), Trials(sequencer)
+        return cls(sequencer, committer, registry, leases, rules, trials)
 
 
 Method = Callable[[Any, Partition, float], Awaitable[Message]]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from routerd.core.answers import ListedOverride, Removal
-from routerd.server import convert_policy
+from routerd.core.answers import ListedExperiment, ListedOverride, Removal
+from routerd.server import convert_policy, convert_trials
 from routerd.server import convert_rules as convert
 from routerd.server.convert_agents import fitting
 from routerd.server.interceptors import Partition
@@ -90,3 +90,68 @@ class PolicyService:
         position = partition.sequencer.position
         await partition.committer.durable(position, platter=False)
         return policy_pb2.GetPolicyStateResponse(state=told, position=position)
+
+    async def CreateExperiment(
+        self, wire: policy_pb2.CreateExperimentRequest, partition: Partition, deadline_s: float
+    ) -> policy_pb2.CreateExperimentResponse:
+        wanted = convert_trials.experiment_of(wire)
+
+        def create() -> ListedExperiment:
+            return partition.trials.create(wanted)
+
+        told = await partition.committer.settle(create, deadline_s, platter=True)
+        return policy_pb2.CreateExperimentResponse(
+            experiment=convert_trials.experiment(told), position=told.position
+        )
+
+    async def StopExperiment(
+        self, wire: policy_pb2.StopExperimentRequest, partition: Partition, deadline_s: float
+    ) -> policy_pb2.StopExperimentResponse:
+        def stop() -> ListedExperiment:
+            return partition.trials.stop(wire.experiment_id)
+
+        told = await partition.committer.settle(stop, deadline_s, platter=True)
+        return policy_pb2.StopExperimentResponse(
+            experiment=convert_trials.experiment(told), position=told.position
+        )
+
+    async def PromoteExperiment(
+        self, wire: policy_pb2.PromoteExperimentRequest, partition: Partition, deadline_s: float
+    ) -> policy_pb2.PromoteExperimentResponse:
+        def promote() -> ListedExperiment:
+            return partition.trials.promote(wire.experiment_id, wire.arm_id)
+
+        told = await partition.committer.settle(promote, deadline_s, platter=True)
+        return policy_pb2.PromoteExperimentResponse(
+            experiment=convert_trials.experiment(told), position=told.position
+        )
+
+    async def DeleteExperiment(
+        self, wire: policy_pb2.DeleteExperimentRequest, partition: Partition, deadline_s: float
+    ) -> policy_pb2.DeleteExperimentResponse:
+        def delete() -> Removal:
+            return partition.trials.delete(wire.experiment_id)
+
+        done = await partition.committer.settle(delete, deadline_s, platter=True)
+        return policy_pb2.DeleteExperimentResponse(**done._asdict())
+
+    async def GetExperiment(
+        self, wire: policy_pb2.GetExperimentRequest, partition: Partition, deadline_s: float
+    ) -> policy_pb2.GetExperimentResponse:
+        told = partition.trials.get(wire.experiment_id)
+        experiment = convert_trials.experiment(told)
+        await partition.committer.durable(told.position, platter=False)
+        return policy_pb2.GetExperimentResponse(experiment=experiment, position=told.position)
+
+    async def ListExperiments(
+        self, wire: policy_pb2.ListExperimentsRequest, partition: Partition, deadline_s: float
+    ) -> policy_pb2.ListExperimentsResponse:
+        page = partition.trials.page(wire.page_size, wire.page_token)
+        found = fitting(map(convert_trials.experiment, page.experiments))
+        cut = len(found) < len(page.experiments)
+        await partition.committer.durable(page.position, platter=False)
+        return policy_pb2.ListExperimentsResponse(
+            experiments=found,
+            next_page_token=found[-1].experiment_id if cut else page.next,
+            position=page.position,
+        )

@@ -28,6 +28,10 @@ class EventType(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     EVENT_TYPE_DRIFT_DETECTED: _ClassVar[EventType]
     EVENT_TYPE_CLAIM: _ClassVar[EventType]
     EVENT_TYPE_COMPETENCE_DISPUTED: _ClassVar[EventType]
+    EVENT_TYPE_EXPERIMENT_STARTED: _ClassVar[EventType]
+    EVENT_TYPE_EXPERIMENT_STOPPED: _ClassVar[EventType]
+    EVENT_TYPE_EXPERIMENT_PROMOTED: _ClassVar[EventType]
+    EVENT_TYPE_EXPERIMENT_DELETED: _ClassVar[EventType]
 EVENT_TYPE_UNSPECIFIED: EventType
 EVENT_TYPE_CONFIG_APPLIED: EventType
 EVENT_TYPE_DECISION: EventType
@@ -44,6 +48,10 @@ EVENT_TYPE_AGENT_RECOVERED: EventType
 EVENT_TYPE_DRIFT_DETECTED: EventType
 EVENT_TYPE_CLAIM: EventType
 EVENT_TYPE_COMPETENCE_DISPUTED: EventType
+EVENT_TYPE_EXPERIMENT_STARTED: EventType
+EVENT_TYPE_EXPERIMENT_STOPPED: EventType
+EVENT_TYPE_EXPERIMENT_PROMOTED: EventType
+EVENT_TYPE_EXPERIMENT_DELETED: EventType
 
 class GetDecisionRequest(_message.Message):
     __slots__ = ("decision_id",)
@@ -256,7 +264,7 @@ class WatchEventsResponse(_message.Message):
     def __init__(self, event: _Optional[_Union[Event, _Mapping]] = ...) -> None: ...
 
 class Event(_message.Message):
-    __slots__ = ("position", "time_ms", "type", "config", "decision", "outcome", "closed", "agent", "override_change", "drift", "claim")
+    __slots__ = ("position", "time_ms", "type", "config", "decision", "outcome", "closed", "agent", "override_change", "drift", "claim", "experiment_change")
     POSITION_FIELD_NUMBER: _ClassVar[int]
     TIME_MS_FIELD_NUMBER: _ClassVar[int]
     TYPE_FIELD_NUMBER: _ClassVar[int]
@@ -268,6 +276,7 @@ class Event(_message.Message):
     OVERRIDE_CHANGE_FIELD_NUMBER: _ClassVar[int]
     DRIFT_FIELD_NUMBER: _ClassVar[int]
     CLAIM_FIELD_NUMBER: _ClassVar[int]
+    EXPERIMENT_CHANGE_FIELD_NUMBER: _ClassVar[int]
     position: int
     time_ms: int
     type: EventType
@@ -279,7 +288,8 @@ class Event(_message.Message):
     override_change: OverrideChange
     drift: Drift
     claim: Claim
-    def __init__(self, position: _Optional[int] = ..., time_ms: _Optional[int] = ..., type: _Optional[_Union[EventType, str]] = ..., config: _Optional[_Union[ConfigChange, _Mapping]] = ..., decision: _Optional[_Union[DecisionRecord, _Mapping]] = ..., outcome: _Optional[_Union[AcceptedOutcome, _Mapping]] = ..., closed: _Optional[_Union[ClosedDecisions, _Mapping]] = ..., agent: _Optional[_Union[AgentChange, _Mapping]] = ..., override_change: _Optional[_Union[OverrideChange, _Mapping]] = ..., drift: _Optional[_Union[Drift, _Mapping]] = ..., claim: _Optional[_Union[Claim, _Mapping]] = ...) -> None: ...
+    experiment_change: ExperimentChange
+    def __init__(self, position: _Optional[int] = ..., time_ms: _Optional[int] = ..., type: _Optional[_Union[EventType, str]] = ..., config: _Optional[_Union[ConfigChange, _Mapping]] = ..., decision: _Optional[_Union[DecisionRecord, _Mapping]] = ..., outcome: _Optional[_Union[AcceptedOutcome, _Mapping]] = ..., closed: _Optional[_Union[ClosedDecisions, _Mapping]] = ..., agent: _Optional[_Union[AgentChange, _Mapping]] = ..., override_change: _Optional[_Union[OverrideChange, _Mapping]] = ..., drift: _Optional[_Union[Drift, _Mapping]] = ..., claim: _Optional[_Union[Claim, _Mapping]] = ..., experiment_change: _Optional[_Union[ExperimentChange, _Mapping]] = ...) -> None: ...
 
 class ConfigChange(_message.Message):
     __slots__ = ("config_json", "engine_version", "fingerprint")
@@ -372,3 +382,13 @@ class OverrideChange(_message.Message):
     definition: _policy_pb2.OverrideDefinition
     expired: bool
     def __init__(self, override_id: _Optional[str] = ..., definition: _Optional[_Union[_policy_pb2.OverrideDefinition, _Mapping]] = ..., expired: bool = ...) -> None: ...
+
+class ExperimentChange(_message.Message):
+    __slots__ = ("experiment_id", "definition", "arm_id")
+    EXPERIMENT_ID_FIELD_NUMBER: _ClassVar[int]
+    DEFINITION_FIELD_NUMBER: _ClassVar[int]
+    ARM_ID_FIELD_NUMBER: _ClassVar[int]
+    experiment_id: str
+    definition: _policy_pb2.ExperimentDefinition
+    arm_id: str
+    def __init__(self, experiment_id: _Optional[str] = ..., definition: _Optional[_Union[_policy_pb2.ExperimentDefinition, _Mapping]] = ..., arm_id: _Optional[str] = ...) -> None: ...

@@ -29,6 +29,13 @@ class OverrideOtherwise(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     OVERRIDE_OTHERWISE_UNSPECIFIED: _ClassVar[OverrideOtherwise]
     OVERRIDE_OTHERWISE_REFUSE: _ClassVar[OverrideOtherwise]
     OVERRIDE_OTHERWISE_POLICY: _ClassVar[OverrideOtherwise]
+
+class ExperimentStatus(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    EXPERIMENT_STATUS_UNSPECIFIED: _ClassVar[ExperimentStatus]
+    EXPERIMENT_STATUS_RUNNING: _ClassVar[ExperimentStatus]
+    EXPERIMENT_STATUS_STOPPED: _ClassVar[ExperimentStatus]
+    EXPERIMENT_STATUS_PROMOTED: _ClassVar[ExperimentStatus]
 ALARM_KIND_UNSPECIFIED: AlarmKind
 ALARM_KIND_ENTROPY_COLLAPSE: AlarmKind
 ALARM_KIND_CANNOT_WIN: AlarmKind
@@ -42,6 +49,10 @@ OVERRIDE_ACTION_FORBID: OverrideAction
 OVERRIDE_OTHERWISE_UNSPECIFIED: OverrideOtherwise
 OVERRIDE_OTHERWISE_REFUSE: OverrideOtherwise
 OVERRIDE_OTHERWISE_POLICY: OverrideOtherwise
+EXPERIMENT_STATUS_UNSPECIFIED: ExperimentStatus
+EXPERIMENT_STATUS_RUNNING: ExperimentStatus
+EXPERIMENT_STATUS_STOPPED: ExperimentStatus
+EXPERIMENT_STATUS_PROMOTED: ExperimentStatus
 
 class OverrideDefinition(_message.Message):
     __slots__ = ("when", "action", "agent_id", "pool", "type", "priority", "expires_time_ms", "otherwise", "author", "reason")
@@ -291,3 +302,203 @@ class Alarm(_message.Message):
     likely_cause: str
     action: str
     def __init__(self, kind: _Optional[_Union[AlarmKind, str]] = ..., about: _Optional[str] = ..., description: _Optional[str] = ..., likely_cause: _Optional[str] = ..., action: _Optional[str] = ...) -> None: ...
+
+class StaticRoute(_message.Message):
+    __slots__ = ("when", "agent_id")
+    class WhenEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    WHEN_FIELD_NUMBER: _ClassVar[int]
+    AGENT_ID_FIELD_NUMBER: _ClassVar[int]
+    when: _containers.ScalarMap[str, str]
+    agent_id: str
+    def __init__(self, when: _Optional[_Mapping[str, str]] = ..., agent_id: _Optional[str] = ...) -> None: ...
+
+class ExperimentArm(_message.Message):
+    __slots__ = ("arm_id", "weight", "policy_json", "static_routes")
+    ARM_ID_FIELD_NUMBER: _ClassVar[int]
+    WEIGHT_FIELD_NUMBER: _ClassVar[int]
+    POLICY_JSON_FIELD_NUMBER: _ClassVar[int]
+    STATIC_ROUTES_FIELD_NUMBER: _ClassVar[int]
+    arm_id: str
+    weight: float
+    policy_json: str
+    static_routes: _containers.RepeatedCompositeFieldContainer[StaticRoute]
+    def __init__(self, arm_id: _Optional[str] = ..., weight: _Optional[float] = ..., policy_json: _Optional[str] = ..., static_routes: _Optional[_Iterable[_Union[StaticRoute, _Mapping]]] = ...) -> None: ...
+
+class ExperimentDefinition(_message.Message):
+    __slots__ = ("when", "unit", "arms", "shadow", "author", "reason")
+    class WhenEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    WHEN_FIELD_NUMBER: _ClassVar[int]
+    UNIT_FIELD_NUMBER: _ClassVar[int]
+    ARMS_FIELD_NUMBER: _ClassVar[int]
+    SHADOW_FIELD_NUMBER: _ClassVar[int]
+    AUTHOR_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    when: _containers.ScalarMap[str, str]
+    unit: str
+    arms: _containers.RepeatedCompositeFieldContainer[ExperimentArm]
+    shadow: bool
+    author: str
+    reason: str
+    def __init__(self, when: _Optional[_Mapping[str, str]] = ..., unit: _Optional[str] = ..., arms: _Optional[_Iterable[_Union[ExperimentArm, _Mapping]]] = ..., shadow: bool = ..., author: _Optional[str] = ..., reason: _Optional[str] = ...) -> None: ...
+
+class MetricMean(_message.Message):
+    __slots__ = ("metric", "outcomes", "mean")
+    METRIC_FIELD_NUMBER: _ClassVar[int]
+    OUTCOMES_FIELD_NUMBER: _ClassVar[int]
+    MEAN_FIELD_NUMBER: _ClassVar[int]
+    metric: str
+    outcomes: int
+    mean: float
+    def __init__(self, metric: _Optional[str] = ..., outcomes: _Optional[int] = ..., mean: _Optional[float] = ...) -> None: ...
+
+class ArmResult(_message.Message):
+    __slots__ = ("arm_id", "decisions", "metrics")
+    ARM_ID_FIELD_NUMBER: _ClassVar[int]
+    DECISIONS_FIELD_NUMBER: _ClassVar[int]
+    METRICS_FIELD_NUMBER: _ClassVar[int]
+    arm_id: str
+    decisions: int
+    metrics: _containers.RepeatedCompositeFieldContainer[MetricMean]
+    def __init__(self, arm_id: _Optional[str] = ..., decisions: _Optional[int] = ..., metrics: _Optional[_Iterable[_Union[MetricMean, _Mapping]]] = ...) -> None: ...
+
+class ExperimentLift(_message.Message):
+    __slots__ = ("arm_id", "metric", "mean", "low", "high", "refused")
+    ARM_ID_FIELD_NUMBER: _ClassVar[int]
+    METRIC_FIELD_NUMBER: _ClassVar[int]
+    MEAN_FIELD_NUMBER: _ClassVar[int]
+    LOW_FIELD_NUMBER: _ClassVar[int]
+    HIGH_FIELD_NUMBER: _ClassVar[int]
+    REFUSED_FIELD_NUMBER: _ClassVar[int]
+    arm_id: str
+    metric: str
+    mean: float
+    low: float
+    high: float
+    refused: str
+    def __init__(self, arm_id: _Optional[str] = ..., metric: _Optional[str] = ..., mean: _Optional[float] = ..., low: _Optional[float] = ..., high: _Optional[float] = ..., refused: _Optional[str] = ...) -> None: ...
+
+class Experiment(_message.Message):
+    __slots__ = ("experiment_id", "definition", "status", "start_time_ms", "stop_time_ms", "promoted_arm_id", "results", "lifts", "agreement")
+    EXPERIMENT_ID_FIELD_NUMBER: _ClassVar[int]
+    DEFINITION_FIELD_NUMBER: _ClassVar[int]
+    STATUS_FIELD_NUMBER: _ClassVar[int]
+    START_TIME_MS_FIELD_NUMBER: _ClassVar[int]
+    STOP_TIME_MS_FIELD_NUMBER: _ClassVar[int]
+    PROMOTED_ARM_ID_FIELD_NUMBER: _ClassVar[int]
+    RESULTS_FIELD_NUMBER: _ClassVar[int]
+    LIFTS_FIELD_NUMBER: _ClassVar[int]
+    AGREEMENT_FIELD_NUMBER: _ClassVar[int]
+    experiment_id: str
+    definition: ExperimentDefinition
+    status: ExperimentStatus
+    start_time_ms: int
+    stop_time_ms: int
+    promoted_arm_id: str
+    results: _containers.RepeatedCompositeFieldContainer[ArmResult]
+    lifts: _containers.RepeatedCompositeFieldContainer[ExperimentLift]
+    agreement: float
+    def __init__(self, experiment_id: _Optional[str] = ..., definition: _Optional[_Union[ExperimentDefinition, _Mapping]] = ..., status: _Optional[_Union[ExperimentStatus, str]] = ..., start_time_ms: _Optional[int] = ..., stop_time_ms: _Optional[int] = ..., promoted_arm_id: _Optional[str] = ..., results: _Optional[_Iterable[_Union[ArmResult, _Mapping]]] = ..., lifts: _Optional[_Iterable[_Union[ExperimentLift, _Mapping]]] = ..., agreement: _Optional[float] = ...) -> None: ...
+
+class CreateExperimentRequest(_message.Message):
+    __slots__ = ("experiment_id", "definition")
+    EXPERIMENT_ID_FIELD_NUMBER: _ClassVar[int]
+    DEFINITION_FIELD_NUMBER: _ClassVar[int]
+    experiment_id: str
+    definition: ExperimentDefinition
+    def __init__(self, experiment_id: _Optional[str] = ..., definition: _Optional[_Union[ExperimentDefinition, _Mapping]] = ...) -> None: ...
+
+class CreateExperimentResponse(_message.Message):
+    __slots__ = ("experiment", "position")
+    EXPERIMENT_FIELD_NUMBER: _ClassVar[int]
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    experiment: Experiment
+    position: int
+    def __init__(self, experiment: _Optional[_Union[Experiment, _Mapping]] = ..., position: _Optional[int] = ...) -> None: ...
+
+class GetExperimentRequest(_message.Message):
+    __slots__ = ("experiment_id",)
+    EXPERIMENT_ID_FIELD_NUMBER: _ClassVar[int]
+    experiment_id: str
+    def __init__(self, experiment_id: _Optional[str] = ...) -> None: ...
+
+class GetExperimentResponse(_message.Message):
+    __slots__ = ("experiment", "position")
+    EXPERIMENT_FIELD_NUMBER: _ClassVar[int]
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    experiment: Experiment
+    position: int
+    def __init__(self, experiment: _Optional[_Union[Experiment, _Mapping]] = ..., position: _Optional[int] = ...) -> None: ...
+
+class ListExperimentsRequest(_message.Message):
+    __slots__ = ("page_size", "page_token")
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    page_size: int
+    page_token: str
+    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+
+class ListExperimentsResponse(_message.Message):
+    __slots__ = ("experiments", "next_page_token", "position")
+    EXPERIMENTS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    experiments: _containers.RepeatedCompositeFieldContainer[Experiment]
+    next_page_token: str
+    position: int
+    def __init__(self, experiments: _Optional[_Iterable[_Union[Experiment, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., position: _Optional[int] = ...) -> None: ...
+
+class StopExperimentRequest(_message.Message):
+    __slots__ = ("experiment_id",)
+    EXPERIMENT_ID_FIELD_NUMBER: _ClassVar[int]
+    experiment_id: str
+    def __init__(self, experiment_id: _Optional[str] = ...) -> None: ...
+
+class StopExperimentResponse(_message.Message):
+    __slots__ = ("experiment", "position")
+    EXPERIMENT_FIELD_NUMBER: _ClassVar[int]
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    experiment: Experiment
+    position: int
+    def __init__(self, experiment: _Optional[_Union[Experiment, _Mapping]] = ..., position: _Optional[int] = ...) -> None: ...
+
+class PromoteExperimentRequest(_message.Message):
+    __slots__ = ("experiment_id", "arm_id")
+    EXPERIMENT_ID_FIELD_NUMBER: _ClassVar[int]
+    ARM_ID_FIELD_NUMBER: _ClassVar[int]
+    experiment_id: str
+    arm_id: str
+    def __init__(self, experiment_id: _Optional[str] = ..., arm_id: _Optional[str] = ...) -> None: ...
+
+class PromoteExperimentResponse(_message.Message):
+    __slots__ = ("experiment", "position")
+    EXPERIMENT_FIELD_NUMBER: _ClassVar[int]
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    experiment: Experiment
+    position: int
+    def __init__(self, experiment: _Optional[_Union[Experiment, _Mapping]] = ..., position: _Optional[int] = ...) -> None: ...
+
+class DeleteExperimentRequest(_message.Message):
+    __slots__ = ("experiment_id",)
+    EXPERIMENT_ID_FIELD_NUMBER: _ClassVar[int]
+    experiment_id: str
+    def __init__(self, experiment_id: _Optional[str] = ...) -> None: ...
+
+class DeleteExperimentResponse(_message.Message):
+    __slots__ = ("position", "removed")
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    REMOVED_FIELD_NUMBER: _ClassVar[int]
+    position: int
+    removed: bool
+    def __init__(self, position: _Optional[int] = ..., removed: bool = ...) -> None: ...

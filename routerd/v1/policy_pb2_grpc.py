@@ -60,6 +60,36 @@ class PolicyServiceStub(object):
                 request_serializer=routerd_dot_v1_dot_policy__pb2.DeleteOverrideRequest.SerializeToString,
                 response_deserializer=routerd_dot_v1_dot_policy__pb2.DeleteOverrideResponse.FromString,
                 _registered_method=True)
+        self.CreateExperiment = channel.unary_unary(
+                '/routerd.v1.PolicyService/CreateExperiment',
+                request_serializer=routerd_dot_v1_dot_policy__pb2.CreateExperimentRequest.SerializeToString,
+                response_deserializer=routerd_dot_v1_dot_policy__pb2.CreateExperimentResponse.FromString,
+                _registered_method=True)
+        self.GetExperiment = channel.unary_unary(
+                '/routerd.v1.PolicyService/GetExperiment',
+                request_serializer=routerd_dot_v1_dot_policy__pb2.GetExperimentRequest.SerializeToString,
+                response_deserializer=routerd_dot_v1_dot_policy__pb2.GetExperimentResponse.FromString,
+                _registered_method=True)
+        self.ListExperiments = channel.unary_unary(
+                '/routerd.v1.PolicyService/ListExperiments',
+                request_serializer=routerd_dot_v1_dot_policy__pb2.ListExperimentsRequest.SerializeToString,
+                response_deserializer=routerd_dot_v1_dot_policy__pb2.ListExperimentsResponse.FromString,
+                _registered_method=True)
+        self.StopExperiment = channel.unary_unary(
+                '/routerd.v1.PolicyService/StopExperiment',
+                request_serializer=routerd_dot_v1_dot_policy__pb2.StopExperimentRequest.SerializeToString,
+                response_deserializer=routerd_dot_v1_dot_policy__pb2.StopExperimentResponse.FromString,
+                _registered_method=True)
+        self.PromoteExperiment = channel.unary_unary(
+                '/routerd.v1.PolicyService/PromoteExperiment',
+                request_serializer=routerd_dot_v1_dot_policy__pb2.PromoteExperimentRequest.SerializeToString,
+                response_deserializer=routerd_dot_v1_dot_policy__pb2.PromoteExperimentResponse.FromString,
+                _registered_method=True)
+        self.DeleteExperiment = channel.unary_unary(
+                '/routerd.v1.PolicyService/DeleteExperiment',
+                request_serializer=routerd_dot_v1_dot_policy__pb2.DeleteExperimentRequest.SerializeToString,
+                response_deserializer=routerd_dot_v1_dot_policy__pb2.DeleteExperimentResponse.FromString,
+                _registered_method=True)
         self.ListBudgets = channel.unary_unary(
                 '/routerd.v1.PolicyService/ListBudgets',
                 request_serializer=routerd_dot_v1_dot_policy__pb2.ListBudgetsRequest.SerializeToString,
@@ -121,6 +151,60 @@ class PolicyServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CreateExperiment(self, request, context):
+        """Starts an experiment: from here on its tasks go by its arms. The same id and definition again change nothing.
+
+        ALREADY_EXISTS / EXPERIMENT_EXISTS; NOT_FOUND / AGENT_NOT_FOUND: of a static table; FAILED_PRECONDITION /
+        TOO_MANY_EXPERIMENTS (`limits.experiments`).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetExperiment(self, request, context):
+        """Gives one experiment with what came of it so far.
+
+        NOT_FOUND / EXPERIMENT_NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListExperiments(self, request, context):
+        """Lists the experiments in the order of their ids.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def StopExperiment(self, request, context):
+        """Ends an experiment: it takes no more decisions, and outcomes of those that it has still count. Again, it changes nothing.
+
+        NOT_FOUND / EXPERIMENT_NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PromoteExperiment(self, request, context):
+        """Puts an arm in force for all tasks, in place of `policy` and `static_routes` of the configuration, and ends its experiment.
+        It holds until another arm is promoted or a changed configuration says otherwise in one of these sections.
+
+        NOT_FOUND / EXPERIMENT_NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteExperiment(self, request, context):
+        """Forgets an experiment that has ended. What was promoted stays in force. Again, it changes nothing.
+
+        FAILED_PRECONDITION / EXPERIMENT_RUNS.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListBudgets(self, request, context):
         """Lists what was spent of the configured budgets, in the order of their ids and of the values that have one of their own.
         """
@@ -163,6 +247,36 @@ def add_PolicyServiceServicer_to_server(servicer, server):
                     servicer.DeleteOverride,
                     request_deserializer=routerd_dot_v1_dot_policy__pb2.DeleteOverrideRequest.FromString,
                     response_serializer=routerd_dot_v1_dot_policy__pb2.DeleteOverrideResponse.SerializeToString,
+            ),
+            'CreateExperiment': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateExperiment,
+                    request_deserializer=routerd_dot_v1_dot_policy__pb2.CreateExperimentRequest.FromString,
+                    response_serializer=routerd_dot_v1_dot_policy__pb2.CreateExperimentResponse.SerializeToString,
+            ),
+            'GetExperiment': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetExperiment,
+                    request_deserializer=routerd_dot_v1_dot_policy__pb2.GetExperimentRequest.FromString,
+                    response_serializer=routerd_dot_v1_dot_policy__pb2.GetExperimentResponse.SerializeToString,
+            ),
+            'ListExperiments': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListExperiments,
+                    request_deserializer=routerd_dot_v1_dot_policy__pb2.ListExperimentsRequest.FromString,
+                    response_serializer=routerd_dot_v1_dot_policy__pb2.ListExperimentsResponse.SerializeToString,
+            ),
+            'StopExperiment': grpc.unary_unary_rpc_method_handler(
+                    servicer.StopExperiment,
+                    request_deserializer=routerd_dot_v1_dot_policy__pb2.StopExperimentRequest.FromString,
+                    response_serializer=routerd_dot_v1_dot_policy__pb2.StopExperimentResponse.SerializeToString,
+            ),
+            'PromoteExperiment': grpc.unary_unary_rpc_method_handler(
+                    servicer.PromoteExperiment,
+                    request_deserializer=routerd_dot_v1_dot_policy__pb2.PromoteExperimentRequest.FromString,
+                    response_serializer=routerd_dot_v1_dot_policy__pb2.PromoteExperimentResponse.SerializeToString,
+            ),
+            'DeleteExperiment': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteExperiment,
+                    request_deserializer=routerd_dot_v1_dot_policy__pb2.DeleteExperimentRequest.FromString,
+                    response_serializer=routerd_dot_v1_dot_policy__pb2.DeleteExperimentResponse.SerializeToString,
             ),
             'ListBudgets': grpc.unary_unary_rpc_method_handler(
                     servicer.ListBudgets,
@@ -311,6 +425,168 @@ class PolicyService(object):
             '/routerd.v1.PolicyService/DeleteOverride',
             routerd_dot_v1_dot_policy__pb2.DeleteOverrideRequest.SerializeToString,
             routerd_dot_v1_dot_policy__pb2.DeleteOverrideResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateExperiment(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/routerd.v1.PolicyService/CreateExperiment',
+            routerd_dot_v1_dot_policy__pb2.CreateExperimentRequest.SerializeToString,
+            routerd_dot_v1_dot_policy__pb2.CreateExperimentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetExperiment(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/routerd.v1.PolicyService/GetExperiment',
+            routerd_dot_v1_dot_policy__pb2.GetExperimentRequest.SerializeToString,
+            routerd_dot_v1_dot_policy__pb2.GetExperimentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListExperiments(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/routerd.v1.PolicyService/ListExperiments',
+            routerd_dot_v1_dot_policy__pb2.ListExperimentsRequest.SerializeToString,
+            routerd_dot_v1_dot_policy__pb2.ListExperimentsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StopExperiment(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/routerd.v1.PolicyService/StopExperiment',
+            routerd_dot_v1_dot_policy__pb2.StopExperimentRequest.SerializeToString,
+            routerd_dot_v1_dot_policy__pb2.StopExperimentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PromoteExperiment(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/routerd.v1.PolicyService/PromoteExperiment',
+            routerd_dot_v1_dot_policy__pb2.PromoteExperimentRequest.SerializeToString,
+            routerd_dot_v1_dot_policy__pb2.PromoteExperimentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteExperiment(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/routerd.v1.PolicyService/DeleteExperiment',
+            routerd_dot_v1_dot_policy__pb2.DeleteExperimentRequest.SerializeToString,
+            routerd_dot_v1_dot_policy__pb2.DeleteExperimentResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -8,10 +8,11 @@ from typing import Any, TypeVar
 import msgspec
 import pytest
 
-from routerd.config import parse_agent, parse_override
+from routerd.config import parse_agent, parse_experiment, parse_override
 from routerd.core.answers import Ack, Answer, Listed, ListedOverride
 from routerd.core.base import Event
 from routerd.core.errors import ErrorReason, RouterError
+from routerd.core.experiment import Trial
 from routerd.core.settings import EngineConfig
 from routerd.core.state import State
 from routerd.core.values import AgentStatus, Heartbeat, Outcome
@@ -21,6 +22,7 @@ from routerd.log.memory import MemoryLog
 from routerd.log.registry import Registry
 from routerd.log.rules import Rules
 from routerd.log.sequencer import Sequencer
+from routerd.log.trials import Trials
 from routerd.router import request_of
 
 HOUR_MS = 3_600_000
@@ -61,6 +63,7 @@ class Engine:
         self.sequencer = Sequencer.open(self.log, typed, self.wall)
         self.registry = Registry(self.sequencer)
         self.rules = Rules(self.sequencer)
+        self.trials = Trials(self.sequencer)
 
     @property
     def state(self) -> State:
@@ -108,6 +111,12 @@ class Engine:
         told = self.rules.update(override) if known else self.rules.create(override)
         self.sequencer.commit()
         return told
+
+    def experiment(self, experiment_id: str, **fields: Any) -> Trial:
+        """Start an experiment."""
+        self.trials.create(parse_experiment({"id": experiment_id, **fields}))
+        self.sequencer.commit()
+        return self.state.trials[experiment_id]
 
     def lift(self, override_id: str) -> None:
         """Remove an override."""

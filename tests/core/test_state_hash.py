@@ -23,6 +23,7 @@ DERIVED = {
     "State.roster": "config_bytes, registered and arm_of",
     "State.away": "standings",
     "State.overrides": "config_bytes and placed",
+    "State.running": "trials",
     "State.overrides_expire_ms": "placed",
     "State.groups": "decisions",
     "State.requests": "decisions",
@@ -65,6 +66,10 @@ def inhabited(kind: str) -> Engine:
     for _ in range(2):
         engine.report(engine.route(agent_id="small").decision_id, success=False)
     name = ""
+    arms = [{"id": "a"}, {"id": "b", "static_routes": [{"agent": "large"}]}]
+    engine.experiment("done", arms=arms)
+    engine.trials.promote("done", "b")
+    engine.experiment("runs", unit="request_id", arms=arms)
     engine.overrule("pinned", agent="small", when={"customer": "acme"})
     for i in range(12):
         work_type = ("code", "text")[i % 2]

@@ -46,6 +46,9 @@ CONFIGS: dict[str, dict[str, Any]] = {
 }
 
 
+ARMS = [{"id": "a"}, {"id": "b", "policy": {"kind": "greedy", "floor": 0.2}}]
+
+
 def asked(count: int, clock: str) -> list[Request]:
     """New and repeated requests, known and new work types, wrong ones, and ones with conditions."""
     rng = np.random.default_rng(3)
@@ -82,6 +85,7 @@ def asked(count: int, clock: str) -> list[Request]:
 
 def taught(config: dict[str, Any]) -> Engine:
     engine = Engine(**config)
+    engine.experiment("x", unit="request_id", when={"work_type": "w2"}, arms=ARMS)
     when = {"event_time_ms": START_MS} if config["clock"] == "caller" else {}
     for i in range(8):
         name = engine.route(work_type=f"w{i % 3}", **when).decision_id

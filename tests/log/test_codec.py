@@ -7,9 +7,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from routerd.core.experiment import (
+    Arm,
+    Experiment,
+    ExperimentDeleted,
+    ExperimentPromoted,
+    ExperimentStarted,
+    ExperimentStopped,
+)
 from routerd.core.rule_events import OverrideRemoved, OverrideSet, RemovalCause
 from routerd.core.rules import Override
-from routerd.core.settings import Agent, Prices
+from routerd.core.settings import Agent, Prices, StaticPolicy, StaticRoute
 from routerd.core.state import GENESIS
 from routerd.core.values import (
     AgentDeregistered,
@@ -41,6 +49,7 @@ from routerd.log.codec import (
 from routerd.log.memory import MemoryLog
 
 QUERY = Query("r-1", b"digest", b"\x00" * 8, cell=3, labels={"b": "2", "a": "1"}, domain="law")
+ROUTES = (StaticRoute("small", {"b": "2", "a": "1"}),)
 EVENTS: list[AnyEvent] = [
     ConfigApplied(1, "default", b"{}", "0.1.0", "avx2"),
     Decision(2, QUERY, "small", 0.25, 0.1, ("large", "small"), b"\x01" * 16, "ts", Reason.SAMPLED),
@@ -54,6 +63,10 @@ EVENTS: list[AnyEvent] = [
     AgentStatusChanged(8, "a-1", AgentStatus.BUSY, StatusCause.HEARTBEAT, 500),
     OverrideSet(9, Override("o-1", {"b": "2", "a": "1"}, pool="paid", priority=2, reason="why")),
     OverrideRemoved(10, "o-1", RemovalCause.EXPIRED),
+    ExperimentStarted(11, Experiment("e-1", (Arm("a"), Arm("b", 2.0, StaticPolicy(), ROUTES)))),
+    ExperimentStopped(12, "e-1"),
+    ExperimentPromoted(13, "e-1", "b"),
+    ExperimentDeleted(14, "e-1"),
 ]
 
 

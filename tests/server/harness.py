@@ -127,6 +127,13 @@ class Client:
         rule: policy_pb2.Override = (await call(request, timeout=PATIENCE_S)).rule
         return rule
 
+    async def experiment(self, verb: str, **fields: Any) -> policy_pb2.Experiment:
+        """CreateExperiment, GetExperiment, StopExperiment or PromoteExperiment, by its verb."""
+        request = getattr(policy_pb2, f"{verb}ExperimentRequest")(**fields)
+        call: Any = getattr(self.policy, f"{verb}Experiment")
+        found: policy_pb2.Experiment = (await call(request, timeout=PATIENCE_S)).experiment
+        return found
+
     async def beat(self, *agent_ids: str, **fields: Any) -> int:
         """One heartbeat for each agent; returns when they are taken, how many they were."""
         request = agents_pb2.HeartbeatRequest

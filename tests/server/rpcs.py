@@ -31,6 +31,7 @@ class Made(NamedTuple):
     decision_id: str
     agent_id: str
     override_id: str
+    experiment_id: str
 
 
 class Row(NamedTuple):
@@ -55,6 +56,17 @@ UNKNOWN = "0000000000000000"
 AGENT: Fields = {"pool": "paid", "prices": {"input_usd_per_mtok": 1.0}}
 
 OVERRIDE: Fields = {"when": {"customer": "acme"}, "agent_id": "small"}
+
+EXPERIMENT: Fields = {
+    "when": {"customer": "acme"},
+    "arms": [
+        {"arm_id": "a", "policy_json": '{"kind": "static"}'},
+        {"arm_id": "b", "static_routes": [{"agent_id": "small", "when": {"work_type": "code"}}]},
+    ],
+}
+ASTRAY: Fields = {
+    "arms": [{"arm_id": "a"}, {"arm_id": "b", "static_routes": [{"agent_id": "nobody"}]}]
+}
 
 ROWS: dict[str, Row] = {
     "routerd.v1.RouterService.Route": Row(
@@ -206,6 +218,46 @@ ROWS: dict[str, Row] = {
         field="decisions",
         unknown="it names nothing",
     ),
+    "routerd.v1.PolicyService.CreateExperiment": Row(
+        good=lambda made: {"experiment_id": "new", "definition": EXPERIMENT},
+        bad={"experiment_id": "new", "definition": {"arms": [{"arm_id": "a"}]}},
+        field="definition.arms",
+        unknown={"experiment_id": "new", "definition": ASTRAY},
+        reason="AGENT_NOT_FOUND",
+    ),
+    "routerd.v1.PolicyService.GetExperiment": Row(
+        good=lambda made: {"experiment_id": made.experiment_id},
+        bad={},
+        field="experiment_id",
+        unknown={"experiment_id": "none"},
+        reason="EXPERIMENT_NOT_FOUND",
+    ),
+    "routerd.v1.PolicyService.ListExperiments": Row(
+        good=lambda made: {"page_size": 1},
+        bad={"page_size": -1},
+        field="page_size",
+        unknown="it names nothing",
+    ),
+    "routerd.v1.PolicyService.StopExperiment": Row(
+        good=lambda made: {"experiment_id": made.experiment_id},
+        bad={},
+        field="experiment_id",
+        unknown={"experiment_id": "none"},
+        reason="EXPERIMENT_NOT_FOUND",
+    ),
+    "routerd.v1.PolicyService.PromoteExperiment": Row(
+        good=lambda made: {"experiment_id": made.experiment_id, "arm_id": "b"},
+        bad={"experiment_id": "trial", "arm_id": "c"},
+        field="arm_id",
+        unknown={"experiment_id": "none", "arm_id": "b"},
+        reason="EXPERIMENT_NOT_FOUND",
+    ),
+    "routerd.v1.PolicyService.DeleteExperiment": Row(
+        good=lambda made: {"experiment_id": made.experiment_id},
+        bad={},
+        field="experiment_id",
+        unknown="what is gone already is no error",
+    ),
     "routerd.v1.AuditService.GetDecision": Row(
         good=lambda made: {"decision_id": made.decision_id},
         bad={},
@@ -241,7 +293,9 @@ async def make(running: Running) -> Made:
     agent = await running.client.agent("Register", agent_id="guest")
     rule = await running.client.override("Create", override_id="rule", definition=OVERRIDE)
     running.project()
-    return Made(decision.decision_id, agent.agent_id, rule.override_id)
+    await running.client.experiment("Create", experiment_id="trial", definition=EXPERIMENT)
+    trial = await running.client.experiment("Stop", experiment_id="trial")
+    return Made(decision.decision_id, agent.agent_id, rule.override_id, trial.experiment_id)
 
 
 def method(name: str) -> MethodDescriptor:

@@ -9,7 +9,7 @@ import pytest
 
 from routerd.core.errors import ErrorReason
 from routerd.server.errors import STATUS
-from routerd.v1 import audit_pb2, router_pb2
+from routerd.v1 import audit_pb2, policy_pb2, router_pb2
 from tests.server.harness import CONFIG, Refusal, Running, in_process, refused
 
 Provoke = Callable[[Running], Awaitable[Refusal]]
@@ -223,6 +223,37 @@ async def _(running: Running) -> Refusal:
 @met(ErrorReason.BUDGET_EXHAUSTED, {"budgets": [{"id": "all", "usd": 1e-9}]})
 async def _(running: Running) -> Refusal:
     return await unchanged(running, running.client.route())
+
+
+ARMS = {"arms": [{"arm_id": "a"}, {"arm_id": "b"}]}
+
+
+@met(ErrorReason.EXPERIMENT_NOT_FOUND)
+async def _(running: Running) -> Refusal:
+    return await unchanged(running, running.client.experiment("Get", experiment_id="none"))
+
+
+@met(ErrorReason.EXPERIMENT_EXISTS)
+async def _(running: Running) -> Refusal:
+    await running.client.experiment("Create", experiment_id="x", definition=ARMS)
+    again = {**ARMS, "unit": "session_id"}
+    return await unchanged(
+        running, running.client.experiment("Create", experiment_id="x", definition=again)
+    )
+
+
+@met(ErrorReason.EXPERIMENT_RUNS)
+async def _(running: Running) -> Refusal:
+    await running.client.experiment("Create", experiment_id="x", definition=ARMS)
+    request = policy_pb2.DeleteExperimentRequest(experiment_id="x")
+    return await unchanged(running, running.client.policy.DeleteExperiment(request))
+
+
+@met(ErrorReason.TOO_MANY_EXPERIMENTS, {"limits": {"experiments": 0}})
+async def _(running: Running) -> Refusal:
+    return await unchanged(
+        running, running.client.experiment("Create", experiment_id="x", definition=ARMS)
+    )
 
 
 @met(ErrorReason.OVERLOADED, max_in_flight=1)
