@@ -57,8 +57,9 @@ class Endpoint(Section, frozen=True):
     url: the base, to which the protocol adds its path. api_key_env: the environment variable that
     holds the key. prompt: with the places {labels} and {text}. reply: one JSON object with label
     and confidence, or nothing but the label. confidence: of a reply that tells none. max_calls: at
-    once; max_waiting requests may wait for one of these. After so many failures in a row it is left
-    alone for pause_ms at a time.
+    once; max_waiting requests may wait for one of these: a share of server.max_in_flight, so that
+    an endpoint that hangs leaves room for others. After so many failures in a row it is left alone
+    for pause_ms at a time.
     """
 
     url: Url
@@ -70,7 +71,7 @@ class Endpoint(Section, frozen=True):
     confidence: Share = 0.7
     timeout_ms: Milliseconds = 2_000
     max_calls: Annotated[int, Meta(ge=1, le=1_000)] = 8
-    max_waiting: Annotated[int, Meta(ge=0, le=100_000)] = 1_000
+    max_waiting: Annotated[int, Meta(ge=0, le=100_000)] = 100
     failures: Count = 5
     pause_ms: Milliseconds = 10_000
 
