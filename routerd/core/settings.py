@@ -115,7 +115,7 @@ class Learner(Section, frozen=True):
     steps of epoch_hours.
     """
 
-    kind: Literal["pooled", "linear"] = "pooled"
+    kind: Literal["pooled", "linear", "logistic", "beta"] = "pooled"
     half_life_days: Positive | None = None
     epoch_hours: Annotated[float, Meta(ge=1e-5, le=1e6)] = 24.0
 

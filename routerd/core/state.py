@@ -6,18 +6,20 @@ Only routerd.core.apply changes it. Everything that decide reads is here and in 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from hashlib import blake2b
 
 import msgspec
 import numpy as np
 
 from learners.base import Arms, Array, Learner
+from learners.beta import BetaCells
 from learners.cells import LogNormalCells
 from learners.contexts import Contexts
 from learners.drift import DriftDetector
 from learners.linear import LinearRegression
 from learners.means import ShrunkMeans
+from learners.logistic import LogisticRegression
 from learners.pooled import PooledRegression
 from routerd.core.encode import CELLS, Encoder
 from routerd.core.experiment import Experiment, Promoted, Trial
@@ -144,6 +146,14 @@ class Marks(msgspec.Struct, frozen=True):
     sessions: dict[str, tuple[str, int]]
 
 
+LEARNERS: dict[str, Callable[[int, int, float], Learner]] = {
+    "pooled": PooledRegression,
+    "linear": LinearRegression,
+    "logistic": LogisticRegression,
+    "beta": BetaCells,
+}
+"""The models of quality by `policy.learner.kind`."""
+
 MODELS = ("claims", "contexts", "cost", "detector", "latency", "learner", "paths", "tally")
 """The attributes of State that are made of arrays: each has state() and restore()."""
 
@@ -249,9 +259,7 @@ class State:
 def new_learner(config: EngineConfig, arms: int, width: int) -> Learner:
     """The configured model of quality, knowing nothing."""
     gamma = epoch_gamma(config)
-    if config.policy.learner.kind == "linear":
-        return LinearRegression(arms, width, gamma)
-    return PooledRegression(arms, width, gamma)
+    return LEARNERS[config.policy.learner.kind](arms, width, gamma)
 
 
 def new_cells(config: EngineConfig, agents: list[Agent | None]) -> tuple[LogNormalCells, ...]:

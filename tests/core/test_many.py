@@ -80,7 +80,7 @@ def together(state: State, several: list[Query]) -> list[Decision | str]:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("learner", ["pooled", "linear"])
+@pytest.mark.parametrize("learner", ["pooled", "linear", "logistic", "beta"])
 def test_every_policy_and_condition_decides_alike(kind: str, learner: str) -> None:
     """Bit for bit: laws, draws and reasons, for requests with and without conditions, mixed."""
     features = [{"kind": "category", "name": "work_type"}, {"kind": "number", "name": "complexity"}]

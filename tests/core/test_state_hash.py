@@ -33,6 +33,9 @@ DERIVED = {
     "Sums.gamma": "config_bytes",
     "LogNormalCells.gamma": "config_bytes",
     "LogNormalCells.shift": "config_bytes",
+    "Contexts.gamma": "config_bytes",
+    "Contexts._index": "rows",
+    "LogisticRegression.precision": "a constant of the learner, and config_bytes",
     "LinearRegression.r_inv": "a constant of the learner, and config_bytes",
 }
 
@@ -143,7 +146,7 @@ def change_at(state: State, path: tuple[str, ...]) -> None:
     setattr(owner, path[-1], changed(getattr(owner, path[-1])))
 
 
-@pytest.mark.parametrize("kind", ["pooled", "linear"])
+@pytest.mark.parametrize("kind", ["pooled", "linear", "logistic", "beta"])
 def test_a_change_of_any_field_changes_the_hash(kind: str) -> None:
     """Each field of the state, its learners and tallies moves the hash when it alone changes."""
     state = lived_in(kind)
@@ -182,7 +185,7 @@ def test_equal_logs_give_equal_hashes() -> None:
     assert one.hash() == other.hash()
 
 
-@pytest.mark.parametrize("kind", ["pooled", "linear"])
+@pytest.mark.parametrize("kind", ["pooled", "linear", "logistic", "beta"])
 def test_what_is_called_derived_is_derived(kind: str) -> None:
     """What is in the hash, sent through bytes, makes the whole state again, each field of it."""
     state = lived_in(kind)
@@ -194,7 +197,7 @@ def test_what_is_called_derived_is_derived(kind: str) -> None:
     assert all((made.away, made.groups, made.in_flight.counts, made.slots))
 
 
-@pytest.mark.parametrize("kind", ["pooled", "linear"])
+@pytest.mark.parametrize("kind", ["pooled", "linear", "logistic", "beta"])
 def test_a_state_that_was_made_again_lives_on_as_the_first_one(kind: str) -> None:
     """The same events afterwards give the same bits: nothing is lost that only later counts."""
     engine = inhabited(kind)

@@ -15,7 +15,7 @@ from routerd.core.state import State
 from tests.core.engine import HOUR_MS, Engine
 
 CLOSE = 1e-9
-SUMS = {"lam", "h", "n", "sums", "s", "arm_sums"}
+SUMS = {"lam", "h", "n", "sums", "s", "arm_sums", "yy"}
 WINDOW_MS = 48 * HOUR_MS
 AGENTS = ("large", "medium", "small")
 WORK_TYPES = ("", "code", "translate")

@@ -8,12 +8,14 @@ import numpy as np
 import pytest
 
 from learners.base import Array
+from learners.beta import BetaCells
 from learners.checks import LEARNER_CHECKS, POLICY_CHECKS, Make, Scores
 from learners.linear import LinearRegression
+from learners.logistic import LogisticRegression
 from learners.policies import thompson, value_of_information
 from learners.pooled import PooledRegression
 
-LEARNERS: list[Make] = [LinearRegression, PooledRegression]
+LEARNERS: list[Make] = [LinearRegression, PooledRegression, LogisticRegression, BetaCells]
 
 
 def value_scores(mean: Array, variance: Array) -> tuple[Array, Array]:

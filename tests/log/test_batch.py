@@ -22,7 +22,10 @@ CONFIGS: dict[str, dict[str, Any]] = {
         "limits": {"open_decisions": 20},
         "outcomes": {"missing_quality": 0.0, "window_hours": 6e-6},
     },
-    "time forgets": {"clock": "caller", "policy": {"kind": "value", "learner": {"epoch_hours": 2}}},
+    "time forgets": {
+        "clock": "caller",
+        "policy": {"kind": "value", "learner": {"epoch_hours": 2, "half_life_days": 1}},
+    },
     "no room": {
         "clock": "logical",
         "agents": [{"id": "large", "max_concurrency": 9}, {"id": "small", "max_concurrency": 9}],

@@ -44,7 +44,7 @@ def lived() -> Engine:
     return engine
 
 
-@pytest.mark.parametrize("kind", ["pooled", "linear"])
+@pytest.mark.parametrize("kind", ["pooled", "linear", "logistic", "beta"])
 def test_from_any_snapshot_the_state_is_that_of_the_whole_log(kind: str, tmp_path: Path) -> None:
     """Snapshots at many positions, each with its tail: one hash, that of the fold from 1."""
     engine = Engine(policy={"kind": "value", "learner": {"kind": kind}})

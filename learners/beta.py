@@ -1,0 +1,111 @@
+"""Beta-Bernoulli cells: how often an arm succeeds at a kind of work, shrunk to the arm and to all.
+
+    success_kc ~ Beta(C m_k, C (1 - m_k)) a priori       m_k: the arm's own mean
+    m_k is shrunk to the mean of all arms with A pseudo-observations
+
+A cell is an arm and a set of categories: the columns of x that are exactly 1. Numbers and texts
+are not looked at. A quality between 0 and 1 counts as that much of a success. Source: Gelman et
+al., Bayesian Data Analysis, chapter 5.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from learners.base import Arms, Array
+from learners.rowsums import RowSums
+
+ARM_COUNT = 2.0
+CELL_COUNT = 4.0
+
+
+class BetaCells:
+    """Success rates by arm and categories.
+
+    >>> learner = BetaCells(arms=2, d=1)
+    >>> for _ in range(20): learner.observe(0, np.ones(1), 1.0, 1.0, 0)
+    >>> mean, variance = learner.predict(np.ones(1), slice(None))
+    >>> bool(mean[0] > mean[1] > 0.5), bool(variance[0] < variance[1])
+    (True, True)
+    """
+
+    def __init__(self, arms: int, d: int, gamma: float = 1.0) -> None:
+        self.sums = RowSums(arms, d, gamma)
+
+    @property
+    def count(self) -> float:
+        return float(self.sums.n.sum())
+
+    @property
+    def centre(self) -> float:
+        """Mean quality of all arms, shrunk to one half."""
+        total = float(self.sums.s.sum()) + 0.5 * ARM_COUNT
+        return min(max(total / (max(self.count, 0.0) + ARM_COUNT), 0.01), 0.99)
+
+    @property
+    def noise(self) -> float:
+        return self.centre * (1.0 - self.centre)
+
+    def add_arms(self, count: int) -> None:
+        self.sums.add_arms(count)
+
+    def advance(self, epoch: int) -> None:
+        self.sums.advance(epoch)
+
+    def weight_of(self, arm: int) -> float:
+        return float(self.sums.n[arm].sum())
+
+    def discount(self, arm: int, keep: float) -> None:
+        self.sums.discount(arm, keep)
+
+    def predict(self, x: Array, arms: Arms) -> tuple[Array, Array]:
+        mean, own, shared, pull = self._moments(x, arms)
+        return mean, own + pull**2 * shared
+
+    def _moments(self, x: Array, arms: Arms) -> tuple[Array, Array, Array, Array]:
+        """Mean; variance of the cell around its arm; of the arm; and how far the arm pulls it."""
+        row = self.sums.find(cell_of(x))
+        every, right = self.sums.n[arms], self.sums.s[arms]
+        n, s = (every[:, row], right[:, row]) if row >= 0 else (np.zeros(len(every)),) * 2
+        of_arm = ARM_COUNT + every.sum(axis=1)
+        centre = np.clip((ARM_COUNT * self.centre + right.sum(axis=1)) / of_arm, 0.01, 0.99)
+        mean = np.clip((CELL_COUNT * centre + s) / (CELL_COUNT + n), 0.01, 0.99)
+        own = mean * (1.0 - mean) / (CELL_COUNT + n + 1.0)
+        return mean, own, centre * (1.0 - centre) / (of_arm + 1.0), CELL_COUNT / (CELL_COUNT + n)
+
+    def means(self, at: Array, arms: Arms) -> Array:
+        return np.array([self.predict(row, arms)[0] for row in at])
+
+    def covariance(self, x: Array, at: Array, arms: Arms) -> Array:
+        _, own, shared, pull = self._moments(x, arms)
+        same = (cell_of(at) == cell_of(x)).all(axis=1)
+        rows = [
+            own + pull**2 * shared if alike else pull * self._moments(row, arms)[3] * shared
+            for row, alike in zip(at, same.tolist(), strict=True)
+        ]
+        return np.array(rows)
+
+    def predict_many(self, x: Array, arms: Arms) -> tuple[Array, Array]:
+        mean, variance = zip(*(self.predict(row, arms) for row in x), strict=True)
+        return np.array(mean), np.array(variance)
+
+    def observe(self, arm: int, x: Array, y: float, weight: float, epoch: int) -> None:
+        self.advance(epoch)
+        self.sums.add(arm, cell_of(x), y, weight, epoch)
+
+    def refresh(self) -> None:
+        """Nothing is derived."""
+
+    def state(self) -> dict[str, Array]:
+        return self.sums.state()
+
+    def restore(self, state: Mapping[str, Array]) -> None:
+        self.sums.restore(state)
+
+
+def cell_of(x: Array) -> Array:
+    """The categories of x: 1 where it is 1, else 0."""
+    cell: Array = (x == 1.0).astype(np.float64)
+    return cell

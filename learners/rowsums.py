@@ -1,0 +1,89 @@
+"""Decayed sums by arm and context, for learners that no few moments of x are enough for.
+
+Outcomes with the same context share a row, so nothing is lost where x is made of categories. There
+are at most MOST rows; contexts beyond them share row 0, which stands for the intercept alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from learners.base import Array
+
+MOST = 1_024
+
+
+class RowSums:
+    """rows (m, d): the contexts, in order of first sight. n, s (arms, m): sum w and sum w y.
+
+    >>> sums = RowSums(arms=2, d=2, gamma=0.5)
+    >>> sums.add(0, np.array([1.0, 1.0]), 1.0, weight=1.0, epoch=0)
+    1
+    >>> sums.advance(1), sums.n[0].tolist()
+    (True, [0.0, 0.5])
+    """
+
+    def __init__(self, arms: int, d: int, gamma: float) -> None:
+        self.gamma = gamma
+        self.epoch = 0
+        self.rows = np.zeros((1, d))
+        self.rows[0, 0] = 1.0
+        self.n = np.zeros((arms, 1))
+        self.s = np.zeros((arms, 1))
+        self._index = self._indexed()
+
+    def _indexed(self) -> dict[bytes, int]:
+        return {row.tobytes(): i for i, row in enumerate(self.rows)}
+
+    def find(self, x: Array) -> int:
+        """The row of a context; -1 when it has none."""
+        return self._index.get(x.tobytes(), -1)
+
+    def add(self, arm: int, x: Array, y: float, weight: float, epoch: int) -> int:
+        """Add an observation, of an old epoch perhaps; the row that it is in."""
+        row = self.find(x)
+        if row < 0:
+            row = self._new_row(x) if len(self.rows) < MOST else 0
+        w = weight if epoch >= self.epoch else weight * self.gamma ** (self.epoch - epoch)
+        self.n[arm, row] += w
+        self.s[arm, row] += w * y
+        return row
+
+    def _new_row(self, x: Array) -> int:
+        self.rows = np.concatenate([self.rows, x[None, :]])
+        empty = np.zeros((len(self.n), 1))
+        self.n, self.s = np.hstack([self.n, empty]), np.hstack([self.s, empty])
+        self._index[x.tobytes()] = len(self.rows) - 1
+        return len(self.rows) - 1
+
+    def add_arms(self, count: int) -> None:
+        fresh = np.zeros((count, len(self.rows)))
+        self.n, self.s = np.concatenate([self.n, fresh]), np.concatenate([self.s, fresh])
+
+    def advance(self, epoch: int) -> bool:
+        """Decay to `epoch`; True if that changed the sums."""
+        if epoch <= self.epoch:
+            return False
+        factor = self.gamma ** (epoch - self.epoch)
+        self.epoch = epoch
+        if factor == 1.0 or not self.n.any():
+            return False
+        self.n *= factor
+        self.s *= factor
+        return True
+
+    def discount(self, arm: int, keep: float) -> None:
+        """Let all observations of an arm weigh `keep` of what they did."""
+        self.n[arm] *= keep
+        self.s[arm] *= keep
+
+    def state(self) -> dict[str, Array]:
+        sums = {"rows": self.rows, "n": self.n, "s": self.s}
+        return sums | {"epoch": np.array([float(self.epoch)])}
+
+    def restore(self, state: Mapping[str, Array]) -> None:
+        self.rows, self.n, self.s = (state[name].copy() for name in ("rows", "n", "s"))
+        self.epoch = int(state["epoch"][0])
+        self._index = self._indexed()
