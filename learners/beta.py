@@ -76,16 +76,19 @@ class BetaCells:
         return mean, own, centre * (1.0 - centre) / (of_arm + 1.0), CELL_COUNT / (CELL_COUNT + n)
 
     def means(self, at: Array, arms: Arms) -> Array:
-        return np.array([self.predict(row, arms)[0] for row in at])
+        means = np.empty((len(at), len(self.sums.n[arms])))
+        for row, mine in zip(at, means, strict=True):
+            mine[:] = self.predict(row, arms)[0]
+        return means
 
     def covariance(self, x: Array, at: Array, arms: Arms) -> Array:
         _, own, shared, pull = self._moments(x, arms)
         same = (cell_of(at) == cell_of(x)).all(axis=1)
-        rows = [
-            own + pull**2 * shared if alike else pull * self._moments(row, arms)[3] * shared
-            for row, alike in zip(at, same.tolist(), strict=True)
-        ]
-        return np.array(rows)
+        covariance = np.empty((len(at), len(own)))
+        for row, alike, mine in zip(at, same.tolist(), covariance, strict=True):
+            there = pull if alike else self._moments(row, arms)[3]
+            mine[:] = there * pull * shared + (own if alike else 0.0)
+        return covariance
 
     def predict_many(self, x: Array, arms: Arms) -> tuple[Array, Array]:
         mean, variance = zip(*(self.predict(row, arms) for row in x), strict=True)

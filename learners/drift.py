@@ -76,10 +76,20 @@ class DriftDetector:
         self.latest_arm, self.latest_level = arm, max(moved)[0]
 
     def change(self, arm: int) -> Change:
-        """The change that the arm's outcomes tell of most."""
-        level, since, count, total = max(self.runs[arm].tolist())
-        size = total / count if count else 0.0
-        return Change(level - PRICE, int(since), int(count), size)
+        """The change that the arm's outcomes tell of most.
+
+        A small tilt may have begun to rise by chance before the change. So of the runs of the same
+        direction that tell at least half as much, the latest says when it began.
+        """
+        runs = self.runs[arm].tolist()
+        level, tilt = max((run[0], tilt) for run, tilt in zip(runs, TILTS, strict=True))
+        telling = (
+            run
+            for run, other in zip(runs, TILTS, strict=True)
+            if run[0] >= level / 2 and other * tilt > 0
+        )
+        _, since, count, total = max(telling, key=lambda run: run[1])
+        return Change(level - PRICE, int(since), int(count), total / count if count else 0.0)
 
     def reset(self, arm: int) -> None:
         """Begin anew with an arm."""

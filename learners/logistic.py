@@ -92,7 +92,10 @@ class LogisticRegression:
         return np.array(mean), np.array(variance)
 
     def means(self, at: Array, arms: Arms) -> Array:
-        return np.array([self.predict(row, arms)[0] for row in at])
+        means = np.empty((len(at), len(self.sums.n[arms])))
+        for row, mine in zip(at, means, strict=True):
+            mine[:] = self.predict(row, arms)[0]
+        return means
 
     def covariance(self, x: Array, at: Array, arms: Arms) -> Array:
         slopes = self.means(at, arms)

@@ -18,8 +18,8 @@ from learners.cells import LogNormalCells
 from learners.contexts import Contexts
 from learners.drift import DriftDetector
 from learners.linear import LinearRegression
-from learners.means import ShrunkMeans
 from learners.logistic import LogisticRegression
+from learners.means import ShrunkMeans
 from learners.pooled import PooledRegression
 from routerd.core.encode import CELLS, Encoder
 from routerd.core.experiment import Experiment, Promoted, Trial

@@ -33,8 +33,8 @@ DERIVED = {
     "Sums.gamma": "config_bytes",
     "LogNormalCells.gamma": "config_bytes",
     "LogNormalCells.shift": "config_bytes",
-    "Contexts.gamma": "config_bytes",
-    "Contexts._index": "rows",
+    "RowSums.gamma": "config_bytes",
+    "RowSums._index": "rows",
     "LogisticRegression.precision": "a constant of the learner, and config_bytes",
     "LinearRegression.r_inv": "a constant of the learner, and config_bytes",
 }
