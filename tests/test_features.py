@@ -30,6 +30,7 @@ SHOWN = {
     "R12": r"code \(rules, 0\.9 sure\)",
     "R13": r"This is code, \w+\.",
     "R14": r"none: this is a preview",
+    "P4": r"(?s)answered +new|shadow.*promoted",
     "P5": r"agent +translator.*\n.*The static table answers",
 }
 

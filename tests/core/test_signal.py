@@ -74,3 +74,12 @@ def test_asking_again_gives_the_first_answer_whatever_the_classifier_says_now() 
     for signal in (None, PLAIN):
         again = engine.route(request_id="r", description="x", signal=signal)
         assert again.decision == first.decision
+
+
+def test_a_task_whose_label_goes_to_an_agent_takes_part_in_no_experiment() -> None:
+    """Its arm would get what it did not choose."""
+    engine = Engine()
+    arms = [{"id": "now"}, {"id": "new", "policy": {"kind": "random"}}]
+    engine.experiment("e", unit="request_id", arms=arms)
+    assert engine.route(request_id="r", signal=PLAIN).decision.trial is not None
+    assert decided(engine, request_id="q").trial is None

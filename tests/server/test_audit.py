@@ -15,7 +15,7 @@ import grpc
 import pytest
 
 from routerd.audit.schema import audit_path
-from routerd.v1 import audit_pb2, types_pb2
+from routerd.v1 import audit_pb2
 from tests.server.harness import (
     CONFIG,
     PATIENCE_S,
@@ -162,7 +162,7 @@ async def test_every_wrong_field_of_a_listing_is_named(client: Client) -> None:
         "agent_id": "a" * 999,
         "work_type": "\0",
         "labels": {f"k{i}": "v" * 999 for i in range(9)},
-        "reason_code": types_pb2.REASON_CODE_EXPERIMENT,
+        "reason_code": 99,
         "at_least_position": 10**9,
     }
     refusal = await refused(listed(client, **wrong))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from routerd.core.experiment import Arm, Trialled
 from routerd.core.law import Law
 from routerd.core.policies import LAWS, Choice
+from routerd.core.stages.signal import goes_to
 from routerd.core.trials import Assigned, assigned
 from routerd.core.values import Reason
 from routerd.core.view import View
@@ -12,7 +13,7 @@ from routerd.core.view import View
 
 def policy(law: Law, view: View) -> Law:
     """The configured policy's law over the eligible, or that of the arm that the task goes by."""
-    if view.state.running and not law.forced and not view.query.agent_id:
+    if view.state.running and not (law.forced or view.query.agent_id or goes_to(view)):
         found = assigned(view.state, view.query)
         if found is not None:
             return experiment(law, view, found)
