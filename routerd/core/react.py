@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import islice
+from itertools import islice, takewhile
 
 from routerd.core.cooldown import findings
 from routerd.core.drift import drift_of, is_plain
@@ -49,7 +49,8 @@ def close_decisions(state: State) -> list[AnyEvent]:
 def closing(state: State, surplus: int) -> DecisionsClosed:
     """The oldest decisions, up to 256: those whose window ended, then those above the bound."""
     oldest = list(islice(state.decisions.items(), CLOSE_AT_ONCE))
-    ended = sum(window_ended(state, entry, state.time_ms) for _, entry in oldest)
+    over = takewhile(lambda item: window_ended(state, item[1], state.time_ms), oldest)
+    ended = sum(1 for _ in over)
     count = min(max(ended, surplus), len(oldest))
     names = tuple(decision_id for decision_id, _ in oldest[:count])
     return DecisionsClosed(state.time_ms, names, censored=count - ended)
