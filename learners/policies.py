@@ -32,22 +32,22 @@ def value_of_information(
     noise: float,
     horizon: float,
     spread: float,
-    gap: Array,
+    ahead: Array,
     covariance: Array,
 ) -> tuple[Array, Array]:
     """Thompson sampling tilted by what a run of further looks at an arm is worth.
 
     mean, variance (..., k): posterior of each arm's utility here; noise: variance of one look;
-    horizon: decisions still to come, whose contexts are like m others and this one. gap (m, k):
-    how far each arm is behind there (see `behind`); covariance (..., m, k): of its utility there
-    with that here. A row among many has the bits that it has alone.
+    horizon: decisions still to come, whose contexts are like m others and this one. ahead (m, k),
+    or of its own for each row: each arm's mean utility there; covariance (..., m, k): of that with
+    its utility here. A row among many has the bits that it has alone.
 
     n looks here move an arm's mean in another context by about S(n). They pay over what is left if
     it overtakes the best there (for the best: if it falls behind the second):
 
         S(n)  = |covariance| / sqrt(variance + noise / n)      f(a) = phi(a) - a Phi(-a)
         bonus = max over n = horizon / 16, horizon / 256 ... of
-                (horizon / n - 1) * mean over contexts of S(n) f(gap / S(n))
+                (horizon / n - 1) * mean over contexts of S(n) f(gap / S(n))    gap: see `behind`
 
     Source: the knowledge gradient for correlated beliefs of Frazier, Powell and Dayanik (2009),
     with the n-step look of Frazier and Powell (2010), KG*.
@@ -55,11 +55,11 @@ def value_of_information(
     count = max(1, int(math.log2(horizon)) // 4)  # down to n = 1 or so
     shorter, rest = SHORTER[:count], REST[:count]
     if mean.ndim > 1:
-        gap = np.broadcast_to(gap, covariance.shape)
+        ahead = np.broadcast_to(ahead, covariance.shape)
         shorter, rest = shorter[:, None], rest[:, None]
     reach = np.concatenate([np.abs(covariance), variance[..., None, :]], -2)
     np.maximum(reach, LEAST, out=reach)
-    a = np.concatenate([gap, behind(mean)[..., None, :]], -2)
+    a = behind(np.concatenate([ahead, mean[..., None, :]], -2))
     a /= reach
     root = np.sqrt(shorter * (noise / horizon) + variance)
     worth = overtaking(a * root[..., None, :])
@@ -90,7 +90,7 @@ def overtaking(a: Array) -> Array:
     only, which give the same bits everywhere. Works in the array that it is given.
 
     >>> overtaking(np.array([0.0, 1.0, 3.0])).round(4).tolist()
-    [0.3989, 0.0833, 0.0004]
+    [0.3989, 0.0831, 0.0004]
     """
     np.minimum(a, FAR, out=a)
     highest, *others = POWERS

@@ -7,7 +7,6 @@ import math
 import numpy as np
 
 from learners.base import Array
-from learners.policies import behind
 from routerd.core.answers import Candidate, Estimate
 from routerd.core.budgets import price
 from routerd.core.paths import Paths, paths
@@ -104,9 +103,9 @@ class View:
         return mean, variance
 
     def ahead(self, eligible: tuple[int, ...]) -> Array:
-        """How far each of these agents is behind in the contexts that stand for what is to come.
+        """Mean utility (m, k) of these agents in the contexts that stand for what is to come.
 
-        Shape (m, k), see learners.policies.behind; the request's weights and limits apply to all.
+        The request's weights apply to all.
         """
         state, arms = self.state, self.state.roster.arms
         means = state.learner.means(state.contexts.x, arms)
@@ -117,7 +116,7 @@ class View:
                 means -= self.cost_weight * state.cost.mean[arms][:, cells].T
             if self.latency_weight:
                 means -= self.latency_weight * state.latency.mean[arms][:, cells].T
-        return behind(means if len(eligible) == means.shape[1] else means[:, list(eligible)])
+        return means if len(eligible) == means.shape[1] else means[:, list(eligible)]
 
     def covariance(self, eligible: tuple[int, ...]) -> Array:
         """Of each agent's utility there with its utility here, (m, k).
