@@ -32,6 +32,7 @@ from routerd.cli.serve import serve
 from routerd.cli.signals import signals
 from routerd.cli.snapshot import snapshot
 from routerd.cli.verify import verify
+from routerd.cli.warm_start import warm_start
 from routerd.cli.watch import watch
 
 
@@ -66,6 +67,7 @@ COMMANDS = (
     verify,
     project,
     export,
+    warm_start,
     snapshot,
     backup,
     migrate,

@@ -73,6 +73,8 @@ def sentence(told: audit_pb2.Event) -> str:
             return f"{len(told.closed.decision_ids)} decisions closed"
         case "agent":
             return agent(told)
+        case "imported":
+            return f"{told.imported.outcomes} recorded outcomes learnt"
         case "drift":
             return drift(told.drift)
         case "experiment_change":

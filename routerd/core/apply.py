@@ -29,6 +29,8 @@ from routerd.core.experiment import (
 )
 from routerd.core.follow import ran, tried
 from routerd.core.health import AgentCooledDown, AgentRecovered
+from routerd.core.importing import apply_import
+from routerd.core.imports import OutcomesImported
 from routerd.core.in_force import apply_override, put_in_force
 from routerd.core.outcomes import Current, current, write_registers
 from routerd.core.paths import new_paths, terms
@@ -88,6 +90,8 @@ def apply(state: State, record: Record, decision_id: str) -> None:
             apply_closing(state, event)
         case DriftDetected():
             apply_drift(state, event)
+        case OutcomesImported():
+            apply_import(state, event)
         case AgentRegistered() | AgentUpdated():
             apply_definition(state, event)
         case AgentDeregistered():
@@ -156,6 +160,7 @@ def start_anew(state: State) -> None:
     state.detector = DriftDetector(len(agents))
     state.contexts = Contexts(state.encoder.width)
     state.discounts = ()
+    state.imports = {}
 
 
 def learning_basis(config: EngineConfig) -> tuple[object, ...]:

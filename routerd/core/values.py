@@ -20,6 +20,7 @@ from routerd.core.experiment import (
     Trialled,
 )
 from routerd.core.health import AgentCooledDown, AgentRecovered
+from routerd.core.imports import OutcomesImported
 from routerd.core.rule_events import OverrideRemoved, OverrideSet
 from routerd.core.settings import Agent
 from routerd.core.signals import Classified
@@ -363,6 +364,7 @@ AnyEvent = (
     | OutcomeReported
     | DecisionsClosed
     | DriftDetected
+    | OutcomesImported
     | AgentRegistered
     | AgentUpdated
     | AgentDeregistered

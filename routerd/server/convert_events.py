@@ -14,6 +14,7 @@ from routerd.core.experiment import (
     ExperimentStopped,
 )
 from routerd.core.health import AgentCooledDown, AgentRecovered
+from routerd.core.imports import OutcomesImported
 from routerd.core.outcomes import DEFAULT_SOURCE
 from routerd.core.reasons import sentence
 from routerd.core.rule_events import OverrideRemoved, OverrideSet, RemovalCause
@@ -45,6 +46,7 @@ TYPES: dict[type[AnyEvent], audit_pb2.EventType] = {
     OutcomeReported: audit_pb2.EVENT_TYPE_OUTCOME,
     DecisionsClosed: audit_pb2.EVENT_TYPE_DECISIONS_CLOSED,
     DriftDetected: audit_pb2.EVENT_TYPE_DRIFT_DETECTED,
+    OutcomesImported: audit_pb2.EVENT_TYPE_OUTCOMES_IMPORTED,
     AgentRegistered: audit_pb2.EVENT_TYPE_AGENT_REGISTERED,
     AgentUpdated: audit_pb2.EVENT_TYPE_AGENT_UPDATED,
     AgentDeregistered: audit_pb2.EVENT_TYPE_AGENT_DEREGISTERED,
@@ -113,6 +115,9 @@ def body(record: Record) -> dict[str, Any]:
             return {"closed": closed}
         case DriftDetected() as told:
             return {"drift": drift(told)}
+        case OutcomesImported() as told:
+            imported = audit_pb2.ImportedOutcomes(source=told.source, outcomes=len(told.outcomes))
+            return {"imported": imported}
         case AgentRegistered(agent=agent):
             defined = definition(agent)
             return {"agent": audit_pb2.AgentChange(agent_id=agent.id, definition=defined)}

@@ -26,6 +26,7 @@ class EventType(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     EVENT_TYPE_AGENT_COOLED_DOWN: _ClassVar[EventType]
     EVENT_TYPE_AGENT_RECOVERED: _ClassVar[EventType]
     EVENT_TYPE_DRIFT_DETECTED: _ClassVar[EventType]
+    EVENT_TYPE_OUTCOMES_IMPORTED: _ClassVar[EventType]
     EVENT_TYPE_CLAIM: _ClassVar[EventType]
     EVENT_TYPE_COMPETENCE_DISPUTED: _ClassVar[EventType]
     EVENT_TYPE_EXPERIMENT_STARTED: _ClassVar[EventType]
@@ -46,6 +47,7 @@ EVENT_TYPE_OVERRIDE_REMOVED: EventType
 EVENT_TYPE_AGENT_COOLED_DOWN: EventType
 EVENT_TYPE_AGENT_RECOVERED: EventType
 EVENT_TYPE_DRIFT_DETECTED: EventType
+EVENT_TYPE_OUTCOMES_IMPORTED: EventType
 EVENT_TYPE_CLAIM: EventType
 EVENT_TYPE_COMPETENCE_DISPUTED: EventType
 EVENT_TYPE_EXPERIMENT_STARTED: EventType
@@ -264,7 +266,7 @@ class WatchEventsResponse(_message.Message):
     def __init__(self, event: _Optional[_Union[Event, _Mapping]] = ...) -> None: ...
 
 class Event(_message.Message):
-    __slots__ = ("position", "time_ms", "type", "config", "decision", "outcome", "closed", "agent", "override_change", "drift", "claim", "experiment_change")
+    __slots__ = ("position", "time_ms", "type", "config", "decision", "outcome", "closed", "agent", "override_change", "drift", "imported", "claim", "experiment_change")
     POSITION_FIELD_NUMBER: _ClassVar[int]
     TIME_MS_FIELD_NUMBER: _ClassVar[int]
     TYPE_FIELD_NUMBER: _ClassVar[int]
@@ -275,6 +277,7 @@ class Event(_message.Message):
     AGENT_FIELD_NUMBER: _ClassVar[int]
     OVERRIDE_CHANGE_FIELD_NUMBER: _ClassVar[int]
     DRIFT_FIELD_NUMBER: _ClassVar[int]
+    IMPORTED_FIELD_NUMBER: _ClassVar[int]
     CLAIM_FIELD_NUMBER: _ClassVar[int]
     EXPERIMENT_CHANGE_FIELD_NUMBER: _ClassVar[int]
     position: int
@@ -287,9 +290,10 @@ class Event(_message.Message):
     agent: AgentChange
     override_change: OverrideChange
     drift: Drift
+    imported: ImportedOutcomes
     claim: Claim
     experiment_change: ExperimentChange
-    def __init__(self, position: _Optional[int] = ..., time_ms: _Optional[int] = ..., type: _Optional[_Union[EventType, str]] = ..., config: _Optional[_Union[ConfigChange, _Mapping]] = ..., decision: _Optional[_Union[DecisionRecord, _Mapping]] = ..., outcome: _Optional[_Union[AcceptedOutcome, _Mapping]] = ..., closed: _Optional[_Union[ClosedDecisions, _Mapping]] = ..., agent: _Optional[_Union[AgentChange, _Mapping]] = ..., override_change: _Optional[_Union[OverrideChange, _Mapping]] = ..., drift: _Optional[_Union[Drift, _Mapping]] = ..., claim: _Optional[_Union[Claim, _Mapping]] = ..., experiment_change: _Optional[_Union[ExperimentChange, _Mapping]] = ...) -> None: ...
+    def __init__(self, position: _Optional[int] = ..., time_ms: _Optional[int] = ..., type: _Optional[_Union[EventType, str]] = ..., config: _Optional[_Union[ConfigChange, _Mapping]] = ..., decision: _Optional[_Union[DecisionRecord, _Mapping]] = ..., outcome: _Optional[_Union[AcceptedOutcome, _Mapping]] = ..., closed: _Optional[_Union[ClosedDecisions, _Mapping]] = ..., agent: _Optional[_Union[AgentChange, _Mapping]] = ..., override_change: _Optional[_Union[OverrideChange, _Mapping]] = ..., drift: _Optional[_Union[Drift, _Mapping]] = ..., imported: _Optional[_Union[ImportedOutcomes, _Mapping]] = ..., claim: _Optional[_Union[Claim, _Mapping]] = ..., experiment_change: _Optional[_Union[ExperimentChange, _Mapping]] = ...) -> None: ...
 
 class ConfigChange(_message.Message):
     __slots__ = ("config_json", "engine_version", "fingerprint")
@@ -316,6 +320,14 @@ class ClosedDecisions(_message.Message):
     decision_ids: _containers.RepeatedScalarFieldContainer[str]
     censored: int
     def __init__(self, decision_ids: _Optional[_Iterable[str]] = ..., censored: _Optional[int] = ...) -> None: ...
+
+class ImportedOutcomes(_message.Message):
+    __slots__ = ("source", "outcomes")
+    SOURCE_FIELD_NUMBER: _ClassVar[int]
+    OUTCOMES_FIELD_NUMBER: _ClassVar[int]
+    source: str
+    outcomes: int
+    def __init__(self, source: _Optional[str] = ..., outcomes: _Optional[int] = ...) -> None: ...
 
 class Drift(_message.Message):
     __slots__ = ("agent_id", "size", "evidence", "outcomes", "since_position", "kept")

@@ -11,6 +11,7 @@ import msgspec
 import numpy as np
 import pytest
 
+from routerd.core.imports import OutcomesImported, Recorded
 from routerd.core.restore import restored
 from routerd.core.state import Marks, OpenDecision, State
 from routerd.core.values import Claim
@@ -87,6 +88,9 @@ def inhabited(kind: str) -> Engine:
         name = engine.route(agent_id="medium", work_type="code").decision_id
         engine.report(name, quality=quality)
     engine.update("guest", version="2", max_concurrency=9, type="coder")
+    told = Recorded("large", engine.state.decisions[name].decision.query.x, 0, 0.5)
+    engine.sequencer.append(OutcomesImported(engine.state.time_ms, "file", 1, (told,)))
+    engine.sequencer.commit()
     engine.route(request_id="unheard", group_id="plan")
     engine.route(request_id="unheard too", group_id="plan")
     return engine

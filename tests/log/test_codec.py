@@ -15,6 +15,7 @@ from routerd.core.experiment import (
     ExperimentStarted,
     ExperimentStopped,
 )
+from routerd.core.imports import OutcomesImported, Recorded
 from routerd.core.rule_events import OverrideRemoved, OverrideSet, RemovalCause
 from routerd.core.rules import Override
 from routerd.core.settings import Agent, Prices, StaticPolicy, StaticRoute
@@ -56,6 +57,7 @@ EVENTS: list[AnyEvent] = [
     OutcomeReported(3, Outcome("o-1", "d-1", quality=0.5, success=True), b"digest"),
     DecisionsClosed(4, ("d-1", "d-2")),
     DecisionsClosed(4, ("d-1", "d-2"), censored=1),
+    OutcomesImported(4, "a0", 3, (Recorded("a-1", bytes(8), 0, 0.5),), 0.5, (("", "code"),)),
     DriftDetected(4, "a-1", -0.3, 9.5, 20, 3, 0.05),
     AgentRegistered(5, Agent("a-1", prices=Prices(1.0), metadata={"b": "2", "a": "1"})),
     AgentUpdated(6, Agent("a-1", version="2", max_concurrency=3), "1"),

@@ -1,0 +1,31 @@
+"""Learning from outcomes that were recorded elsewhere."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from routerd.core.imports import OutcomesImported
+from routerd.core.state import State
+from routerd.core.tally import COST, LATENCY, QUALITY
+
+
+def apply_import(state: State, event: OutcomesImported) -> None:
+    """Learn from each, as of now; what was learnt of a source is not learnt again."""
+    if event.through <= state.imports.get(event.source, 0):
+        return
+    state.imports[event.source] = event.through
+    for space, value in event.new_slots:
+        slots = state.slots.setdefault(space, {})
+        slots[value] = len(slots)
+    epoch, weight = state.epoch(event.time_ms), event.weight
+    for told in event.outcomes:
+        arm, x = state.arm_of[told.agent_id], np.frombuffer(told.x)
+        state.learner.observe(arm, x, told.quality, weight, epoch)
+        state.contexts.push(x, told.cell)
+        state.tally.observed(arm, told.cell, QUALITY, told.quality, weight)
+        if told.cost_usd is not None:
+            state.cost.observe(arm, told.cell, told.cost_usd, weight, epoch)
+            state.tally.observed(arm, told.cell, COST, told.cost_usd, weight)
+        if told.latency_ms is not None:
+            state.latency.observe(arm, told.cell, told.latency_ms, weight, epoch)
+            state.tally.observed(arm, told.cell, LATENCY, told.latency_ms, weight)
