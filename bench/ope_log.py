@@ -31,6 +31,12 @@ from routerd.core.apply import apply
 from routerd.core.decide import decide
 from routerd.core.encode import Encoder, width
 from routerd.core.errors import RouterError
+from routerd.core.experiment import (
+    ExperimentDeleted,
+    ExperimentPromoted,
+    ExperimentStarted,
+    ExperimentStopped,
+)
 from routerd.core.fingerprint import fingerprint
 from routerd.core.outcomes import current
 from routerd.core.settings import (
@@ -49,6 +55,7 @@ from routerd.log.base import Log
 from routerd.log.codec import decision_id, records
 
 TELL_EVERY = 256
+EXPERIMENTS = (ExperimentStarted, ExperimentStopped, ExperimentPromoted, ExperimentDeleted)
 
 
 class Traffic(NamedTuple):
@@ -175,10 +182,12 @@ class Fold:
             if isinstance(event, ConfigApplied):
                 self.configured(event)
                 continue
+            if isinstance(event, EXPERIMENTS):
+                continue  # the judged configuration answers in place of every arm
             if isinstance(event, Decision):
                 query = self.encoded(event.query)
                 law = self.law(query, event, left_out)
-                event = msgspec.structs.replace(event, query=query)
+                event = msgspec.structs.replace(event, query=query, trial=None)
             apply(self.state, Record(record.position + 1, record.hash, event), name)
             entry = self.state.decisions.get(name)
             if isinstance(event, Decision) and law is not None and entry is not None:

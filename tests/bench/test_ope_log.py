@@ -311,3 +311,31 @@ def test_an_unknown_partition_is_told() -> None:
     """The error names the partitions that there are."""
     with pytest.raises(DataError, match="no partition 'other'; there are: default"):
         read_log(engine(1).log, "other", "uniform")
+
+
+def test_what_operators_ruled_is_told_apart() -> None:
+    """Under an override nothing else was to be had, so no more is asked of the judged policy.
+
+    An experiment's arms are the log's: the judged configuration answers in place of them all.
+    """
+    made = Engine(**PLAIN, policy={"kind": "random"})
+    made.overrule("pin", agent="small", when={"customer": "acme"})
+    arms = [{"id": "a"}, {"id": "b", "static_routes": [{"agent": "large"}]}]
+    made.experiment(
+        "x", unit="request_id", arms=[arms[0], {**arms[1], "policy": {"kind": "static"}}]
+    )
+    for row in range(60):
+        labels = {"customer": "acme"} if row % 3 == 0 else {}
+        name = made.route(request_id=f"r{row}", labels=labels).decision_id
+        made.report(name, quality=0.5)
+    made.trials.promote("x", "b")
+    made.sequencer.commit()
+    for row in range(60, 70):
+        made.report(made.route(request_id=f"r{row}").decision_id, quality=0.5)
+    _, sample = judged(made, configured(policy={"kind": "random"}))
+    policy, law = known(sample.policy), known(sample.law)
+    third = np.full(3, 1 / 3)
+    for row in range(70):
+        forced = row < 60 and row % 3 == 0
+        assert np.array_equal(policy[row], [0.0, 0.0, 1.0] if forced else third)
+        assert not forced or np.array_equal(law[row], policy[row])
