@@ -16,6 +16,7 @@ from routerd.core.cooldown import (
     apply_recovery,
     begin_trial,
     count,
+    counts,
     result_of,
 )
 from routerd.core.drift import apply_drift, watch, weight_of
@@ -242,7 +243,8 @@ def apply_outcome(state: State, position: int, event: OutcomeReported) -> None:
     passed = result_of(outcome)
     if passed is not None and not entry.counted:
         entry.counted = True
-        count(state, ran(state, entry), outcome.decision_id, passed=passed)
+        if counts(state):
+            count(state, ran(state, entry), outcome.decision_id, passed=passed)
 
 
 def apply_closing(state: State, event: DecisionsClosed) -> None:

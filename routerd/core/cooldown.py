@@ -30,6 +30,11 @@ def result_of(outcome: Outcome) -> bool | None:
     return outcome.quality > 0.0
 
 
+def counts(state: State) -> bool:
+    """Whether anything follows from results."""
+    return state.config.cooldown is not None or state.config.fallback.type_failures is not None
+
+
 def count(state: State, agent_id: str, decision_id: str, *, passed: bool) -> None:
     """The first result of a decision that an agent ran."""
     count_type(state, agent_id, passed=passed)

@@ -23,8 +23,8 @@ def watch(state: State, entry: OpenDecision, credit: Credit) -> None:
         return
     assert credit.quality is not None
     x = np.frombuffer(entry.decision.query.x)
-    mean, _ = state.learner.predict(x, slice(credit.arm, credit.arm + 1))
-    state.detector.observe(credit.arm, mean.item(0), credit.quality, entry.position)
+    mean = state.learner.means(x[None, :], slice(credit.arm, credit.arm + 1)).item()
+    state.detector.observe(credit.arm, mean, credit.quality, entry.position)
 
 
 def is_plain(state: State) -> bool:

@@ -31,16 +31,16 @@ def views(state: State, queries: Sequence[Query], time_ms: int = 0) -> list[View
     for view, estimates in zip(made, zip(mean, variance, strict=True), strict=True):
         view.quality = estimates
     score = SCORES.get(type(state.config.policy))
+    alike = not state.config.budgets and state.config.cascade is None  # utilities weigh alike
     plain = [view for view in made if view.query.preference == PLAIN]
     if score is not None and plain:
-        if len(plain) < len(made) or not all(view.quality_alone for view in plain):
+        if len(plain) < len(made) or not (alike and plain[0].quality_alone):
             utilities = zip(*(view.utility for view in plain), strict=True)
             mean, variance = (np.array(rows) for rows in utilities)
 
         def look() -> tuple[Array, Array]:
             everyone = state.roster.everyone
-            asking = plain if state.config.budgets else plain[:1]  # else all weigh alike
-            ahead = np.array([view.ahead(everyone) for view in asking])
+            ahead = np.array([view.ahead(everyone) for view in (plain[:1] if alike else plain)])
             return ahead, np.array([view.covariance(everyone) for view in plain])
 
         *scores, floor = score(

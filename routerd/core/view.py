@@ -105,7 +105,7 @@ class View:
     def ahead(self, eligible: tuple[int, ...]) -> Array:
         """Mean utility (m, k) of these agents in the contexts that stand for what is to come.
 
-        The request's weights apply to all.
+        The request's weights apply to all, and what a path adds here, it adds there.
         """
         state, arms = self.state, self.state.roster.arms
         means = state.learner.means(state.contexts.x, arms)
@@ -116,7 +116,10 @@ class View:
                 means -= self.cost_weight * state.cost.mean[arms][:, cells].T
             if self.latency_weight:
                 means -= self.latency_weight * state.latency.mean[arms][:, cells].T
-        return means if len(eligible) == means.shape[1] else means[:, list(eligible)]
+        means = means if len(eligible) == means.shape[1] else means[:, list(eligible)]
+        if state.config.cascade is not None:
+            means += self.paths(eligible).mean - subset(self.alone, eligible)[0]
+        return means
 
     def covariance(self, eligible: tuple[int, ...]) -> Array:
         """Of each agent's utility there with its utility here, (m, k).
@@ -133,9 +136,11 @@ class View:
                 covariance += alike * (self.cost_weight**2 * self.cost[1])
             if self.latency_weight:
                 covariance += alike * (self.latency_weight**2 * self.latency[1])
-        if len(eligible) == covariance.shape[1]:
-            return covariance
-        return covariance[:, list(eligible)]
+        if len(eligible) < covariance.shape[1]:
+            covariance = covariance[:, list(eligible)]
+        if state.config.cascade is not None:
+            covariance *= self.paths(eligible).variance / subset(self.alone, eligible)[1]
+        return covariance
 
     def cost_known(self, index: int) -> bool:
         """Whether an agent's cost rests on reports or prices, not on the reference scale."""

@@ -45,6 +45,7 @@ CONFIGS: dict[str, dict[str, Any]] = {
         "utility": {"cost": 0.3},
         "cooldown": {"failures": 2},
     },
+    "paths of quality alone": {"clock": "logical", "cascade": {}},
     "texts": {"clock": "logical", "features": [{"kind": "text", "size": 8}]},
 }
 
