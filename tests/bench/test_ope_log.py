@@ -320,7 +320,7 @@ def test_what_operators_ruled_is_told_apart() -> None:
     """
     made = Engine(**PLAIN, policy={"kind": "random"})
     made.overrule("pin", agent="small", when={"customer": "acme"})
-    arms = [{"id": "a"}, {"id": "b", "static_routes": [{"agent": "large"}]}]
+    arms: list[dict[str, Any]] = [{"id": "a"}, {"id": "b", "static_routes": [{"agent": "large"}]}]
     made.experiment(
         "x", unit="request_id", arms=[arms[0], {**arms[1], "policy": {"kind": "static"}}]
     )
