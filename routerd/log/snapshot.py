@@ -2,7 +2,7 @@
 
 A file of frames, each a length (4 bytes, little-endian) and that many bytes of MessagePack:
 
-    Head, Marks, so many lists of (decision_id, OpenDecision), {model: {array: (shape, float64)}}
+    Head, Marks, {model: {array: (shape, float64)}}, so many lists of (decision_id, OpenDecision)
 
 and behind them, instead of a frame, the hash of all that (16 bytes of BLAKE2b). It gets its name
 when it is whole and synced. Nothing is computed when it is read: not the state's hash either, which
@@ -130,11 +130,11 @@ def frames(state: State) -> Iterator[bytes]:
     head = Head(MAGIC, SCHEMA, state.partition, state.position, *made_by, count)
     yield _encoder.encode(head)
     yield _encoder.encode(state.marks())
+    models = state.models()
+    yield _encoder.encode({name: stored(arrays) for name, arrays in models.items()})
     entries = iter(state.decisions.items())
     while some := list(islice(entries, DECISIONS_AT_ONCE)):
         yield _encoder.encode(some)
-    models = state.models()
-    yield _encoder.encode({name: stored(arrays) for name, arrays in models.items()})
 
 
 def write_frames(file: IO[bytes], found: Iterable[bytes]) -> None:
@@ -152,17 +152,19 @@ def load(path: Path) -> tuple[Head, State]:
         reader = Reader(file)
         head = reader.head()
         marks = reader.frame(Marks)
-        batches = -(-head.decisions // DECISIONS_AT_ONCE)
-        decisions = [
-            entry for _ in range(batches) for entry in reader.frame(list[tuple[str, OpenDecision]])
-        ]
         models = reader.frame(dict[str, dict[str, Stored]])
+        batches = -(-head.decisions // DECISIONS_AT_ONCE)
+        # Taken over as they are read: held all at once, they would leave the memory in holes.
+        decisions = (
+            entry for _ in range(batches) for entry in reader.frame(list[tuple[str, OpenDecision]])
+        )
+        try:
+            arrays = {name: loaded(model) for name, model in models.items()}
+            state = restored(marks, decisions, arrays)
+        except (ValueError, LookupError, AttributeError, TypeError, ArithmeticError) as error:
+            raise Unusable(f"{path} is damaged, or does not fit this version: {error!r}") from error
         reader.end()
-    try:
-        arrays = {name: loaded(model) for name, model in models.items()}
-        return head, restored(marks, decisions, arrays)
-    except (ValueError, LookupError, AttributeError) as error:
-        raise Unusable(f"{path} does not fit this version: {error!r}") from error
+    return head, state
 
 
 def check(path: Path) -> Marks:
