@@ -231,6 +231,9 @@ class Fold:
 
     def law(self, query: Query, event: Decision, left_out: Counter[str]) -> Array | None:
         """The judged law over all agents in id order; None where the row cannot be judged."""
+        if query.companion_of:
+            left_out["companion"] += 1
+            return None
         if query.agent_id:
             left_out["explicit"] += 1
             return None

@@ -25,6 +25,7 @@ SHOWN = {
     "R6": r"Fell back on the static table's agent: only \d+% sure",
     "R7": r"Another agent: step 2, because large failed",
     "R8": r"Escalated: step 3, because \w+ was not sure enough \(0\.4\)",
+    "R9": r"(?s)one of 2 at once.*at once with",
     "R10": r"may start: expected quality",
     "R11": r"The session stays",
     "R12": r"code \(rules, 0\.9 sure\)",

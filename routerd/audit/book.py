@@ -10,7 +10,7 @@ from typing import NamedTuple, Protocol
 
 import msgspec
 
-from routerd.core.outcomes import Reports, current, write_registers
+from routerd.core.outcomes import Reports, cancelled, current, write_registers
 from routerd.core.settings import EngineConfig
 from routerd.core.values import (
     AnyEvent,
@@ -167,6 +167,11 @@ class Book:
 
     def _closed(self, position: int, case: Case, missing: float | None) -> Change:
         before = case.result
+        if missing is not None and before.quality is None:
+            if case.reports is None:
+                case.reports = self._shelf.reports(case)
+            if cancelled(case.reports):
+                missing = None
         if missing is not None and before.quality is None:
             case.result = before._replace(quality=missing, assumed=True)
         case.closed = position

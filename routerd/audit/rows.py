@@ -68,6 +68,8 @@ def decision_row(case: Case, event: Decision, config_position: int) -> Row:
         "domain": query.domain,
         "labels": in_json(query.labels),
         "follows": query.follows.decision_id if query.follows else "",
+        "companion_of": query.companion_of,
+        "inclusion": event.inclusion,
         "escalate_below": event.escalate_below,
         "conditions": in_json({k: asked[k] for k in ASKED if asked[k] not in UNASKED}),
         "agent_id": event.agent_id,
@@ -140,6 +142,7 @@ def outcome_row(position: int, time_ms: int, outcome: Outcome) -> Row:
         "latency_ms": outcome.latency_ms,
         "reported_confidence": outcome.reported_confidence,
         "executed_agent_id": outcome.executed_agent_id,
+        "cancelled": int(outcome.cancelled),
         "explanation": outcome.explanation,
     }
 
@@ -157,6 +160,7 @@ def outcome_of(row: Row) -> Outcome:
         latency_ms=row["latency_ms"],
         reported_confidence=row["reported_confidence"],
         executed_agent_id=row["executed_agent_id"],
+        cancelled=bool(row["cancelled"]),
         event_time_ms=row["event_time_ms"] or 0,
     )
 

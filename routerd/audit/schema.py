@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from urllib.parse import quote
 
-VERSION = 5
+VERSION = 6
 """Raise it with every change below; it stands in the file as its user_version."""
 
 DEFAULT_PARTITION = "default"
@@ -106,6 +106,8 @@ CREATE TABLE decisions ( -- one row a decision, joined with what came of it
   labels TEXT NOT NULL, -- JSON object; also in the table labels
   conditions TEXT NOT NULL, -- JSON object of what the request asked for: agent_id, pool, ...
   follows TEXT NOT NULL, -- the decision that it goes on from; why stands in conditions. '' for none
+  companion_of TEXT NOT NULL, -- the decision that it accompanies in a probe; '' for none
+  inclusion REAL, -- the probability that its agent is among several at once; NULL for one alone
   escalate_below REAL, -- a reported confidence below it calls for another agent; NULL for none
   agent_id TEXT NOT NULL, -- the chosen one
   propensity REAL NOT NULL, -- the probability with which it was drawn
@@ -175,6 +177,7 @@ CREATE TABLE outcomes ( -- every message that was accepted, as it came
   latency_ms REAL,
   reported_confidence REAL,
   executed_agent_id TEXT NOT NULL, -- '' unless told
+  cancelled INTEGER NOT NULL, -- 1: its agent was stopped, since another's result was taken
   explanation TEXT NOT NULL
 );
 CREATE INDEX outcomes_decision ON outcomes (decision_id);

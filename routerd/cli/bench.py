@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from routerd.cli.bench_cascade import cascade
 from routerd.cli.bench_decide import decide
 from routerd.cli.bench_idle import idle
 from routerd.cli.bench_load import load
@@ -17,5 +18,5 @@ def bench() -> None:
     """Measure routerd, its policies and its peers (extra `bench`)."""
 
 
-for _command in (decide, idle, load, ope, replay, report):
+for _command in (cascade, decide, idle, load, ope, replay, report):
     bench.add_command(_command)

@@ -20,6 +20,7 @@ from routerd.cli.output import json_option, say_json
 @click.option("--cost-usd", type=float)
 @click.option("--latency-ms", type=float)
 @click.option("--reported-confidence", type=float, help="A reviewer's, from 0 to 1.")
+@click.option("--cancelled", is_flag=True, help="Stopped: another one's result was taken.")
 @click.option("--executed-agent", default="", help="The agent that really ran, if another did.")
 @click.option("--explanation", default="", help="Why, for the audit: a failure, another agent.")
 @click.option("--retract", is_flag=True, help="Take back what this source has said so far.")

@@ -229,6 +229,7 @@ def _shown(answer: router_pb2.RouteResponse) -> list[Table]:
             ("propensity", f"{answer.propensity:.4g}"),
             ("confidence", "" if confidence is None else f"{confidence:.4g}"),
             ("fallback", answer.fallback_agent_id),
+            ("at once with", ", ".join(told_companion(c) for c in answer.companions)),
             ("escalate below", f"{answer.escalate_below:.3g}" if escalates else ""),
             ("alternatives", ", ".join(answer.alternative_agent_ids)),
             ("policy", answer.policy_id),
@@ -264,6 +265,11 @@ def source_word(signal: types_pb2.Classification) -> str:
 
     word = SignalSource.Name(signal.source).removeprefix("SIGNAL_SOURCE_").lower()
     return f"{word}, remembered" if signal.cache_hit else word
+
+
+def told_companion(companion: types_pb2.Companion) -> str:
+    made = f", decision {companion.decision_id}" if companion.decision_id else ""
+    return f"{companion.agent_id} ({companion.inclusion_probability:.3g}{made})"
 
 
 def candidates(found: Iterable[types_pb2.Candidate]) -> Table:

@@ -50,6 +50,7 @@ class Told(TypedDict, total=False):
     event_time_ms: int
     group_id: str
     signal: str
+    cancelled: bool
 
 
 def request_of(task: TaskLike | None, conditions: Conditions) -> router_pb2.RouteRequest:

@@ -30,6 +30,14 @@ class Candidate(NamedTuple):
     detail: str = ""
 
 
+class Companion(NamedTuple):
+    """Another agent that is tried at once; decision_id is empty in a preview."""
+
+    agent_id: str
+    decision_id: str
+    inclusion: float
+
+
 class Answer(NamedTuple):
     """A decision and its place in the log; decision_id is empty in a preview."""
 
@@ -38,6 +46,7 @@ class Answer(NamedTuple):
     decision: Decision
     candidates: tuple[Candidate, ...]
     sentence: str
+    companions: tuple[Companion, ...] = ()
 
 
 class Ack(NamedTuple):

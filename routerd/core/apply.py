@@ -33,7 +33,7 @@ from routerd.core.health import AgentCooledDown, AgentRecovered
 from routerd.core.importing import apply_import
 from routerd.core.imports import OutcomesImported
 from routerd.core.in_force import apply_override, put_in_force
-from routerd.core.outcomes import Current, current, write_registers
+from routerd.core.outcomes import Current, cancelled, current, write_registers
 from routerd.core.paths import new_paths, terms
 from routerd.core.registry import (
     agents_of,
@@ -195,6 +195,9 @@ def apply_decision(state: State, position: int, decision_id: str, event: Decisio
         explore(state, event)
     if event.agent_id in state.cooling:
         begin_trial(state, event.agent_id, decision_id, event.time_ms)
+    if query.companion_of:
+        first = state.decisions[query.companion_of]
+        first.companions = (*first.companions, decision_id)
     if query.session_id:
         serve(state, query.session_id, event.agent_id, position)
     if query.group_id:
@@ -255,7 +258,8 @@ def apply_closing(state: State, event: DecisionsClosed) -> None:
         entry = state.decisions.pop(decision_id, None)
         if entry is None:
             continue
-        if missing is not None and entry.credit.quality is None and i < ended:
+        heard = entry.credit.quality is not None or cancelled(entry.reports)
+        if missing is not None and not heard and i < ended:
             move_credit(state, entry, msgspec.structs.replace(entry.credit, quality=missing))
         state.in_flight.end(entry)
         query = entry.decision.query

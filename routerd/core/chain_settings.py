@@ -15,7 +15,8 @@ class Thresholds(Section, frozen=True):
     cascade: the reported confidence below which a result goes on to another agent. switch_margin:
     by how much more utility than its own another agent takes over a session. claim: the quality
     that an agent must be expected to reach, by its own report, to claim a task. dispute: how far a
-    report may lie from what the agent has shown.
+    report may lie from what the agent has shown. probe_complexity: tasks of a higher one go to
+    probe_agents at once; null asks for none.
     """
 
     confidence: Share = 0.0
@@ -24,6 +25,8 @@ class Thresholds(Section, frozen=True):
     switch_margin: NonNegative = 0.05
     claim: Share = 0.5
     dispute: Share = 0.3
+    probe_complexity: Share | None = None
+    probe_agents: Annotated[int, Meta(ge=2, le=8)] = 2
 
 
 class Cooldown(Section, frozen=True):

@@ -11,9 +11,11 @@ from routerd.core.confidence import by_mean, confidence
 from routerd.core.draw import AGENT, uniform
 from routerd.core.experiment import Trialled
 from routerd.core.law import Law
+from routerd.core.probe import together
 from routerd.core.stages import STAGES
 from routerd.core.stages.budget import predicted_usd
 from routerd.core.stages.fallback import fallback_index
+from routerd.core.stages.probe import companion
 from routerd.core.state import State
 from routerd.core.values import Decision, Query, Reason, Request
 from routerd.core.view import View
@@ -60,6 +62,7 @@ def encode_request(state: State, request: Request, request_id: str) -> Query:
         max_cost_usd=request.max_cost_usd,
         max_latency_ms=request.max_latency_ms,
         follows=request.follows,
+        probe=probed(state, request),
         signal=signal,
     )
 
@@ -75,8 +78,11 @@ def decided(view: View) -> Decision:
     state, query = view.state, view.query
     ids = state.roster.ids
     law = Law(state.roster.everyone, state.roster.uniform)
-    for stage in STAGES:
-        law = stage(law, view)
+    if query.companion_of:
+        law = companion(view)
+    else:
+        for stage in STAGES:
+            law = stage(law, view)
     u = uniform(state.config.seed, state.partition, query.request_id, AGENT)
     drawn = draw(law.p, u)
     mean, variance = view.utility_of(law.eligible)
@@ -103,6 +109,7 @@ def decided(view: View) -> Decision:
         predicted_usd=predicted_usd(view, law.eligible[drawn]) if state.config.budgets else None,
         given_up=law.given_up,
         escalate_below=view.escalate_below(law.eligible, drawn),
+        inclusion=inclusion(law, view, drawn) if query.probe else None,
         trial=law.trial
         if law.trial is None or law.shadow is None
         else shadowed(law, drawn, u, ids),
@@ -119,6 +126,26 @@ def shadowed(law: Law, drawn: int, u: float, ids: tuple[str, ...]) -> Trialled:
     return msgspec.structs.replace(
         law.trial, shadow_agent=other, weight=weight, uncovered=uncovered
     )
+
+
+def inclusion(law: Law, view: View, drawn: int) -> float | None:
+    """The probability that this agent is tried, alone or among several at once."""
+    query = view.query
+    if query.companion_of:
+        first = view.state.decisions[query.companion_of].decision
+        return together(first)[query.companion - 1][1]
+    m = min(query.probe, len(law.eligible)) if "probe" in law.stages else 0
+    return min(1.0, m * law.p.item(drawn)) if m > 1 else None
+
+
+def probed(state: State, request: Request) -> int:
+    """How many agents are to be tried at once; 0 for one."""
+    least, complexity = state.config.thresholds.probe_complexity, request.task.complexity
+    if least is None or complexity is None or complexity <= least:
+        return 0
+    if request.agent_id or request.follows is not None:
+        return 0
+    return state.config.thresholds.probe_agents
 
 
 def reason_of(law: Law, view: View, *, drawn: int, best: bool) -> Reason:

@@ -22,7 +22,7 @@ from routerd.core.values import Outcome, OutcomeKind
 DEFAULT_SOURCE, GROUP_SOURCE, SIGNAL_SOURCE = "caller", "group", "signal"
 METRICS = (
     *("quality", "success", "cost_usd", "latency_ms", "executed_agent_id"),
-    "reported_confidence",
+    *("reported_confidence", "cancelled"),
 )
 
 Reports = dict[str, dict[str, Register]]
@@ -68,7 +68,7 @@ def write_registers(reports: Reports, outcome: Outcome, time_ms: int, position: 
         said: bool | float | str | None = getattr(outcome, metric)
         if retracted:
             said = None
-        elif said is None or said == "":
+        elif said is None or said == "" or (metric == "cancelled" and not said):
             continue
         held = registers.get(metric)
         if held is None or held[:3] < place:
@@ -91,6 +91,12 @@ def current(reports: Reports, ranked: Sequence[str]) -> Current:
         told("latency_ms"),
         told("reported_confidence"),
     )
+
+
+def cancelled(reports: Reports) -> bool:
+    """Whether any source says that the agent was stopped."""
+    found = (registers.get("cancelled") for registers in reports.values())
+    return any(held is not None and held[3] for held in found)
 
 
 def by_rank(reports: Reports, ranked: Sequence[str]) -> list[dict[str, Register]]:

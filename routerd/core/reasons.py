@@ -19,6 +19,8 @@ def sentence(decision: Decision) -> str:
             return f"{decision.detail[:1].upper()}{decision.detail[1:]} ({chance})."
         case Reason.STICKY:
             return f"The session stays: {decision.detail} ({chance})."
+        case Reason.PROBE:
+            return f"A complex task, for several agents at once: {decision.detail} ({chance})."
         case Reason.RETRY:
             return f"Another agent: {decision.detail}; drawn with {chance}."
         case Reason.ESCALATION:

@@ -70,6 +70,7 @@ class OpenDecision(msgspec.Struct, gc=False):
     prices (see routerd.core.budgets).
     escalated: whether another decision went on from it for low confidence. start: the arm of the
     decision that it went on from for that; -1 for none (see routerd.core.paths).
+    companions: the decisions that accompany it (see routerd.core.probe).
     claimed: whether its agent's claim was accepted; None without one. competence: what it claimed.
     """
 
@@ -86,6 +87,7 @@ class OpenDecision(msgspec.Struct, gc=False):
     priced: bool = False
     escalated: bool = False
     start: int = -1
+    companions: tuple[str, ...] = ()
     claimed: bool | None = None
     competence: float | None = None
 

@@ -212,6 +212,9 @@ def check_outcome(state: State, outcome: Outcome) -> None:
     check.between("outcome.event_time_ms", outcome.event_time_ms, 0, MAX_TIME_MS)
     told = (outcome.success, outcome.quality, outcome.cost_usd, outcome.latency_ms)
     named = outcome.executed_agent_id or outcome.signal or outcome.reported_confidence is not None
+    named = named or outcome.cancelled
+    if outcome.cancelled and (outcome.success is not None or outcome.quality is not None):
+        check.add("outcome.cancelled", "says that it has no result; leave success and quality out")
     says = named or any(metric is not None for metric in told)
     if outcome.kind is OutcomeKind.RETRACT and says:
         check.add("outcome.kind", "is RETRACT, which takes no metrics; send a REPORT beside it")

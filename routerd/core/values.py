@@ -35,6 +35,7 @@ class Reason(StrEnum):
     EXPLICIT = "EXPLICIT"
     STATIC_ROUTE = "STATIC_ROUTE"
     STICKY = "STICKY"
+    PROBE = "PROBE"
     RETRY = "RETRY"
     ESCALATION = "ESCALATION"
     OVERRIDE = "OVERRIDE"
@@ -160,6 +161,8 @@ class Request(Value, frozen=True):
 class Query(Value, frozen=True):
     """A request as the law sees it: encoded features instead of texts. Logged in its decision.
 
+    probe: how many agents are to be tried at once; 0 for one. companion_of: the decision that this
+    one accompanies as its companion of that number, from 1.
     signal: how the work type was found, when the request had none. description: masked, and only
     where the configuration keeps it.
     """
@@ -184,6 +187,9 @@ class Query(Value, frozen=True):
     follows: Follows | None = None
     signal: Classified | None = None
     description: str = ""
+    probe: int = 0
+    companion_of: str = ""
+    companion: int = 0
 
 
 class Claim(Value, frozen=True):
@@ -244,6 +250,8 @@ class Decision(Event, frozen=True, tag=True):
     that changed the law, in order. predicted_usd: what its budgets are charged, None without any.
     given_up: of a capped exploration, the utility that the policy's law gives up, and the best's.
     escalate_below: a reported confidence below it calls for another agent; None where none pays.
+    inclusion: of several at once, the probability that this agent is among them (see
+    routerd.core.probe); None of one alone.
     """
 
     query: Query
@@ -264,10 +272,14 @@ class Decision(Event, frozen=True, tag=True):
     given_up: tuple[float, float] | None = None
     escalate_below: float | None = None
     trial: Trialled | None = None
+    inclusion: float | None = None
 
 
 class Outcome(Value, frozen=True):
-    """What came of a decision, as one source tells it; unset metrics say nothing."""
+    """What came of a decision, as one source tells it; unset metrics say nothing.
+
+    cancelled: its agent was stopped before it was done, since another's result was taken.
+    """
 
     outcome_id: str = ""
     decision_id: str = ""
@@ -283,6 +295,7 @@ class Outcome(Value, frozen=True):
     event_time_ms: int = 0
     group_id: str = ""
     signal: str = ""
+    cancelled: bool = False
 
 
 class OutcomeReported(Event, frozen=True, tag=True):

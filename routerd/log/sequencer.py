@@ -13,7 +13,7 @@ from typing import Self
 import msgspec
 
 from routerd import __version__
-from routerd.core.answers import Ack, Answer, Candidate, Claimed, Found, Logged
+from routerd.core.answers import Ack, Answer, Candidate, Claimed, Companion, Found, Logged
 from routerd.core.apply import apply
 from routerd.core.claims import answer, dispute, judged
 from routerd.core.decide import decided, digest_of, digest_of_request, encode_request
@@ -21,6 +21,7 @@ from routerd.core.errors import ErrorReason, RouterError, Violation, compacted, 
 from routerd.core.fingerprint import fingerprint
 from routerd.core.follow import check_steps
 from routerd.core.outcomes import current, meant
+from routerd.core.probe import together
 from routerd.core.react import react, window_ended
 from routerd.core.reasons import law_of, sentence
 from routerd.core.settings import EngineConfig, engine_part
@@ -145,8 +146,25 @@ class Sequencer:
         decision = decided(view)
         position, name = self.append(decision)
         candidates = explained(decision, view) if explain else ()
+        others = self._accompany(name, decision) if decision.inclusion is not None else ()
         self.react()
-        return Answer(name, position, decision, candidates, sentence(decision))
+        return Answer(name, position, decision, candidates, sentence(decision), others)
+
+    def _accompany(self, name: str, first: Decision) -> tuple[Companion, ...]:
+        """Decide on the others that are tried at once, each by a decision of its own."""
+        made = []
+        for number, (agent_id, inclusion) in enumerate(together(first), 1):
+            query = msgspec.structs.replace(
+                first.query,
+                request_id=f"{MADE_ID}{self.state.position + 1}",
+                session_id="",
+                new_slots=(),
+                companion_of=name,
+                companion=number,
+            )
+            decision = decided(View(self.state, query, first.time_ms))
+            made.append(Companion(agent_id, self.append(decision)[1], inclusion))
+        return tuple(made)
 
     def preview(self, request: Request, *, explain: bool = True) -> Answer:
         """What route would answer now, its position included; nothing changes."""
@@ -162,7 +180,8 @@ class Sequencer:
         view = View(self.state, self.query(request, position), time_ms)
         decision = decided(view)
         candidates = explained(decision, view) if explain else ()
-        return Answer("", position, decision, candidates, sentence(decision))
+        others = tuple([Companion(agent_id, "", p) for agent_id, p in together(decision)])
+        return Answer("", position, decision, candidates, sentence(decision), others)
 
     def report(self, outcome: Outcome) -> Ack:
         """Accept an outcome once for an outcome_id."""
@@ -325,7 +344,14 @@ class Sequencer:
             facts = {"request_id": request.request_id, "decision_id": name}
             raise RouterError(ErrorReason.REQUEST_ID_REUSED, text, metadata=facts)
         candidates = logged_candidates(entry.decision)
-        return Answer(name, entry.position, entry.decision, candidates, sentence(entry.decision))
+        others = tuple(
+            Companion(agent_id, companion, p)
+            for companion, (agent_id, p) in zip(
+                entry.companions, together(entry.decision), strict=True
+            )
+        )
+        told = (entry.decision, candidates, sentence(entry.decision), others)
+        return Answer(name, entry.position, *told)
 
     def _logged(self, name: str) -> tuple[int, Decision] | None:
         """A decision that is closed already, from the log. Raises LogCompacted."""

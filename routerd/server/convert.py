@@ -154,6 +154,7 @@ def outcome_of(
         event_time_ms=told.event_time_ms,
         group_id=told.group_id,
         signal=told.signal,
+        cancelled=told.cancelled,
     )
 
 
@@ -223,6 +224,14 @@ def write_answer(to: router_pb2.RouteResponse, answer: Answer, *, explain: bool)
     to.position = answer.position
     if decision.escalate_below is not None:
         to.escalate_below = decision.escalate_below
+    if decision.inclusion is not None:
+        to.inclusion_probability = decision.inclusion
+        for other in answer.companions:
+            to.companions.add(
+                agent_id=other.agent_id,
+                decision_id=other.decision_id,
+                inclusion_probability=other.inclusion,
+            )
     if explain:
         to.candidates.extend(map(candidate, answer.candidates))
     if decision.query.signal is not None:
@@ -312,6 +321,8 @@ def decision_record(found: Found) -> audit_pb2.DecisionRecord:
         classification=classification(query.signal),
         description=query.description,
         escalate_below=decision.escalate_below,
+        companion_of=query.companion_of,
+        inclusion_probability=decision.inclusion,
     )
 
 

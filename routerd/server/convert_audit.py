@@ -118,6 +118,8 @@ def record(row: dict[str, Any]) -> audit_pb2.DecisionRecord:
         open=bool(row["open"]),
         outcome=outcome_state(row),
         escalate_below=row["escalate_below"],
+        companion_of=row["companion_of"],
+        inclusion_probability=row["inclusion"],
         follows=follows(msgspec.json.decode(row["conditions"], type=Asked).follows),
     )
 

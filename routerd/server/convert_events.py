@@ -194,6 +194,7 @@ def outcome(told: Outcome) -> types_pb2.Outcome:
         event_time_ms=told.event_time_ms,
         group_id=told.group_id,
         signal=told.signal,
+        cancelled=told.cancelled,
     )
     if told.success is not None:
         wire.success = told.success

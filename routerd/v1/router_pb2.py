@@ -26,7 +26,7 @@ from google.rpc import status_pb2 as google_dot_rpc_dot_status__pb2
 from routerd.v1 import types_pb2 as routerd_dot_v1_dot_types__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17routerd/v1/router.proto\x12\nrouterd.v1\x1a\x17google/rpc/status.proto\x1a\x16routerd/v1/types.proto\"\xd7\x02\n\x0cRouteRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x1e\n\x04task\x18\x02 \x01(\x0b\x32\x10.routerd.v1.Task\x12\x10\n\x08\x61gent_id\x18\x03 \x01(\t\x12\x1d\n\x15required_capabilities\x18\x04 \x03(\t\x12\x0c\n\x04pool\x18\x05 \x01(\t\x12*\n\npreference\x18\x06 \x01(\x0b\x32\x16.routerd.v1.Preference\x12\x19\n\x0cmax_cost_usd\x18\x07 \x01(\x01H\x00\x88\x01\x01\x12\x1b\n\x0emax_latency_ms\x18\x08 \x01(\x01H\x01\x88\x01\x01\x12\x0f\n\x07\x65xplain\x18\t \x01(\x08\x12\x15\n\revent_time_ms\x18\n \x01(\x03\x12$\n\x07\x66ollows\x18\x0b \x01(\x0b\x32\x13.routerd.v1.FollowsB\x0f\n\r_max_cost_usdB\x11\n\x0f_max_latency_ms\"\xef\x03\n\rRouteResponse\x12\x13\n\x0b\x64\x65\x63ision_id\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12\x10\n\x08\x61gent_id\x18\x03 \x01(\t\x12\x12\n\npropensity\x18\x04 \x01(\x01\x12\x11\n\tpolicy_id\x18\x05 \x01(\t\x12 \n\x13\x64\x65\x63ision_confidence\x18\x06 \x01(\x01H\x00\x88\x01\x01\x12+\n\x0breason_code\x18\x07 \x01(\x0e\x32\x16.routerd.v1.ReasonCode\x12\x0e\n\x06reason\x18\x08 \x01(\t\x12\x19\n\x11\x66\x61llback_agent_id\x18\t \x01(\t\x12\x1d\n\x15\x61lternative_agent_ids\x18\n \x03(\t\x12\x10\n\x08position\x18\x0b \x01(\x03\x12)\n\ncandidates\x18\x0c \x03(\x0b\x32\x15.routerd.v1.Candidate\x12\x32\n\x0e\x63lassification\x18\r \x01(\x0b\x32\x1a.routerd.v1.Classification\x12*\n\ndirectives\x18\x0e \x01(\x0b\x32\x16.routerd.v1.Directives\x12\x1b\n\x0e\x65scalate_below\x18\x14 \x01(\x01H\x01\x88\x01\x01\x42\x16\n\x14_decision_confidenceB\x11\n\x0f_escalate_below\"?\n\x11RouteBatchRequest\x12*\n\x08requests\x18\x01 \x03(\x0b\x32\x18.routerd.v1.RouteRequest\">\n\x12RouteBatchResponse\x12(\n\x07results\x18\x01 \x03(\x0b\x32\x17.routerd.v1.RouteResult\"~\n\x0bRouteResult\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12+\n\x06\x61nswer\x18\x02 \x01(\x0b\x32\x19.routerd.v1.RouteResponseH\x00\x12$\n\x06status\x18\x03 \x01(\x0b\x32\x12.google.rpc.StatusH\x00\x42\x08\n\x06result\"S\n\x12RouteStreamRequest\x12)\n\x07request\x18\x01 \x01(\x0b\x32\x18.routerd.v1.RouteRequest\x12\x12\n\ntimeout_ms\x18\x02 \x01(\x03\">\n\x13RouteStreamResponse\x12\'\n\x06result\x18\x01 \x01(\x0b\x32\x17.routerd.v1.RouteResult\";\n\x0ePreviewRequest\x12)\n\x07request\x18\x01 \x01(\x0b\x32\x18.routerd.v1.RouteRequest\"<\n\x0fPreviewResponse\x12)\n\x06\x61nswer\x18\x01 \x01(\x0b\x32\x19.routerd.v1.RouteResponse\"K\n\x0c\x43laimRequest\x12\x13\n\x0b\x64\x65\x63ision_id\x18\x01 \x01(\t\x12\x17\n\ncompetence\x18\x02 \x01(\x01H\x00\x88\x01\x01\x42\r\n\x0b_competence\"M\n\rClaimResponse\x12\x18\n\x10\x65xpected_quality\x18\x01 \x01(\x01\x12\x10\n\x08\x64isputed\x18\x02 \x01(\x08\x12\x10\n\x08position\x18\x03 \x01(\x03\"<\n\x14ReportOutcomeRequest\x12$\n\x07outcome\x18\x01 \x01(\x0b\x32\x13.routerd.v1.Outcome\"c\n\x15ReportOutcomeResponse\x12\x12\n\noutcome_id\x18\x01 \x01(\t\x12\x10\n\x08position\x18\x02 \x01(\x03\x12\x11\n\tduplicate\x18\x03 \x01(\x08\x12\x11\n\tdecisions\x18\x04 \x01(\x05\"Q\n\x15StreamOutcomesRequest\x12$\n\x07outcome\x18\x01 \x01(\x0b\x32\x13.routerd.v1.Outcome\x12\x12\n\ntimeout_ms\x18\x02 \x01(\x03\"\x8e\x01\n\x16StreamOutcomesResponse\x12\x12\n\noutcome_id\x18\x01 \x01(\t\x12\x30\n\x03\x61\x63k\x18\x02 \x01(\x0b\x32!.routerd.v1.ReportOutcomeResponseH\x00\x12$\n\x06status\x18\x03 \x01(\x0b\x32\x12.google.rpc.StatusH\x00\x42\x08\n\x06result2\xa3\x04\n\rRouterService\x12<\n\x05Route\x12\x18.routerd.v1.RouteRequest\x1a\x19.routerd.v1.RouteResponse\x12K\n\nRouteBatch\x12\x1d.routerd.v1.RouteBatchRequest\x1a\x1e.routerd.v1.RouteBatchResponse\x12R\n\x0bRouteStream\x12\x1e.routerd.v1.RouteStreamRequest\x1a\x1f.routerd.v1.RouteStreamResponse(\x01\x30\x01\x12\x42\n\x07Preview\x12\x1a.routerd.v1.PreviewRequest\x1a\x1b.routerd.v1.PreviewResponse\x12<\n\x05\x43laim\x12\x18.routerd.v1.ClaimRequest\x1a\x19.routerd.v1.ClaimResponse\x12T\n\rReportOutcome\x12 .routerd.v1.ReportOutcomeRequest\x1a!.routerd.v1.ReportOutcomeResponse\x12[\n\x0eStreamOutcomes\x12!.routerd.v1.StreamOutcomesRequest\x1a\".routerd.v1.StreamOutcomesResponse(\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17routerd/v1/router.proto\x12\nrouterd.v1\x1a\x17google/rpc/status.proto\x1a\x16routerd/v1/types.proto\"\xd7\x02\n\x0cRouteRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x1e\n\x04task\x18\x02 \x01(\x0b\x32\x10.routerd.v1.Task\x12\x10\n\x08\x61gent_id\x18\x03 \x01(\t\x12\x1d\n\x15required_capabilities\x18\x04 \x03(\t\x12\x0c\n\x04pool\x18\x05 \x01(\t\x12*\n\npreference\x18\x06 \x01(\x0b\x32\x16.routerd.v1.Preference\x12\x19\n\x0cmax_cost_usd\x18\x07 \x01(\x01H\x00\x88\x01\x01\x12\x1b\n\x0emax_latency_ms\x18\x08 \x01(\x01H\x01\x88\x01\x01\x12\x0f\n\x07\x65xplain\x18\t \x01(\x08\x12\x15\n\revent_time_ms\x18\n \x01(\x03\x12$\n\x07\x66ollows\x18\x0b \x01(\x0b\x32\x13.routerd.v1.FollowsB\x0f\n\r_max_cost_usdB\x11\n\x0f_max_latency_ms\"\xd8\x04\n\rRouteResponse\x12\x13\n\x0b\x64\x65\x63ision_id\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12\x10\n\x08\x61gent_id\x18\x03 \x01(\t\x12\x12\n\npropensity\x18\x04 \x01(\x01\x12\x11\n\tpolicy_id\x18\x05 \x01(\t\x12 \n\x13\x64\x65\x63ision_confidence\x18\x06 \x01(\x01H\x00\x88\x01\x01\x12+\n\x0breason_code\x18\x07 \x01(\x0e\x32\x16.routerd.v1.ReasonCode\x12\x0e\n\x06reason\x18\x08 \x01(\t\x12\x19\n\x11\x66\x61llback_agent_id\x18\t \x01(\t\x12\x1d\n\x15\x61lternative_agent_ids\x18\n \x03(\t\x12\x10\n\x08position\x18\x0b \x01(\x03\x12)\n\ncandidates\x18\x0c \x03(\x0b\x32\x15.routerd.v1.Candidate\x12\x32\n\x0e\x63lassification\x18\r \x01(\x0b\x32\x1a.routerd.v1.Classification\x12*\n\ndirectives\x18\x0e \x01(\x0b\x32\x16.routerd.v1.Directives\x12\x1b\n\x0e\x65scalate_below\x18\x14 \x01(\x01H\x01\x88\x01\x01\x12)\n\ncompanions\x18\x15 \x03(\x0b\x32\x15.routerd.v1.Companion\x12\"\n\x15inclusion_probability\x18\x16 \x01(\x01H\x02\x88\x01\x01\x42\x16\n\x14_decision_confidenceB\x11\n\x0f_escalate_belowB\x18\n\x16_inclusion_probability\"?\n\x11RouteBatchRequest\x12*\n\x08requests\x18\x01 \x03(\x0b\x32\x18.routerd.v1.RouteRequest\">\n\x12RouteBatchResponse\x12(\n\x07results\x18\x01 \x03(\x0b\x32\x17.routerd.v1.RouteResult\"~\n\x0bRouteResult\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12+\n\x06\x61nswer\x18\x02 \x01(\x0b\x32\x19.routerd.v1.RouteResponseH\x00\x12$\n\x06status\x18\x03 \x01(\x0b\x32\x12.google.rpc.StatusH\x00\x42\x08\n\x06result\"S\n\x12RouteStreamRequest\x12)\n\x07request\x18\x01 \x01(\x0b\x32\x18.routerd.v1.RouteRequest\x12\x12\n\ntimeout_ms\x18\x02 \x01(\x03\">\n\x13RouteStreamResponse\x12\'\n\x06result\x18\x01 \x01(\x0b\x32\x17.routerd.v1.RouteResult\";\n\x0ePreviewRequest\x12)\n\x07request\x18\x01 \x01(\x0b\x32\x18.routerd.v1.RouteRequest\"<\n\x0fPreviewResponse\x12)\n\x06\x61nswer\x18\x01 \x01(\x0b\x32\x19.routerd.v1.RouteResponse\"K\n\x0c\x43laimRequest\x12\x13\n\x0b\x64\x65\x63ision_id\x18\x01 \x01(\t\x12\x17\n\ncompetence\x18\x02 \x01(\x01H\x00\x88\x01\x01\x42\r\n\x0b_competence\"M\n\rClaimResponse\x12\x18\n\x10\x65xpected_quality\x18\x01 \x01(\x01\x12\x10\n\x08\x64isputed\x18\x02 \x01(\x08\x12\x10\n\x08position\x18\x03 \x01(\x03\"<\n\x14ReportOutcomeRequest\x12$\n\x07outcome\x18\x01 \x01(\x0b\x32\x13.routerd.v1.Outcome\"c\n\x15ReportOutcomeResponse\x12\x12\n\noutcome_id\x18\x01 \x01(\t\x12\x10\n\x08position\x18\x02 \x01(\x03\x12\x11\n\tduplicate\x18\x03 \x01(\x08\x12\x11\n\tdecisions\x18\x04 \x01(\x05\"Q\n\x15StreamOutcomesRequest\x12$\n\x07outcome\x18\x01 \x01(\x0b\x32\x13.routerd.v1.Outcome\x12\x12\n\ntimeout_ms\x18\x02 \x01(\x03\"\x8e\x01\n\x16StreamOutcomesResponse\x12\x12\n\noutcome_id\x18\x01 \x01(\t\x12\x30\n\x03\x61\x63k\x18\x02 \x01(\x0b\x32!.routerd.v1.ReportOutcomeResponseH\x00\x12$\n\x06status\x18\x03 \x01(\x0b\x32\x12.google.rpc.StatusH\x00\x42\x08\n\x06result2\xa3\x04\n\rRouterService\x12<\n\x05Route\x12\x18.routerd.v1.RouteRequest\x1a\x19.routerd.v1.RouteResponse\x12K\n\nRouteBatch\x12\x1d.routerd.v1.RouteBatchRequest\x1a\x1e.routerd.v1.RouteBatchResponse\x12R\n\x0bRouteStream\x12\x1e.routerd.v1.RouteStreamRequest\x1a\x1f.routerd.v1.RouteStreamResponse(\x01\x30\x01\x12\x42\n\x07Preview\x12\x1a.routerd.v1.PreviewRequest\x1a\x1b.routerd.v1.PreviewResponse\x12<\n\x05\x43laim\x12\x18.routerd.v1.ClaimRequest\x1a\x19.routerd.v1.ClaimResponse\x12T\n\rReportOutcome\x12 .routerd.v1.ReportOutcomeRequest\x1a!.routerd.v1.ReportOutcomeResponse\x12[\n\x0eStreamOutcomes\x12!.routerd.v1.StreamOutcomesRequest\x1a\".routerd.v1.StreamOutcomesResponse(\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,33 +36,33 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ROUTEREQUEST']._serialized_start=89
   _globals['_ROUTEREQUEST']._serialized_end=432
   _globals['_ROUTERESPONSE']._serialized_start=435
-  _globals['_ROUTERESPONSE']._serialized_end=930
-  _globals['_ROUTEBATCHREQUEST']._serialized_start=932
-  _globals['_ROUTEBATCHREQUEST']._serialized_end=995
-  _globals['_ROUTEBATCHRESPONSE']._serialized_start=997
-  _globals['_ROUTEBATCHRESPONSE']._serialized_end=1059
-  _globals['_ROUTERESULT']._serialized_start=1061
-  _globals['_ROUTERESULT']._serialized_end=1187
-  _globals['_ROUTESTREAMREQUEST']._serialized_start=1189
-  _globals['_ROUTESTREAMREQUEST']._serialized_end=1272
-  _globals['_ROUTESTREAMRESPONSE']._serialized_start=1274
-  _globals['_ROUTESTREAMRESPONSE']._serialized_end=1336
-  _globals['_PREVIEWREQUEST']._serialized_start=1338
-  _globals['_PREVIEWREQUEST']._serialized_end=1397
-  _globals['_PREVIEWRESPONSE']._serialized_start=1399
-  _globals['_PREVIEWRESPONSE']._serialized_end=1459
-  _globals['_CLAIMREQUEST']._serialized_start=1461
-  _globals['_CLAIMREQUEST']._serialized_end=1536
-  _globals['_CLAIMRESPONSE']._serialized_start=1538
-  _globals['_CLAIMRESPONSE']._serialized_end=1615
-  _globals['_REPORTOUTCOMEREQUEST']._serialized_start=1617
-  _globals['_REPORTOUTCOMEREQUEST']._serialized_end=1677
-  _globals['_REPORTOUTCOMERESPONSE']._serialized_start=1679
-  _globals['_REPORTOUTCOMERESPONSE']._serialized_end=1778
-  _globals['_STREAMOUTCOMESREQUEST']._serialized_start=1780
-  _globals['_STREAMOUTCOMESREQUEST']._serialized_end=1861
-  _globals['_STREAMOUTCOMESRESPONSE']._serialized_start=1864
-  _globals['_STREAMOUTCOMESRESPONSE']._serialized_end=2006
-  _globals['_ROUTERSERVICE']._serialized_start=2009
-  _globals['_ROUTERSERVICE']._serialized_end=2556
+  _globals['_ROUTERESPONSE']._serialized_end=1035
+  _globals['_ROUTEBATCHREQUEST']._serialized_start=1037
+  _globals['_ROUTEBATCHREQUEST']._serialized_end=1100
+  _globals['_ROUTEBATCHRESPONSE']._serialized_start=1102
+  _globals['_ROUTEBATCHRESPONSE']._serialized_end=1164
+  _globals['_ROUTERESULT']._serialized_start=1166
+  _globals['_ROUTERESULT']._serialized_end=1292
+  _globals['_ROUTESTREAMREQUEST']._serialized_start=1294
+  _globals['_ROUTESTREAMREQUEST']._serialized_end=1377
+  _globals['_ROUTESTREAMRESPONSE']._serialized_start=1379
+  _globals['_ROUTESTREAMRESPONSE']._serialized_end=1441
+  _globals['_PREVIEWREQUEST']._serialized_start=1443
+  _globals['_PREVIEWREQUEST']._serialized_end=1502
+  _globals['_PREVIEWRESPONSE']._serialized_start=1504
+  _globals['_PREVIEWRESPONSE']._serialized_end=1564
+  _globals['_CLAIMREQUEST']._serialized_start=1566
+  _globals['_CLAIMREQUEST']._serialized_end=1641
+  _globals['_CLAIMRESPONSE']._serialized_start=1643
+  _globals['_CLAIMRESPONSE']._serialized_end=1720
+  _globals['_REPORTOUTCOMEREQUEST']._serialized_start=1722
+  _globals['_REPORTOUTCOMEREQUEST']._serialized_end=1782
+  _globals['_REPORTOUTCOMERESPONSE']._serialized_start=1784
+  _globals['_REPORTOUTCOMERESPONSE']._serialized_end=1883
+  _globals['_STREAMOUTCOMESREQUEST']._serialized_start=1885
+  _globals['_STREAMOUTCOMESREQUEST']._serialized_end=1966
+  _globals['_STREAMOUTCOMESRESPONSE']._serialized_start=1969
+  _globals['_STREAMOUTCOMESRESPONSE']._serialized_end=2111
+  _globals['_ROUTERSERVICE']._serialized_start=2114
+  _globals['_ROUTERSERVICE']._serialized_end=2661
 # @@protoc_insertion_point(module_scope)

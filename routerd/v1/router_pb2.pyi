@@ -35,7 +35,7 @@ class RouteRequest(_message.Message):
     def __init__(self, request_id: _Optional[str] = ..., task: _Optional[_Union[_types_pb2.Task, _Mapping]] = ..., agent_id: _Optional[str] = ..., required_capabilities: _Optional[_Iterable[str]] = ..., pool: _Optional[str] = ..., preference: _Optional[_Union[_types_pb2.Preference, _Mapping]] = ..., max_cost_usd: _Optional[float] = ..., max_latency_ms: _Optional[float] = ..., explain: bool = ..., event_time_ms: _Optional[int] = ..., follows: _Optional[_Union[_types_pb2.Follows, _Mapping]] = ...) -> None: ...
 
 class RouteResponse(_message.Message):
-    __slots__ = ("decision_id", "request_id", "agent_id", "propensity", "policy_id", "decision_confidence", "reason_code", "reason", "fallback_agent_id", "alternative_agent_ids", "position", "candidates", "classification", "directives", "escalate_below")
+    __slots__ = ("decision_id", "request_id", "agent_id", "propensity", "policy_id", "decision_confidence", "reason_code", "reason", "fallback_agent_id", "alternative_agent_ids", "position", "candidates", "classification", "directives", "escalate_below", "companions", "inclusion_probability")
     DECISION_ID_FIELD_NUMBER: _ClassVar[int]
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     AGENT_ID_FIELD_NUMBER: _ClassVar[int]
@@ -51,6 +51,8 @@ class RouteResponse(_message.Message):
     CLASSIFICATION_FIELD_NUMBER: _ClassVar[int]
     DIRECTIVES_FIELD_NUMBER: _ClassVar[int]
     ESCALATE_BELOW_FIELD_NUMBER: _ClassVar[int]
+    COMPANIONS_FIELD_NUMBER: _ClassVar[int]
+    INCLUSION_PROBABILITY_FIELD_NUMBER: _ClassVar[int]
     decision_id: str
     request_id: str
     agent_id: str
@@ -66,7 +68,9 @@ class RouteResponse(_message.Message):
     classification: _types_pb2.Classification
     directives: _types_pb2.Directives
     escalate_below: float
-    def __init__(self, decision_id: _Optional[str] = ..., request_id: _Optional[str] = ..., agent_id: _Optional[str] = ..., propensity: _Optional[float] = ..., policy_id: _Optional[str] = ..., decision_confidence: _Optional[float] = ..., reason_code: _Optional[_Union[_types_pb2.ReasonCode, str]] = ..., reason: _Optional[str] = ..., fallback_agent_id: _Optional[str] = ..., alternative_agent_ids: _Optional[_Iterable[str]] = ..., position: _Optional[int] = ..., candidates: _Optional[_Iterable[_Union[_types_pb2.Candidate, _Mapping]]] = ..., classification: _Optional[_Union[_types_pb2.Classification, _Mapping]] = ..., directives: _Optional[_Union[_types_pb2.Directives, _Mapping]] = ..., escalate_below: _Optional[float] = ...) -> None: ...
+    companions: _containers.RepeatedCompositeFieldContainer[_types_pb2.Companion]
+    inclusion_probability: float
+    def __init__(self, decision_id: _Optional[str] = ..., request_id: _Optional[str] = ..., agent_id: _Optional[str] = ..., propensity: _Optional[float] = ..., policy_id: _Optional[str] = ..., decision_confidence: _Optional[float] = ..., reason_code: _Optional[_Union[_types_pb2.ReasonCode, str]] = ..., reason: _Optional[str] = ..., fallback_agent_id: _Optional[str] = ..., alternative_agent_ids: _Optional[_Iterable[str]] = ..., position: _Optional[int] = ..., candidates: _Optional[_Iterable[_Union[_types_pb2.Candidate, _Mapping]]] = ..., classification: _Optional[_Union[_types_pb2.Classification, _Mapping]] = ..., directives: _Optional[_Union[_types_pb2.Directives, _Mapping]] = ..., escalate_below: _Optional[float] = ..., companions: _Optional[_Iterable[_Union[_types_pb2.Companion, _Mapping]]] = ..., inclusion_probability: _Optional[float] = ...) -> None: ...
 
 class RouteBatchRequest(_message.Message):
     __slots__ = ("requests",)

@@ -192,6 +192,16 @@ class Estimate(_message.Message):
     sd: float
     def __init__(self, mean: _Optional[float] = ..., sd: _Optional[float] = ...) -> None: ...
 
+class Companion(_message.Message):
+    __slots__ = ("agent_id", "decision_id", "inclusion_probability")
+    AGENT_ID_FIELD_NUMBER: _ClassVar[int]
+    DECISION_ID_FIELD_NUMBER: _ClassVar[int]
+    INCLUSION_PROBABILITY_FIELD_NUMBER: _ClassVar[int]
+    agent_id: str
+    decision_id: str
+    inclusion_probability: float
+    def __init__(self, agent_id: _Optional[str] = ..., decision_id: _Optional[str] = ..., inclusion_probability: _Optional[float] = ...) -> None: ...
+
 class Candidate(_message.Message):
     __slots__ = ("agent_id", "probability", "quality", "cost_usd", "latency_ms", "utility", "exclusion", "detail")
     AGENT_ID_FIELD_NUMBER: _ClassVar[int]
@@ -213,7 +223,7 @@ class Candidate(_message.Message):
     def __init__(self, agent_id: _Optional[str] = ..., probability: _Optional[float] = ..., quality: _Optional[_Union[Estimate, _Mapping]] = ..., cost_usd: _Optional[_Union[Estimate, _Mapping]] = ..., latency_ms: _Optional[_Union[Estimate, _Mapping]] = ..., utility: _Optional[_Union[Estimate, _Mapping]] = ..., exclusion: _Optional[str] = ..., detail: _Optional[str] = ...) -> None: ...
 
 class Outcome(_message.Message):
-    __slots__ = ("outcome_id", "decision_id", "kind", "source", "success", "quality", "cost_usd", "latency_ms", "reported_confidence", "executed_agent_id", "explanation", "event_time_ms", "group_id", "signal")
+    __slots__ = ("outcome_id", "decision_id", "kind", "source", "success", "quality", "cost_usd", "latency_ms", "reported_confidence", "executed_agent_id", "explanation", "event_time_ms", "group_id", "signal", "cancelled")
     OUTCOME_ID_FIELD_NUMBER: _ClassVar[int]
     DECISION_ID_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
@@ -228,6 +238,7 @@ class Outcome(_message.Message):
     EVENT_TIME_MS_FIELD_NUMBER: _ClassVar[int]
     GROUP_ID_FIELD_NUMBER: _ClassVar[int]
     SIGNAL_FIELD_NUMBER: _ClassVar[int]
+    CANCELLED_FIELD_NUMBER: _ClassVar[int]
     outcome_id: str
     decision_id: str
     kind: OutcomeKind
@@ -242,4 +253,5 @@ class Outcome(_message.Message):
     event_time_ms: int
     group_id: str
     signal: str
-    def __init__(self, outcome_id: _Optional[str] = ..., decision_id: _Optional[str] = ..., kind: _Optional[_Union[OutcomeKind, str]] = ..., source: _Optional[str] = ..., success: bool = ..., quality: _Optional[float] = ..., cost_usd: _Optional[float] = ..., latency_ms: _Optional[float] = ..., reported_confidence: _Optional[float] = ..., executed_agent_id: _Optional[str] = ..., explanation: _Optional[str] = ..., event_time_ms: _Optional[int] = ..., group_id: _Optional[str] = ..., signal: _Optional[str] = ...) -> None: ...
+    cancelled: bool
+    def __init__(self, outcome_id: _Optional[str] = ..., decision_id: _Optional[str] = ..., kind: _Optional[_Union[OutcomeKind, str]] = ..., source: _Optional[str] = ..., success: bool = ..., quality: _Optional[float] = ..., cost_usd: _Optional[float] = ..., latency_ms: _Optional[float] = ..., reported_confidence: _Optional[float] = ..., executed_agent_id: _Optional[str] = ..., explanation: _Optional[str] = ..., event_time_ms: _Optional[int] = ..., group_id: _Optional[str] = ..., signal: _Optional[str] = ..., cancelled: bool = ...) -> None: ...

@@ -116,7 +116,7 @@ def changed(value: Any) -> Any:
         case deque():
             return deque(list(value)[:-1])
         case tuple() | list():
-            return type(value)([*value[:-1], changed(value[-1])])
+            return type(value)([*value[:-1], changed(value[-1])] if value else ["new"])
         case None:
             return 1.0
         case msgspec.Struct():

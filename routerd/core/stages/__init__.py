@@ -15,6 +15,7 @@ from routerd.core.stages.fallback import cold_start, confidence_gate, overload
 from routerd.core.stages.follow import follow
 from routerd.core.stages.override import override
 from routerd.core.stages.policy import policy
+from routerd.core.stages.probe import probe
 from routerd.core.stages.signal import signal
 from routerd.core.stages.sticky import sticky
 
@@ -31,5 +32,6 @@ STAGES: tuple[Stage, ...] = (
     overload,
     signal,
     override,
+    probe,
     explicit,
 )

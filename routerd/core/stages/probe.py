@@ -1,0 +1,36 @@
+"""A complex task goes to several agents at once."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from routerd.core.confidence import by_mean
+from routerd.core.law import Law
+from routerd.core.probe import capped, together
+from routerd.core.values import Reason
+from routerd.core.view import View
+
+
+def probe(law: Law, view: View) -> Law:
+    """Cap the law, so that its shares are those of several draws without repetition."""
+    m = min(view.query.probe, len(law.eligible))
+    if m < 2:
+        return law
+    mean, _ = view.utility_of(law.eligible)
+    p = capped(law.p, m, by_mean(mean))
+    stages = (*law.stages, "probe")
+    why = f"one of {m} at once"
+    return law._replace(p=p, reason=Reason.PROBE, detail=why, stages=stages, moved_to=-1)
+
+
+def companion(view: View) -> Law:
+    """All on the agent that the draw of the decision it accompanies included as well."""
+    query, roster = view.query, view.state.roster
+    first = view.state.decisions[query.companion_of].decision
+    wanted, _ = together(first)[query.companion - 1]
+    eligible = tuple([roster.index[agent_id] for agent_id in first.agents])
+    p = np.zeros(len(eligible))
+    p[first.agents.index(wanted)] = 1.0
+    return Law(
+        eligible, p, first.policy_id, Reason.PROBE, first.detail, ("companion",), first.excluded
+    )
