@@ -16,7 +16,7 @@ from typing import NamedTuple
 import msgspec
 
 from bench.decide import engine
-from routerd.core.settings import Audit, Config
+from routerd.core.settings import Audit, Config, Server
 from routerd.core.signal_settings import Signals
 
 AGENTS, FEATURES = 8, 32
@@ -45,6 +45,7 @@ def routerd(directory: Path, signals: Signals | None = None) -> Iterator[Serving
     config = Config(
         **fields | {"clock": "wall"},
         data_dir=str(directory / "log"),
+        server=Server(max_wait_ms=60_000),  # what is measured is how fast, not who is refused
         audit=Audit(enabled=False),  # a projector would take its time from the echo's turns too
         signals=signals or Signals(),
     )

@@ -317,9 +317,11 @@ class Server(Section, frozen=True):
 
     max_in_flight: calls, and messages of streams, that are worked on at once. max_streams: streams
     that are open at once. max_unanswered: messages that one stream may be ahead of its answers.
+    max_wait_ms: while calls wait longer than this before they are looked at, most are refused.
     """
 
     max_in_flight: Count = 1_000
+    max_wait_ms: Count = 100
     max_streams: Count = 1_000
     max_unanswered: Count = 256
     default_timeout_ms: Count = 10_000

@@ -11,6 +11,7 @@ import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import grpc
 from grpc_health.v1 import health as grpc_health
@@ -24,6 +25,7 @@ from routerd.log.committer import Committer
 from routerd.log.sequencer import Sequencer
 from routerd.log.snapshot import Snapshots
 from routerd.server import agent_service, audit_service, policy_service, router_service
+from routerd.server.admission import COUNTED, Admission, counters
 from routerd.server.agent_service import AgentService
 from routerd.server.audit_reader import AuditReader
 from routerd.server.audit_service import AuditService
@@ -48,10 +50,10 @@ OPTIONS = (
     ("grpc.max_send_message_length", 16 * 2**20),
     # A second daemon on the same port fails to start instead of taking half of the connections.
     ("grpc.so_reuseport", 0),
-    # A burst waits in gRPC's queue, some 10 kB a call, and falls out of it at its deadline. Beyond
-    # this bound gRPC answers CANCELLED, which tells a client nothing.
-    ("grpc.server.max_pending_requests", 10_000),
-    ("grpc.server.max_pending_requests_hard_limit", 10_000),
+    # A burst waits in gRPC's queue, some 10 kB a call, until routerd.server.admission sees that it
+    # is too long. Beyond this bound gRPC answers CANCELLED, which tells a client nothing.
+    ("grpc.server.max_pending_requests", 3_000),
+    ("grpc.server.max_pending_requests_hard_limit", 3_000),
 )
 
 # How long the last replies may take to leave after the drain; open health watches end with it.
@@ -93,10 +95,12 @@ class Server:
         services = (router_service, agent_service, policy_service, audit_service)
         self._names = tuple(service.SERVICE.full_name for service in services)
 
-        self._health = grpc_health.aio.HealthServicer()
+        self._health = Health()
         self._health_changes: set[asyncio.Task[None]] = set()
 
-        self._grpc = grpc.aio.server(options=OPTIONS)
+        self._grpc = grpc.aio.server(options=OPTIONS + COUNTED)
+        max_wait_s = config.server.max_wait_ms / 1000
+        methods.admission = Admission(counters(), self._in_hand, max_wait_s)
         self._grpc.add_generic_rpc_handlers((methods,))
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._grpc)
         infrastructure = (grpc_health.SERVICE_NAME, reflection.SERVICE_NAME)
@@ -154,6 +158,9 @@ class Server:
         """Return when serving has ended. Raises what ended it, if not stop."""
         await self._grpc.wait_for_termination()
 
+    def _in_hand(self) -> int:
+        return self.gate.in_flight + self.gate.streams + self._health.watchers
+
     def _on_health(self, serving: bool) -> None:
         if serving:
             self._leases.restart()
@@ -165,6 +172,21 @@ class Server:
         status = health_pb2.HealthCheckResponse
         for name in ("", *self._names):
             await self._health.set(name, status.SERVING if serving else status.NOT_SERVING)
+
+
+class Health(grpc_health.aio.HealthServicer):
+    """Tells health; `watchers` are those who follow it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.watchers = 0
+
+    async def Watch(self, request: Any, context: Any) -> None:  # noqa: N802
+        self.watchers += 1
+        try:
+            await super().Watch(request, context)
+        finally:
+            self.watchers -= 1
 
 
 def bound(server: grpc.aio.Server, address: str) -> int:

@@ -38,10 +38,15 @@ from routerd.log.rules import Rules
 from routerd.log.sequencer import Sequencer
 from routerd.log.trials import Trials
 from routerd.server import errors
+from routerd.server.admission import Admission
 from routerd.server.leases import Leases
 from routerd.server.streams import Context, Ended, Ending, Wires, send
 
 DEFAULT_PARTITION = "default"
+
+CROWDED = errors.call_status(
+    RouterError(ErrorReason.OVERLOADED, "calls wait too long already: come back later"), ""
+)
 
 LINGER_S = 0.05
 LINGER_ROUNDS = 20
@@ -230,6 +235,11 @@ async def abort(context: Context, name: str, error: Exception) -> NoReturn:
     await context.abort(*errors.call_status(error, name))
 
 
+async def refuse(_: object, context: Context) -> NoReturn:
+    """End a call of which nothing was read."""
+    await context.abort(*CROWDED)
+
+
 def draining() -> RouterError:
     return RouterError(ErrorReason.DRAINING, "the server is shutting down")
 
@@ -246,6 +256,10 @@ class Methods(grpc.GenericRpcHandler):
             (True, True): (gate.bidirectional, grpc.stream_stream_rpc_method_handler),
         }
         self._handlers: dict[str, grpc.RpcMethodHandler[Any, Any]] = {}
+        # It reads no message, and so serves methods of any kind.
+        refusal: grpc.RpcMethodHandler[Any, Any] = grpc.stream_stream_rpc_method_handler(refuse)
+        self._refusal = refusal
+        self.admission: Admission | None = None
 
     def add(self, service: ServiceDescriptor, servicer: object) -> None:
         """Register every method that the service declares; the servicer must have them all."""
@@ -254,7 +268,10 @@ class Methods(grpc.GenericRpcHandler):
     def service(
         self, handler_call_details: grpc.HandlerCallDetails
     ) -> grpc.RpcMethodHandler[Any, Any] | None:
-        return self._handlers.get(handler_call_details.method)
+        handler = self._handlers.get(handler_call_details.method)
+        if handler is None or self.admission is None or self.admission.admits():
+            return handler
+        return self._refusal
 
     def _wrapped(
         self, service: ServiceDescriptor, servicer: object

@@ -121,13 +121,10 @@ class Client:
             hold(outcome.decision_id in self.world.model.perhaps_lost, what)
 
     async def _renew(self) -> None:
-        acked, _ = self.world.model.versions.get(self.agent, (0, 0))
-        if self.version > acked:
-            wanted = self.version  # not known whether it was taken: the same again
-        else:
-            wanted = self.version = self.version + 1
+        if not self.version or (self.agent, self.version) in self.world.model.versions:
+            self.version += 1  # else it is not known whether it was taken: the same again
+        wanted = self.version
         definition = agents_pb2.AgentDefinition(version=str(wanted))
-        self.world.model.versions[self.agent] = (acked, wanted)
         if wanted == 1:
             register = agents_pb2.RegisterAgentRequest(agent_id=self.agent, definition=definition)
             answer = await self._call("RegisterAgent", register)

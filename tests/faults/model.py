@@ -71,7 +71,7 @@ class Model:
         self.outcomes: dict[str, types_pb2.Outcome] = {}
         self.acks: dict[str, int] = {}
         self.perhaps_lost: set[str] = set()
-        self.versions: dict[str, tuple[int, int]] = {}
+        self.versions: dict[tuple[str, int], int] = {}
         self.kept = 0
         self.answers = 0
 
@@ -109,9 +109,9 @@ class Model:
         self.kept = max(self.kept, ack.position)
 
     def versioned(self, agent_id: str, version: int, position: int) -> None:
-        """A definition was taken."""
+        """A definition was taken. An earlier one that arrives late takes its place again."""
         self.answers += 1
-        self.versions[agent_id] = (version, version)
+        self.versions.setdefault((agent_id, version), position)
         self.kept = max(self.kept, position)
 
     def hold_log(self, records: Sequence[Record]) -> None:
@@ -119,7 +119,7 @@ class Model:
         open_keys: dict[str, str] = {}
         names: dict[str, Routed] = {}
         reported: dict[str, int] = {}
-        versions: dict[str, int] = {}
+        versions: dict[tuple[str, int], int] = {}
         time_ms = 0
         for record in records:
             event = record.event
@@ -141,7 +141,7 @@ class Model:
                     closed = set(event.decision_ids)
                     open_keys = {k: n for k, n in open_keys.items() if n not in closed}
                 case AgentRegistered() | AgentUpdated():
-                    versions[event.agent.id] = int(event.agent.version)
+                    versions.setdefault((event.agent.id, int(event.agent.version)), record.position)
         for key, (_, answer) in self.requests.items():
             if answer is not None:
                 found = names.get(answer.decision_id)
@@ -149,9 +149,9 @@ class Model:
         for key, position in self.acks.items():
             found_at = reported.get(key)
             hold(found_at == position, f"outcome {key} at {position} was lost: {found_at}")
-        for agent_id, (acked, sent) in self.versions.items():
-            found_version = versions.get(agent_id, 0)
-            hold(found_version in (acked, sent), f"{agent_id} has version {found_version}")
+        for (agent_id, version), position in self.versions.items():
+            taken_at = versions.get((agent_id, version), position + 1)
+            hold(taken_at <= position, f"{agent_id} never had version {version} by {position}")
 
     def hold_sums(self, records: Sequence[Record], state: State) -> None:
         """Tallies and the learner's sums are those of each decision's final values."""

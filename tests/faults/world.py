@@ -75,6 +75,9 @@ class World:
         except Stalled:
             raise Violation("nothing more happens, and calls wait for their answers") from None
         finally:
+            for task in asyncio.all_tasks(self.loop):
+                task.cancel()
+            self.loop.run_until_complete(asyncio.sleep(0))
             logging.disable(logging.NOTSET)
             self.loop.close()
 

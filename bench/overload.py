@@ -1,0 +1,94 @@
+"""How a daemon bears many times the load that it can answer: python -m bench.overload [SECONDS].
+
+First a calm load, then TIMES what it can answer, from a process that costs next to nothing (see
+bench.flood). A decision is made to take WORK_MS, most of it asleep: on one machine, client and
+server then do not fight for the processors, and what is measured is the refusing.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+
+from bench.flood import Call
+from bench.targets import started
+from routerd.log.sequencer import Sequencer
+from routerd.v1 import router_pb2
+
+WORK_MS, TIMES, CALM_SHARE, CONNECTIONS = 10.0, 10.0, 0.25, 8
+MAX_WAIT_MS = 30
+CONFIG = {
+    "agents": [{"id": f"agent-{i}"} for i in range(8)],
+    "audit": {"enabled": False},
+    "server": {"max_wait_ms": MAX_WAIT_MS},
+}
+
+
+def serve(arguments: list[str]) -> None:
+    """`routerd` whose every decision takes WORK_MS."""
+    from routerd.cli.main import main as routerd
+
+    settle = Sequencer.settle
+
+    def slowly(*given: object, **named: object) -> object:
+        time.sleep(WORK_MS / 1000)
+        return settle(*given, **named)  # type: ignore[arg-type]
+
+    Sequencer.settle = slowly  # type: ignore[assignment]
+    routerd(arguments)
+
+
+def called(address: str, rate: float, seconds: float) -> list[Call]:
+    message = router_pb2.RouteRequest(task={"work_type": "code"}).SerializeToString()
+    command = [sys.executable, "-m", "bench.flood", address, "/routerd.v1.RouterService/Route"]
+    command += [str(rate), str(seconds), str(CONNECTIONS)]
+    done = subprocess.run(command, input=message.hex(), capture_output=True, text=True, check=True)
+    return [Call(*call) for call in json.loads(done.stdout)]
+
+
+def resident_mb(pid: int) -> float:
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return pages * 4096 / 2**20
+
+
+def told(name: str, calls: list[Call], seconds: float) -> str:
+    """A line about calls: how many ended how, and how long the answered ones took."""
+    answered = np.array([call.latency_us for call in calls if call.status == 0]) / 1000
+    p50, p99 = np.percentile(answered, (50, 99)) if len(answered) else (np.nan, np.nan)
+    codes = dict(sorted(Counter(call.status for call in calls).items()))
+    pushed = sum(call.pushback for call in calls if call.status == 8)
+    return (
+        f"{name}: {len(calls) / seconds:.0f} calls/s, by status {codes}, {pushed} with pushback; "
+        f"answered {len(answered) / seconds:.0f}/s, p50 {p50:.1f} ms, p99 {p99:.1f} ms"
+    )
+
+
+def main(seconds: float) -> None:
+    most = 1000 / WORK_MS
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "routerd.json"
+        file.write_text(json.dumps({**CONFIG, "data_dir": f"{folder}/log"}))
+        serving = ["serve", "--config", str(file), "--listen", "127.0.0.1:0"]
+        with started(["bench.overload", *serving]) as daemon:
+            calm = called(daemon.address, CALM_SHARE * most, seconds / 2)
+            print(told("calm", calm, seconds / 2))
+            before_mb = resident_mb(daemon.pid)
+            flood = called(daemon.address, TIMES * most, seconds)
+            print(told(f"{TIMES:.0f} times", flood, seconds))
+            print(
+                f"resident memory {before_mb:.0f} MB before, {resident_mb(daemon.pid):.0f} MB after"
+            )
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["serve"]:
+        serve(sys.argv[1:])
+    else:
+        main(float(sys.argv[1]) if len(sys.argv) > 1 else 60.0)

@@ -1,0 +1,135 @@
+"""Promise 10: ten times the load that can be answered, by a client in a process of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+
+import pytest
+
+from bench.flood import Call
+from routerd.clock import wall_clock
+from routerd.server.admission import LOOK_S, MEMORY_S, PATIENCE_S, Admission, Counts
+from routerd.v1 import router_pb2
+from tests.server.harness import Running, in_process
+
+OK, EXHAUSTED = 0, 8
+WORK_S = 0.01
+
+
+def slow_clock() -> Callable[[], int]:
+    """A clock that takes so long to read that a decision takes WORK_S."""
+    wall = wall_clock()
+
+    def clock() -> int:
+        time.sleep(WORK_S)
+        return wall()
+
+    return clock
+
+
+async def flooded(running: Running, rate: float, seconds: float) -> list[Call]:
+    """Route at a rate from another process, whatever comes of it."""
+    message = router_pb2.RouteRequest(task={"work_type": "code"}).SerializeToString()
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "bench.flood", running.address),
+        *("/routerd.v1.RouterService/Route", str(rate), str(seconds), "4"),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    told, _ = await process.communicate(message.hex().encode())
+    assert process.returncode == 0
+    return [Call(*call) for call in json.loads(told)]
+
+
+async def test_ten_times_the_load_is_refused_with_pushback_and_left_behind() -> None:
+    """Some calls are answered, the rest RESOURCE_EXHAUSTED with pushback, none anything else."""
+    async with in_process(slow_clock(), max_wait_ms=30) as running:
+        calls = await flooded(running, rate=10 / WORK_S, seconds=3.0)
+        found = Counter(call.status for call in calls)
+        assert set(found) == {OK, EXHAUSTED}
+        assert found[EXHAUSTED] > found[OK] > 20
+        assert all(call.pushback for call in calls if call.status == EXHAUSTED)
+        assert running.app.sequencer.position == 1 + found[OK]  # a refused call changed nothing
+        for _ in range(20):
+            assert (await running.client.route()).decision_id
+
+
+async def test_calls_one_after_the_other_are_never_refused() -> None:
+    """However long each takes, who waits for the answer before the next call is no overload."""
+    async with in_process(slow_clock(), max_wait_ms=1) as running:
+        for _ in range(30):
+            assert (await running.client.route()).decision_id
+
+
+class Queue:
+    """A queue that the test fills, and a clock that it moves."""
+
+    def __init__(self, max_wait_s: float) -> None:
+        self.now_s = 0.0
+        self.begun = self.ended = 0
+        self.admission = Admission(
+            lambda: Counts(self.begun, self.ended), lambda: 0, max_wait_s, lambda: self.now_s
+        )
+
+    def come_up(self, took_s: float = WORK_S, refusing_s: float = 0.0003) -> bool:
+        """The next call comes up; whether it was answered."""
+        admitted = self.admission.admits()
+        self.now_s += took_s if admitted else refusing_s
+        self.ended += 1
+        return admitted
+
+
+def test_a_burst_is_let_be_and_a_long_queue_is_not() -> None:
+    """Calls that wait too long are refused only when that goes on; then until few wait."""
+    queue = Queue(max_wait_s=0.1)
+    queue.begun = 18
+    assert all(queue.come_up() for _ in range(18))
+    queue.begun += 400
+    while queue.come_up():
+        pass
+    assert queue.now_s > PATIENCE_S
+    refused = 0
+    while queue.admission.refusing:
+        refused += not queue.come_up()
+    assert 300 < refused < 400
+    assert queue.admission.waiting * WORK_S <= 0.1
+    assert queue.come_up()
+
+
+@pytest.mark.parametrize("load", [1.5, 3.0, 10.0])
+def test_under_lasting_overload_a_part_of_the_time_is_for_answers(load: float) -> None:
+    """Where refusing is cheap, a part of what could be answered is, and nobody waits long."""
+    queue = Queue(max_wait_s=0.05)
+    waits_s: list[float] = []
+    answered = 0
+    while queue.now_s < 20.0:
+        queue.begun = int(queue.now_s * load / WORK_S) + 1
+        if queue.ended == queue.begun:
+            queue.now_s += LOOK_S
+            continue
+        came_s = queue.ended * WORK_S / load
+        waited_s = queue.now_s - came_s
+        if queue.come_up():
+            answered += 1
+            waits_s.append(waited_s)
+    late = sorted(waits_s[len(waits_s) // 10 :])
+    assert late[int(0.99 * len(late))] < 0.05 + 4 * LOOK_S
+    assert answered > 0.3 * queue.now_s / WORK_S
+
+
+def test_what_ends_by_itself_is_forgotten() -> None:
+    """A while after the overload a burst is let be as before."""
+    queue = Queue(max_wait_s=0.1)
+    queue.begun = 400
+    while queue.ended < queue.begun:
+        queue.come_up()
+    queue.now_s += 2 * MEMORY_S
+    queue.begun += 1
+    assert queue.come_up()
+    queue.begun += 18
+    assert all(queue.come_up() for _ in range(18))
