@@ -24,6 +24,7 @@ def snapshot(directory: Path, keep: int, nice: bool, as_json: bool) -> None:
     what the log holds behind it, and takes no lock: the daemon may run meanwhile.
     """
     from routerd.log.base import LogCorrupt, LogUnavailable
+    from routerd.log.disk import sync_stored
     from routerd.log.fold import fold
     from routerd.log.snapshot import Snapshots
     from routerd.log.sqlite import SqliteLog
@@ -39,6 +40,8 @@ def snapshot(directory: Path, keep: int, nice: bool, as_json: bool) -> None:
         try:
             for partition in log.partitions():
                 state = fold(log, partition, snapshots)
+                # The daemon may not have synced all of it: a snapshot must not outlive its log.
+                sync_stored(directory / "log.db-wal", directory / "log.db")
                 made[partition] = (state.position, str(snapshots.write(state, keep)))
         finally:
             log.close()

@@ -74,6 +74,18 @@ def sync_file(fd: int) -> None:
         os.fdatasync(fd)
 
 
+def sync_stored(*files: Path) -> None:
+    """What anyone wrote to these files so far survives power loss; one that is not there is passed
+    over. Raises OSError."""
+    for file in files:
+        with suppress(FileNotFoundError):
+            fd = os.open(file, os.O_RDONLY)
+            try:
+                sync_file(fd)
+            finally:
+                os.close(fd)
+
+
 def sync_directory(directory: Path) -> None:
     """When it returns, the names of the files in it survive power loss."""
     fd = os.open(directory, os.O_RDONLY)

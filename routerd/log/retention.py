@@ -7,6 +7,7 @@ import logging
 from routerd.core.settings import Retention
 from routerd.core.state import State
 from routerd.log.base import Log
+from routerd.log.codec import hash_at
 from routerd.log.snapshot import Snapshots, Unusable, check, position_of
 
 # A start folds so many events sooner than anybody waits for a snapshot.
@@ -53,7 +54,10 @@ def dispensable(
         return 0
     try:
         for path in kept:
-            check(path)
+            marks = check(path)
+            if hash_at(log, partition, marks.position) != marks.chain:
+                logger.warning("nothing is compacted: %s is not of this log", path)
+                return 0
     except (Unusable, OSError) as error:
         logger.warning("nothing is compacted: %s", error)
         return 0

@@ -60,7 +60,8 @@ class Upkeep:
         while True:
             partition, position = self._sequencer.state.partition, self._sequencer.durable
             try:
-                if due(self._snapshots, partition, position, self._rules.snapshot_events):
+                every = None if self._sequencer.read_only else self._rules.snapshot_events
+                if due(self._snapshots, partition, position, every):
                     await self._snapshot()
                 await self._compact(partition)
                 pause_s = LOOK_EVERY_S

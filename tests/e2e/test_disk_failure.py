@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import AsyncIterator
+import subprocess
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -102,6 +103,48 @@ async def test_a_daemon_that_ends_on_a_full_disk_has_kept_its_word(tmp_path: Pat
         assert daemon.end() == 0
     hold_to_the_ledgers(daemon.data, [ledger])
     assert verified(daemon.data).mismatches == ()
+
+
+@contextlib.contextmanager
+def mounted(directory: Path, size: str) -> Iterator[None]:
+    """A file system of this size in memory; skips where none can be mounted."""
+    directory.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(directory)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.skip(f"no file system can be mounted here: {done.stderr.strip()}")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", str(directory)], check=True)
+
+
+async def test_a_file_system_of_4_mb_fills_up_and_is_served_from_again(tmp_path: Path) -> None:
+    """Under load until no byte is left: READ_ONLY, NOT_SERVING; with room again, all is there."""
+    ledgers = [Ledger(f"c{i}") for i in range(6)]
+    data = tmp_path / "data"
+    with mounted(data, "4m"), Daemon(tmp_path, CONFIG) as daemon:
+        async with grpc.aio.insecure_channel(daemon.address) as channel:
+            client = Client(channel)
+            for _ in range(2):
+                await health(client, SERVING)
+                working = [asyncio.create_task(until_read_only(le, channel)) for le in ledgers]
+                await asyncio.sleep(0.3)
+                with contextlib.suppress(OSError), (data / "ballast").open("wb") as ballast:
+                    while True:
+                        ballast.write(bytes(4_096))
+                        ballast.flush()
+                for refusal in await asyncio.gather(*working):
+                    assert_read_only(refusal)
+                await health(client, NOT_SERVING)
+                await read_on(client, ledgers)
+                (data / "ballast").unlink()
+                await health(client, SERVING)
+            await asyncio.gather(*(send_again(ledger, Stubs(channel)) for ledger in ledgers))
+        assert daemon.end() == 0
+        assert "Traceback" not in daemon.complaints()
+        hold_to_the_ledgers(daemon.data, ledgers)
+        assert verified(daemon.data).mismatches == ()
 
 
 class Running:

@@ -114,11 +114,12 @@ class Client:
         """Only if its window may have ended, or if its decision was lost before it was safe."""
         assert isinstance(answer, RouterError)
         what = f"{outcome.outcome_id}: {answer.message}"
-        if answer.reason is ErrorReason.DECISION_EXPIRED:
+        lost = outcome.decision_id in self.world.model.perhaps_lost
+        if answer.reason is ErrorReason.DECISION_EXPIRED and not lost:
             hold(self.world.wall.highest_ms - START_MS >= WINDOW_MS, what)
         else:
-            hold(answer.reason is ErrorReason.DECISION_NOT_FOUND, what)
-            hold(outcome.decision_id in self.world.model.perhaps_lost, what)
+            gone = (ErrorReason.DECISION_NOT_FOUND, ErrorReason.DECISION_EXPIRED)
+            hold(lost and answer.reason in gone, what)
 
     async def _renew(self) -> None:
         if not self.version or (self.agent, self.version) in self.world.model.versions:

@@ -46,20 +46,36 @@ class Weather:
 
 
 class Platter(MemoryLog):
-    """What outlives every process. certain: how many entries no loss of power can take."""
+    """What outlives every process. certain: the position up to which no loss of power takes any.
+
+    forgotten: the entries that the log let go of, for the test to look at.
+    """
 
     def __init__(self, rng: random.Random, weather: Weather, loop: Loop) -> None:
         super().__init__()
         self.rng, self.weather, self.loop = rng, weather, loop
         self.certain = 0
         self.ends: list[int] = []
+        self.forgotten: list[Entry] = []
         self.full_until_s = 0.0
         self.faults = self.losses = 0
         self.on_loss: Callable[[], None] = lambda: None
 
     @property
-    def entries(self) -> list[Entry]:
-        return self._entries.setdefault(PARTITION, [])
+    def end(self) -> int:
+        """The position of the last entry."""
+        return self.last(PARTITION)[0]
+
+    def forget(self, partition: str, through: int, most: int) -> int:
+        count = max(0, min(most, through - self.base(partition).position))
+        self.forgotten += self._entries.get(partition, [])[:count]
+        return super().forget(partition, through, most)
+
+    def whole(self) -> MemoryLog:
+        """The log as it would be had it never let go of anything."""
+        log = MemoryLog()
+        log.append(PARTITION, [*self.forgotten, *self._entries.get(PARTITION, [])], 0)
+        return log
 
     def chance(self, of: float) -> bool:
         return self.rng.random() < of
@@ -68,10 +84,10 @@ class Platter(MemoryLog):
         """Keep what is certain, and the first few transactions behind it."""
         behind = [end for end in self.ends if end > self.certain]
         kept = self.rng.choice([self.certain, *behind])
-        if kept < len(self.entries):
+        if kept < self.end:
             self.losses += 1
             self.on_loss()
-        del self.entries[kept:]
+            del self._entries[PARTITION][kept - self.base(PARTITION).position :]
         self.ends = [end for end in self.ends if end <= kept]
         self.certain = kept
 
@@ -118,11 +134,15 @@ class Mounted:
         self._perhaps_crash()
 
     def forget(self, partition: str, through: int, most: int) -> int:
-        raise AssertionError("nothing is compacted here")
+        self._perhaps_crash()
+        self._perhaps_refuse()
+        count = self.platter.forget(partition, through, most)
+        self._perhaps_crash()
+        return count
 
     def sync(self) -> None:
         self._perhaps_refuse()
-        self.platter.certain = len(self.platter.entries)
+        self.platter.certain = self.platter.end
 
     def probe(self) -> None:
         self._live()
@@ -131,7 +151,7 @@ class Mounted:
         if self._failed:
             self.platter.lose_power()
         self._failed = False
-        self.platter.certain = len(self.platter.entries)
+        self.platter.certain = self.platter.end
 
     def close(self) -> None:
         if not self._failed:
@@ -143,7 +163,7 @@ class Mounted:
         assert work == self.sync, f"{work} is no sync"
         platter, weather, loop = self.platter, self.platter.weather, self.platter.loop
         self._live()
-        covered = len(platter.entries)
+        covered = platter.end
         delay_s = platter.rng.random() * weather.slow_s
         if weather.stuck_s and platter.chance(0.05):
             delay_s = weather.stuck_s
@@ -170,7 +190,7 @@ class Mounted:
 
     def _write(self, partition: str, entries: Sequence[Entry], expect: int) -> None:
         self.platter.append(partition, entries, expect)
-        self.platter.ends.append(len(self.platter.entries))
+        self.platter.ends.append(self.platter.end)
 
     def _perhaps_crash(self) -> None:
         self._live()

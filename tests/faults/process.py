@@ -13,6 +13,7 @@ from routerd.core.settings import EngineConfig, Server
 from routerd.log.base import LogUnavailable
 from routerd.log.committer import Committer
 from routerd.log.sequencer import Sequencer
+from routerd.log.snapshot import Snapshots
 from routerd.server.agent_service import AgentService
 from routerd.server.interceptors import Partition
 from routerd.server.router_service import RouterService
@@ -34,6 +35,7 @@ class Process:
         clock: Callable[[], int],
         on_death: Callable[[], None],
         power: bool,
+        snapshots: Snapshots,
     ) -> None:
         self._loop = loop
         self._on_death = on_death
@@ -42,7 +44,7 @@ class Process:
         self.log = Mounted(platter, self.die)
         loop.background = self.log.in_background
         typed = msgspec.convert(config, EngineConfig)
-        self.sequencer = Sequencer.open(self.log, typed, clock)
+        self.sequencer = Sequencer.open(self.log, typed, clock, snapshots=snapshots)
         self.serving = True
         self.changes_of_health = 0
         committer = Committer(self.sequencer, self._on_health)

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import random
+import tempfile
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
-from routerd.log.base import LogUnavailable
+from routerd.core.settings import Retention
+from routerd.log.base import LogCorrupt, LogUnavailable
 from routerd.log.codec import records
 from routerd.log.fold import fold
+from routerd.log.retention import FORGET_AT_ONCE, dispensable
+from routerd.log.snapshot import Snapshots
 from routerd.log.verify import verify
 from tests.faults.client import Client
 from tests.faults.disk import PARTITION, Crash, Platter, Weather
@@ -18,6 +25,8 @@ from tests.faults.model import START_MS, Model, Violation, hold
 from tests.faults.process import Process
 
 CLIENTS = 4
+RULES = Retention(keep_events=5, snapshots=2)
+MEMORY = "/dev/shm" if os.path.isdir("/dev/shm") else None
 LONG_S = 3_600.0
 
 CONFIG: dict[str, Any] = {
@@ -63,6 +72,8 @@ class World:
         self.network = self.rng.choice((0.0, 0.02, 0.1))
         self.process: Process | None = None
         self.up = asyncio.Event()
+        self.folder = tempfile.TemporaryDirectory(dir=MEMORY)
+        self.snapshots = Snapshots(Path(self.folder.name))
         self.starts = self.deaths = 0
         self.stops: list[asyncio.Task[None]] = []
         self.trace: list[str] = []
@@ -80,6 +91,7 @@ class World:
             self.loop.run_until_complete(asyncio.sleep(0))
             logging.disable(logging.NOTSET)
             self.loop.close()
+            self.folder.cleanup()
 
     def note(self, what: str) -> None:
         self.trace.append(f"{self.loop.time():10.3f} s  {what}")
@@ -87,9 +99,11 @@ class World:
     async def _history(self) -> None:
         self.upkeep = self.loop.create_task(self._keep_up())
         fate = self.loop.create_task(self._strike())
+        keeping = self.loop.create_task(self._keep_short())
         clients = [Client(self, f"c{i}") for i in range(CLIENTS)]
         await self._all(client.work() for client in clients)
         fate.cancel()
+        keeping.cancel()
         self.note("the weather clears")
         self.weather.clear()
         self.network = 0.0
@@ -128,8 +142,20 @@ class World:
             self.note(f"the clock jumps by {hours} h")
         policy = {**self.rng.choice(POLICIES), "learner": LEARNER}
         config = {**CONFIG, "policy": policy, "utility": {"cost": self.rng.choice((0.0, 0.1))}}
-        started = Process(self.loop, self.platter, config, self.wall, self._died, self.power)
-        live, refold = started.sequencer.state.hash(), fold(started.log, PARTITION).hash()
+        try:
+            started = Process(
+                self.loop,
+                self.platter,
+                config,
+                self.wall,
+                self._died,
+                self.power,
+                self.snapshots,
+            )
+        except LogCorrupt as error:
+            raise Violation(f"the log cannot be opened any more: {error}") from error
+        live = started.sequencer.state.hash()
+        refold = fold(self.platter.whole(), PARTITION).hash()
         hold(live == refold, "the state after a start is not that of the log")
         self.starts += 1
         self.process = started
@@ -143,6 +169,35 @@ class World:
         self.note("the power fails" if loses_power else "kill -9")
         if loses_power:
             self.platter.lose_power()
+
+    async def _keep_short(self) -> None:
+        """Now and then make a snapshot, as a process beside the daemon does; let old entries go."""
+        torn: Path | None = None
+        while True:
+            await asyncio.sleep(self.rng.expovariate(0.5))
+            process = self.process
+            if not self.platter.end or (process and process.sequencer.read_only):
+                continue
+            state = fold(self.platter, PARTITION, self.snapshots)
+            self.platter.certain = self.platter.end
+            path = self.snapshots.write(state, RULES.snapshots)
+            self.note(f"a snapshot at position {state.position}")
+            if self.rng.random() < 0.1 and not (torn and torn.exists()):
+                torn = path
+                path.write_bytes(path.read_bytes()[: self.rng.randrange(path.stat().st_size)])
+                self.note("the snapshot is torn")
+            await asyncio.sleep(self.rng.expovariate(1.0))
+            self._compact()
+
+    def _compact(self) -> None:
+        process = self.process
+        if process is None or not process.takes_calls or process.sequencer.read_only:
+            return
+        through = dispensable(process.log, self.snapshots, PARTITION, RULES, None)
+        through = min(through, process.partition.committer.synced)
+        with suppress(LogUnavailable, Crash):
+            if process.log.forget(PARTITION, through, FORGET_AT_ONCE):
+                self.note(f"the log lets go of what stands up to position {through}")
 
     async def _strike(self) -> None:
         """Now and then: kill -9, the loss of power, or SIGTERM, whatever the daemon is at."""
@@ -160,7 +215,7 @@ class World:
 
     def _hold(self) -> None:
         """What was told to clients is true of the log."""
-        log = self.platter
+        log = self.platter.whole()
         found = list(records(log, PARTITION))
         self.model.hold_log(found)
         state = fold(log, PARTITION)
