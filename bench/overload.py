@@ -8,6 +8,7 @@ server then do not fight for the processors, and what is measured is the refusin
 from __future__ import annotations
 
 import json
+import runpy
 import subprocess
 import sys
 import tempfile
@@ -31,10 +32,8 @@ CONFIG = {
 }
 
 
-def serve(arguments: list[str]) -> None:
-    """`routerd` whose every decision takes WORK_MS."""
-    from routerd.cli.main import main as routerd
-
+def serve() -> None:
+    """`routerd` with this program's arguments, whose every decision takes WORK_MS."""
     settle = Sequencer.settle
 
     def slowly(*given: object, **named: object) -> object:
@@ -42,7 +41,7 @@ def serve(arguments: list[str]) -> None:
         return settle(*given, **named)  # type: ignore[arg-type]
 
     Sequencer.settle = slowly  # type: ignore[assignment]
-    routerd(arguments)
+    runpy.run_module("routerd", run_name="__main__")
 
 
 def called(address: str, rate: float, seconds: float) -> list[Call]:
@@ -89,6 +88,6 @@ def main(seconds: float) -> None:
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["serve"]:
-        serve(sys.argv[1:])
+        serve()
     else:
         main(float(sys.argv[1]) if len(sys.argv) > 1 else 60.0)

@@ -72,7 +72,7 @@ def test_every_bound_is_told_with_its_default(key: str) -> None:
     section, name = key.split(".")
     default = getattr(getattr(Config(agents=()), section), name)
     (row,) = re.findall(rf"^\|.*`{re.escape(key)}`.*\|$", PAGE, re.MULTILINE)
-    told = f"{default // 1000} s" if name.endswith("_ms") else f"{default:,}"
+    told = f"{default / 1000:g} s" if name.endswith("_ms") else f"{default:,}"
     assert told in row
 
 

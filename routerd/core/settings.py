@@ -321,7 +321,7 @@ class Server(Section, frozen=True):
     """
 
     max_in_flight: Count = 1_000
-    max_wait_ms: Count = 100
+    max_wait_ms: Count = 500
     max_streams: Count = 1_000
     max_unanswered: Count = 256
     default_timeout_ms: Count = 10_000
