@@ -28,12 +28,13 @@ COUNTED = (("grpc.enable_channelz", 1), ("grpc.max_channel_trace_event_memory_pe
 
 # So often the queue is looked at, while calls come.
 LOOK_S = 0.02
-# A queue may be too long for so long; for the next MEMORY_S after that, not again.
-PATIENCE_S, MEMORY_S = 0.1, 1.0
+# A queue may be too long for so long; for the next RELAPSE_S after that, not again.
+PATIENCE_S, RELAPSE_S = 0.1, 1.0
 # While calls are refused, one is answered in so many times what answering one takes; the larger the
 # longer they wait, since it is those that have waited longest that come up.
 SLOWDOWN, MOST_SLOWDOWN = 2.0, 8.0
-SMOOTHING = 0.2
+# What a look has shown counts so much at the next.
+MEMORY = 0.95
 # So many calls may just be on their way from the queue into our hands, or out of them.
 ON_THEIR_WAY = 4
 
@@ -83,10 +84,10 @@ class Admission:
         self._now = now
         self.waiting = 0
         self.refusing = False
-        self._took_s = 0.0
+        self._took_s = self._busy_s = self._answered = 0.0
         self._admitted = self._surplus = 0
         self._looked_s = self._late_since_s = self._next_s = now()
-        self._refused_s = -MEMORY_S
+        self._refused_s = -RELAPSE_S
 
     def admits(self) -> bool:
         """Whether the call that comes up now is to be answered."""
@@ -111,8 +112,9 @@ class Admission:
         counts = self._counts()
         self.waiting = max(0, counts.begun - counts.ended - self._in_hand() - ON_THEIR_WAY)
         if busy and not self.refusing:
-            took_s = elapsed_s / admitted
-            self._took_s += SMOOTHING * (took_s - self._took_s) if self._took_s else took_s
+            self._busy_s = MEMORY * self._busy_s + elapsed_s
+            self._answered = MEMORY * self._answered + admitted
+            self._took_s = self._busy_s / self._answered
         wait_s = self.waiting * self._took_s
         if self.refusing and wait_s > self._max_wait_s / 2:
             self._refused_s = now_s
@@ -120,7 +122,7 @@ class Admission:
             self.refusing, self._late_since_s = False, now_s
         elif wait_s <= self._max_wait_s:
             self._late_since_s = now_s
-        elif now_s - self._refused_s < MEMORY_S or now_s - self._late_since_s >= PATIENCE_S:
+        elif now_s - self._refused_s < RELAPSE_S or now_s - self._late_since_s >= PATIENCE_S:
             self.refusing, self._next_s = True, now_s
         if self.refusing:
             self._surplus = int((wait_s - self._max_wait_s / 2) / self._took_s)

@@ -13,7 +13,7 @@ import pytest
 
 from bench.flood import Call
 from routerd.clock import wall_clock
-from routerd.server.admission import LOOK_S, MEMORY_S, PATIENCE_S, Admission, Counts
+from routerd.server.admission import LOOK_S, PATIENCE_S, RELAPSE_S, Admission, Counts
 from routerd.v1 import router_pb2
 from tests.server.harness import Running, in_process
 
@@ -128,7 +128,7 @@ def test_what_ends_by_itself_is_forgotten() -> None:
     queue.begun = 400
     while queue.ended < queue.begun:
         queue.come_up()
-    queue.now_s += 2 * MEMORY_S
+    queue.now_s += 2 * RELAPSE_S
     queue.begun += 1
     assert queue.come_up()
     queue.begun += 18
