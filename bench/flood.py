@@ -26,7 +26,8 @@ DATA, HEADERS, RESET, SETTINGS, PING, GOAWAY, WINDOW = 0, 1, 3, 4, 6, 7, 8
 END_STREAM, END_HEADERS, ACK = 1, 4, 1
 NO_TABLE, NO_PUSH, WINDOW_SIZE = (1, 0), (2, 0), (4, 2**31 - 1)
 MOST_STREAMS = 2**30
-LINGER_S = 3.0
+LINGER_S = 30.0
+TIMEOUT = "60S"
 
 
 class Call(NamedTuple):
@@ -140,7 +141,7 @@ def flood(
     address: str, method: str, message: bytes, rate: float, seconds: float, connections: int
 ) -> list[Call]:
     """Call at a rate, evenly spaced, and wait a little for the last answers."""
-    conns = [Connection(address, method, message, "10S") for _ in range(connections)]
+    conns = [Connection(address, method, message, TIMEOUT) for _ in range(connections)]
     selector = selectors.DefaultSelector()
     for conn in conns:
         selector.register(conn.socket, selectors.EVENT_READ, conn)

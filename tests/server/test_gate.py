@@ -10,6 +10,7 @@ import pytest
 from grpc_health.v1 import health_pb2
 
 from routerd.clock import wall_clock
+from routerd.log.base import LogStuck
 from routerd.v1 import router_pb2, types_pb2
 from tests.server.harness import Running, in_process, refused, until
 
@@ -167,7 +168,7 @@ async def test_stop_tells_health_refuses_and_answers_what_is_in_flight(running: 
 
 
 async def test_a_drain_ends_when_its_time_is_over() -> None:
-    """A call that the disk never lets go is cut off after drain_timeout_ms."""
+    """A call that the disk never lets go is cut off after drain_timeout_ms, and so is the disk."""
     async with in_process(drain_timeout_ms=50) as running:
         route = await running.client.route()
         report = await running.stalled_report(route.decision_id)
@@ -176,8 +177,8 @@ async def test_a_drain_ends_when_its_time_is_over() -> None:
             grpc.StatusCode.UNAVAILABLE,
             grpc.StatusCode.CANCELLED,
         )
-        running.disk.flowing.set()
-        await stop
+        with pytest.raises(LogStuck):
+            await stop
 
 
 async def test_health_knows_each_service_and_no_other(running: Running) -> None:
