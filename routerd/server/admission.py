@@ -7,9 +7,9 @@ while, most calls are refused as they come up: the queue gets short, and those t
 answered soon. A burst that passes by itself is let be (Nichols and Jacobson 2012, "Controlling
 queue delay").
 
-A refusal costs what gRPC costs, some 0.3 ms: so this holds ten times the load that can be answered
-where an answer takes 5 ms, and less where it takes less. Beyond that the bound on gRPC's queue
-holds, which ends calls in CANCELLED.
+A refusal costs what gRPC costs, some 0.3 ms, so this helps as long as a core can refuse as fast as
+calls come; bench.overload measures it. Beyond that the bound on gRPC's queue holds, which ends
+calls in CANCELLED.
 """
 
 from __future__ import annotations
