@@ -205,7 +205,7 @@ async def test_what_a_method_raises_ends_its_stream(kind: str) -> None:
             refusal = await refused(call.read())
         assert refusal.code is grpc.StatusCode.FAILED_PRECONDITION
         assert (refusal.reason, refusal.message) == ("EMPTY_POOL", "refused")
-        assert s.gate.streams == 0
+        await until(lambda: s.gate.streams == 0)
 
 
 @pytest.mark.parametrize("kind", ["Server", "Client"])
