@@ -29,6 +29,10 @@ EDGE = 0.02
 """Predictions are kept so far from 0 and 1, where one surprise would prove anything."""
 
 
+Runs = tuple[tuple[float, float, float, float], ...]
+NO_RUNS: Runs = ((0.0, 0.0, 0.0, 0.0),) * len(TILTS)
+
+
 class Change(NamedTuple):
     """How it looks if an arm changed: since when, in so many outcomes by so much quality each.
 
@@ -42,7 +46,7 @@ class Change(NamedTuple):
 
 
 class DriftDetector:
-    """runs (arms, TILTS, 4): the sum of a run's log increments, the mark that it began at, its
+    """runs: of each arm and tilt the sum of a run's log increments, the mark that it began at, its
     outcomes, and the sum of what these were above the prediction. latest: the arm that was observed
     last, and the largest sum of its runs.
 
@@ -54,25 +58,25 @@ class DriftDetector:
     """
 
     def __init__(self, arms: int) -> None:
-        self.runs = np.zeros((arms, len(TILTS), 4))
+        self.runs = [NO_RUNS] * arms
         self.latest_arm, self.latest_level = 0, 0.0
 
     def add_arms(self, count: int) -> None:
-        self.runs = np.concatenate([self.runs, np.zeros((count, *self.runs.shape[1:]))])
+        self.runs += [NO_RUNS] * count
 
     def observe(self, arm: int, mean: float, y: float, mark: int) -> None:
         """One outcome y where `mean` was predicted; mark: grows with the age of decisions."""
         mean = min(max(mean, EDGE), 1.0 - EDGE)
-        runs = self.runs[arm]
+        begun = float(mark)
         moved = []
         for (level, since, count, total), tilt, surplus in zip(
-            runs.tolist(), TILTS, SURPLUS, strict=True
+            self.runs[arm], TILTS, SURPLUS, strict=True
         ):
             if level <= 0.0:
-                level, since, count, total = 0.0, float(mark), 0.0, 0.0
+                level, since, count, total = 0.0, begun, 0.0, 0.0
             level += tilt * y - math.log1p(mean * surplus)
             moved.append((level, since, count + 1.0, total + y - mean))
-        runs[:] = moved
+        self.runs[arm] = tuple(moved)
         self.latest_arm, self.latest_level = arm, max(moved)[0]
 
     def change(self, arm: int) -> Change:
@@ -81,7 +85,7 @@ class DriftDetector:
         A small tilt may have begun to rise by chance before the change. So of the runs of the same
         direction that tell at least half as much, the latest says when it began.
         """
-        runs = self.runs[arm].tolist()
+        runs = self.runs[arm]
         level, tilt = max((run[0], tilt) for run, tilt in zip(runs, TILTS, strict=True))
         telling = (
             run
@@ -93,15 +97,15 @@ class DriftDetector:
 
     def reset(self, arm: int) -> None:
         """Begin anew with an arm."""
-        self.runs[arm] = 0.0
+        self.runs[arm] = NO_RUNS
         if arm == self.latest_arm:
             self.latest_level = 0.0
 
     def state(self) -> dict[str, Array]:
         latest = np.array([float(self.latest_arm), self.latest_level])
-        return {"runs": self.runs, "latest": latest}
+        return {"runs": np.array(self.runs).reshape(-1, len(TILTS), 4), "latest": latest}
 
     def restore(self, state: Mapping[str, Array]) -> None:
-        self.runs = state["runs"].copy()
+        self.runs = [tuple(map(tuple, runs)) for runs in state["runs"].tolist()]
         arm, self.latest_level = state["latest"].tolist()
         self.latest_arm = int(arm)

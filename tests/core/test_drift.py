@@ -85,7 +85,7 @@ def test_a_detector_that_is_off_sees_nothing() -> None:
     engine = taught(pattern(FIRST, 9, 10), drift={"enabled": False})
     tell(engine, pattern(60, 1, 10))
     assert engine.events(DriftDetected) == []
-    assert not engine.state.detector.runs.any()
+    assert not engine.state.detector.state()["runs"].any()
     assert engine.state.learner.count == FIRST + 60
 
 
@@ -175,7 +175,9 @@ def test_silence_at_the_bound_is_no_failure() -> None:
     engine.route(agent_id="large", work_type="code")
     assert engine.events(DecisionsClosed)[-1].censored == 0
     assert engine.state.tally.told[..., QUALITY].sum() == 2
-    assert not engine.state.detector.runs.any()  # what is assumed says nothing of a change
+    assert not engine.state.detector.state()[
+        "runs"
+    ].any()  # what is assumed says nothing of a change
     assert_re_derived(engine)
 
 
