@@ -56,7 +56,9 @@ def in_words(found: Verified) -> str:
     """The line that `verify` prints."""
     compacted = {name: start for name, start in found.starts.items() if start > 1}
     behind = "".join(f"; {name} from position {start} on" for name, start in compacted.items())
-    snapshots = f"; {found.snapshots} snapshots are the state there" if found.snapshots else ""
+    snapshots = (
+        f"; snapshots that are the state there: {found.snapshots}" if found.snapshots else ""
+    )
     return (
         f"verified {found.decisions} decisions, {len(found.mismatches)} mismatches; "
         f"laws re-derived: {found.laws_exact} bit for bit, {found.laws_close} within 1e-9, "
