@@ -13,7 +13,7 @@ import pytest
 from routerd.cli.main import main
 from routerd.core.errors import ErrorReason
 from routerd.core.sections import Section
-from routerd.core.settings import Config
+from routerd.core.settings import Config, Policy
 from routerd.core.values import Exclusion, Reason
 from routerd.server.errors import STATUS
 
@@ -51,6 +51,16 @@ def test_every_config_key_is_documented() -> None:
     keys = {f.name for section in sections(Config) for f in msgspec.structs.fields(section)}
     assert {"agents", "spread", "input_usd_per_mtok"} <= keys
     assert [key for key in sorted(keys) if f"`{key}`" not in README] == []
+
+
+def test_the_defaults_of_policies_are_what_readme_says() -> None:
+    """Each row of a kind of policy: a key, and in parentheses what it is when nothing is said."""
+    kinds = {kind.__struct_config__.tag: kind() for kind in get_args(Policy)}
+    rows = re.findall(r"^\| `policy` of kind `(\w+)` \| (.*) \|$", README, re.M)
+    assert len(rows) >= 4
+    for kind, text in rows:
+        for key, said in re.findall(r"`(\w+)` \(([\d.]+)\)", text):
+            assert getattr(kinds[kind], key) == float(said), f"{kind}: {key}"
 
 
 @pytest.mark.parametrize("kind", [ErrorReason, Reason, Exclusion])

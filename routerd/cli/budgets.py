@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from routerd.cli.calls import TIMEOUT_S, address_option, connected, in_json
+from routerd.cli.calls import TIMEOUT_S, address_option, in_json, policy_service
 from routerd.cli.output import console, json_option, say_json, table
 
 if TYPE_CHECKING:
@@ -20,11 +20,10 @@ if TYPE_CHECKING:
 def budgets(as_json: bool, address: str) -> None:
     """Show what was spent of each budget, and the price of a dollar that paces it."""
     from routerd.v1.policy_pb2 import ListBudgetsRequest
-    from routerd.v1.policy_pb2_grpc import PolicyServiceStub
 
     found: list[policy_pb2.Budget] = []
-    with connected(address) as channel:
-        service, wire = PolicyServiceStub(channel), ListBudgetsRequest()
+    with policy_service(address) as service:
+        wire = ListBudgetsRequest()
         while True:
             page = service.ListBudgets(wire, timeout=TIMEOUT_S)
             found += page.budgets

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from google.protobuf.message import Message
 
     from routerd.client.errors import RouterdError
+    from routerd.v1 import policy_pb2_grpc
 
 ADDRESS = "127.0.0.1:7450"
 TIMEOUT_S = 10.0
@@ -52,6 +53,15 @@ def connected(address: str) -> Iterator[grpc.Channel]:
             error = error_of(failed)
             code = Exit.AWAY if is_away(error) else Exit.FAILED
             raise Failed(explained(error, address), exit_code=code) from None
+
+
+@contextmanager
+def policy_service(address: str) -> Iterator[policy_pb2_grpc.PolicyServiceStub]:
+    """The policy service of a daemon."""
+    from routerd.v1.policy_pb2_grpc import PolicyServiceStub
+
+    with connected(address) as channel:
+        yield PolicyServiceStub(channel)
 
 
 def in_json(message: Message) -> dict[str, Any]:

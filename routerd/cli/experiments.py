@@ -3,27 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from routerd.cli.calls import TIMEOUT_S, address_option, connected, in_json
+from routerd.cli.calls import TIMEOUT_S, address_option, in_json, policy_service
 from routerd.cli.output import Exit, Failed, console, facts, json_option, say_json, table
 
 if TYPE_CHECKING:
-    from routerd.v1 import policy_pb2, policy_pb2_grpc
-
-
-@contextmanager
-def stub(address: str) -> Iterator[policy_pb2_grpc.PolicyServiceStub]:
-    """The policy service of a daemon."""
-    from routerd.v1.policy_pb2_grpc import PolicyServiceStub
-
-    with connected(address) as channel:
-        yield PolicyServiceStub(channel)
+    from routerd.v1 import policy_pb2
 
 
 @click.group(invoke_without_command=True)
@@ -46,7 +35,7 @@ def list_experiments(as_json: bool, address: str) -> None:
     from routerd.v1.policy_pb2 import ListExperimentsRequest
 
     found: list[policy_pb2.Experiment] = []
-    with stub(address) as service:
+    with policy_service(address) as service:
         wire = ListExperimentsRequest()
         while True:
             page = service.ListExperiments(wire, timeout=TIMEOUT_S)
@@ -79,7 +68,7 @@ def create(file: Path, as_json: bool, address: str) -> None:
 
     experiment_id, definition = defined(file)
     wire = CreateExperimentRequest(experiment_id=experiment_id, definition=definition)
-    with stub(address) as service:
+    with policy_service(address) as service:
         say(service.CreateExperiment(wire, timeout=TIMEOUT_S).experiment, as_json)
 
 
@@ -92,7 +81,7 @@ def show(experiment_id: str, as_json: bool, address: str) -> None:
     from routerd.v1.policy_pb2 import GetExperimentRequest
 
     wire = GetExperimentRequest(experiment_id=experiment_id)
-    with stub(address) as service:
+    with policy_service(address) as service:
         say(service.GetExperiment(wire, timeout=TIMEOUT_S).experiment, as_json)
 
 
@@ -105,7 +94,7 @@ def stop(experiment_id: str, as_json: bool, address: str) -> None:
     from routerd.v1.policy_pb2 import StopExperimentRequest
 
     wire = StopExperimentRequest(experiment_id=experiment_id)
-    with stub(address) as service:
+    with policy_service(address) as service:
         say(service.StopExperiment(wire, timeout=TIMEOUT_S).experiment, as_json)
 
 
@@ -119,7 +108,7 @@ def promote(experiment_id: str, arm_id: str, as_json: bool, address: str) -> Non
     from routerd.v1.policy_pb2 import PromoteExperimentRequest
 
     wire = PromoteExperimentRequest(experiment_id=experiment_id, arm_id=arm_id)
-    with stub(address) as service:
+    with policy_service(address) as service:
         say(service.PromoteExperiment(wire, timeout=TIMEOUT_S).experiment, as_json)
 
 
@@ -132,7 +121,7 @@ def delete(experiment_id: str, as_json: bool, address: str) -> None:
     from routerd.v1.policy_pb2 import DeleteExperimentRequest
 
     wire = DeleteExperimentRequest(experiment_id=experiment_id)
-    with stub(address) as service:
+    with policy_service(address) as service:
         done = service.DeleteExperiment(wire, timeout=TIMEOUT_S)
     if as_json:
         say_json(in_json(done))

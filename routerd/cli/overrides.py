@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from routerd.cli.calls import TIMEOUT_S, address_option, connected, in_json
+from routerd.cli.calls import TIMEOUT_S, address_option, in_json, policy_service
 from routerd.cli.output import Failed, console, facts, json_option, key_values, say_json, table
 
 if TYPE_CHECKING:
-    from routerd.v1 import policy_pb2, policy_pb2_grpc
+    from routerd.v1 import policy_pb2
 
 Command = Callable[..., Any]
 
@@ -79,15 +78,6 @@ def definition_options(command: Command) -> Command:
     return command
 
 
-@contextmanager
-def stub(address: str) -> Iterator[policy_pb2_grpc.PolicyServiceStub]:
-    """The policy service of a daemon."""
-    from routerd.v1.policy_pb2_grpc import PolicyServiceStub
-
-    with connected(address) as channel:
-        yield PolicyServiceStub(channel)
-
-
 @click.group(invoke_without_command=True)
 @json_option
 @address_option
@@ -109,7 +99,7 @@ def list_overrides(as_json: bool, address: str, when: dict[str, str]) -> None:
     from routerd.v1.policy_pb2 import ListOverridesRequest
 
     found: list[policy_pb2.Override] = []
-    with stub(address) as service:
+    with policy_service(address) as service:
         wire = ListOverridesRequest(when=when)
         while True:
             page = service.ListOverrides(wire, timeout=TIMEOUT_S)
@@ -133,7 +123,7 @@ def get(override_id: str, as_json: bool, address: str) -> None:
     from routerd.v1.policy_pb2 import GetOverrideRequest
 
     wire = GetOverrideRequest(override_id=override_id)
-    with stub(address) as service:
+    with policy_service(address) as service:
         say(service.GetOverride(wire, timeout=TIMEOUT_S).rule, as_json)
 
 
@@ -165,7 +155,7 @@ def delete(override_id: str, as_json: bool, address: str) -> None:
     """Lift the override OVERRIDE_ID."""
     from routerd.v1.policy_pb2 import DeleteOverrideRequest
 
-    with stub(address) as service:
+    with policy_service(address) as service:
         wire = DeleteOverrideRequest(override_id=override_id)
         done = service.DeleteOverride(wire, timeout=TIMEOUT_S)
     if as_json:
@@ -186,7 +176,7 @@ def put(
     definition = pb.OverrideDefinition(
         action=f"OVERRIDE_ACTION_{action}", otherwise=otherwise, **given
     )
-    with stub(address) as service:
+    with policy_service(address) as service:
         if replace:
             changed = pb.UpdateOverrideRequest(override_id=override_id, definition=definition)
             rule = service.UpdateOverride(changed, timeout=TIMEOUT_S).rule

@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from routerd.cli.calls import TIMEOUT_S, address_option, in_json
+from routerd.cli.calls import TIMEOUT_S, address_option, in_json, policy_service
 from routerd.cli.output import console, facts, json_option, say_json, table
-from routerd.cli.overrides import stub
 
 if TYPE_CHECKING:
     from routerd.v1 import policy_pb2
@@ -23,7 +22,7 @@ def policy(as_json: bool, address: str) -> None:
     """Show how much is explored and why, each agent's share, and alarms with what may be done."""
     from routerd.v1.policy_pb2 import GetPolicyStateRequest
 
-    with stub(address) as service:
+    with policy_service(address) as service:
         told = service.GetPolicyState(GetPolicyStateRequest(), timeout=TIMEOUT_S).state
     if as_json:
         say_json(in_json(told))

@@ -1,118 +1,52 @@
 """One sequencer a partition: decide, take the next position, apply, queue. No await, so no lock.
 
-What is queued is durable after commit(). If a commit fails, memory is discarded, the state is
-folded anew from what the log holds, and nothing is accepted until recover() succeeds.
+How what it decides gets to the log, and back into memory when the disk failed, is its base's: see
+routerd.log.writer.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import suppress
-from typing import Self
 
 import msgspec
 
-from routerd import __version__
-from routerd.core.answers import Ack, Answer, Candidate, Claimed, Companion, Found, Logged
-from routerd.core.apply import apply
+from routerd.core.answers import Ack, Answer, Candidate, Claimed, Companion, Found
 from routerd.core.claims import answer, dispute, judged
 from routerd.core.decide import decided, digest_of, digest_of_request, encode_request
 from routerd.core.errors import ErrorReason, RouterError, Violation, compacted, invalid
-from routerd.core.fingerprint import fingerprint
 from routerd.core.follow import check_steps
 from routerd.core.outcomes import current, meant
 from routerd.core.probe import together
-from routerd.core.react import react, window_ended
+from routerd.core.react import window_ended
 from routerd.core.reasons import law_of, sentence
-from routerd.core.settings import EngineConfig, engine_part
-from routerd.core.state import OpenDecision, State
+from routerd.core.state import OpenDecision
 from routerd.core.validate import MADE_ID, check_claim, check_outcome, check_request
 from routerd.core.values import (
-    AnyEvent,
     Claim,
-    ConfigApplied,
     Decision,
     Outcome,
     OutcomeReported,
     Query,
-    Record,
     Request,
 )
 from routerd.core.view import View
-from routerd.log.base import Entry, Log, LogCompacted, LogCorrupt, LogUnavailable
+from routerd.log.base import LogCompacted, LogUnavailable
 from routerd.log.codec import (
-    chain_hash,
-    decision_id,
     decode,
-    encode,
     parse_decision_id,
 )
-from routerd.log.fold import checked_fold, fold
-from routerd.log.snapshot import Snapshots
 from routerd.log.texts import Texts, of_outcome, of_query
-
-Clock = Callable[[], int]
-"""Milliseconds since the epoch, monotonic."""
+from routerd.log.writer import Writer
 
 
-class Sequencer:
+class Sequencer(Writer):
     """The one writer of a partition. Every method is synchronous.
 
     texts: what is kept of descriptions and explanations; without it no description is, and every
     explanation as it came.
     """
 
-    def __init__(
-        self, log: Log, state: State, clock: Clock, snapshots: Snapshots | None = None
-    ) -> None:
-        self.log = log
-        self.snapshots = snapshots
-        self.state = state
-        self.clock = clock
-        self.durable = state.position
-        self.read_only = False
-        self.texts: Texts | None = None
-        self._queue: list[Entry] = []
-        # Time goes on from the last event's, even if the wall clock was set back since.
-        self._ahead_ms = max(0, state.time_ms - clock())
-
-    @classmethod
-    def open(
-        cls,
-        log: Log,
-        config: EngineConfig,
-        clock: Clock,
-        partition: str = "default",
-        snapshots: Snapshots | None = None,
-    ) -> Self:
-        """Fold the log and apply `config` if it, the engine or the machine changed.
-
-        snapshots: to start from, when one fits. Raises LogCorrupt, LogUnavailable.
-        """
-        self = cls(log, checked_fold(log, partition, snapshots), clock, snapshots)
-        self.configure(config)
-        self.commit()
-        log.sync()  # what is found was perhaps never synced, and will be answered for
-        return self
-
-    def configure(self, config: EngineConfig) -> Logged:
-        """Put a configuration in force, if it, the engine or the machine changed.
-
-        Raises READ_ONLY.
-        """
-        state = self.state
-        wanted = msgspec.json.encode(engine_part(config), order="deterministic")
-        held = (state.config_bytes, state.engine_version, state.fingerprint)
-        if held != (wanted, __version__, fingerprint()):
-            self.require_writable()
-            now_ms = self.clock() + self._ahead_ms if config.clock == "wall" else 1
-            time_ms = max(state.time_ms, now_ms)
-            self.append(ConfigApplied(time_ms, state.partition, wanted, __version__, fingerprint()))
-        return Logged(self.position)
-
-    @property
-    def position(self) -> int:
-        return self.state.position
+    texts: Texts | None = None
 
     def route(self, request: Request, *, explain: bool = False) -> Answer:
         """Decide once for a request_id; asked again, answer what was answered."""
@@ -264,79 +198,6 @@ class Sequencer:
             reports=len(entry.outcome_ids),
             sentence=sentence(entry.decision),
         )
-
-    def commit(self) -> int:
-        """Write what is queued in one commit; the last durable position.
-
-        Raises LogUnavailable, Conflict.
-        """
-        if self.read_only and self.state.position > self.durable:
-            raise LogUnavailable("memory holds what the log does not, and the log cannot be read")
-        if self._queue:
-            batch, self._queue = self._queue, []
-            try:
-                self.log.append(self.state.partition, batch, expect=self.durable)
-            except Exception:  # whatever it was, memory is ahead of the disk now
-                self.fail()
-                raise
-            self.durable = batch[-1].position
-        return self.durable
-
-    def fail(self) -> None:
-        """The disk cannot be trusted: forget all that it does not hold, accept nothing more."""
-        if not self.read_only:
-            self.read_only = True
-            self._queue = []
-            with suppress(LogUnavailable, LogCorrupt):  # recover() tries again, or says so
-                self._refold()
-
-    def recover(self) -> bool:
-        """Accept again if the disk works. Raises LogCorrupt."""
-        if self.read_only:
-            try:
-                self.log.probe()
-                self._refold()
-            except LogUnavailable:
-                return False
-            self.read_only = False
-        return True
-
-    def _refold(self) -> None:
-        self.state = fold(self.log, self.state.partition, self.snapshots)
-        self.durable = self.state.position
-
-    def require_writable(self) -> None:
-        """Raises READ_ONLY while the disk fails."""
-        if self.read_only:
-            text = "the log cannot be written; nothing was changed, try again later"
-            raise RouterError(ErrorReason.READ_ONLY, text)
-
-    def time_ms(self, asked_ms: int = 0) -> int:
-        """Event time: never before the last event's, whatever the clock says."""
-        match self.state.config.clock:
-            case "wall":
-                now = self.clock() + self._ahead_ms
-            case "caller":
-                now = asked_ms
-            case "logical":
-                now = self.state.position + 1
-        return max(now, self.state.time_ms)
-
-    def append(self, event: AnyEvent) -> tuple[int, str]:
-        """Take the next position, apply, queue."""
-        position = self.state.position + 1
-        payload = encode(event)
-        chained = chain_hash(self.state.chain, position, payload)
-        name = decision_id(position, chained)
-        apply(self.state, Record(position, chained, event), name)
-        self._queue.append(Entry(position, chained, payload))
-        return position, name
-
-    def react(self) -> None:
-        """Append what the state itself calls for; the last thing that a call does."""
-        while events := react(self.state):
-            for event in events:
-                self.append(event)
 
     def _again(self, name: str, entry: OpenDecision, request: Request) -> Answer:
         if entry.decision.query.digest != digest_of_request(request):
