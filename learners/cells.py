@@ -61,8 +61,10 @@ class LogNormalCells:
 
     def set_priors(self, prior: Array) -> None:
         """Replace the guesses; arms beyond those known so far are new ones."""
-        count = len(prior) - len(self.prior)
+        held_prior, count = self.prior, len(prior) - len(self.prior)
         self.prior = np.minimum(np.log1p(prior / self.shift), MAX_LOG)
+        if np.array_equal(held_prior, self.prior):
+            return
         for name in (*SUMS, "mean", "variance"):
             held = getattr(self, name)
             setattr(self, name, np.concatenate([held, np.zeros((count, *held.shape[1:]))]))

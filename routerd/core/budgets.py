@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from learners.pacing import hull_slope, opened
 from routerd.core.encode import category
 from routerd.core.ledger import Explored, Ledger, cap_window, target_usd, window_of
@@ -56,7 +58,8 @@ def charge(state: State, entry: OpenDecision) -> None:
         return
     entry.charged_usd = decision.predicted_usd
     for budget, value, ledger in accounts(state, decision.query):
-        now = ledger.at(window_of(budget, decision.time_ms))
+        begun = ledger if ledger.since else replace(ledger, since=entry.position)
+        now = begun.at(window_of(budget, decision.time_ms))
         now = now.charged(decision.predicted_usd, 1)
         put(state, budget, value, now.carrying(budget, decision.predicted_usd, 1))
 
@@ -64,7 +67,8 @@ def charge(state: State, entry: OpenDecision) -> None:
 def settle(state: State, entry: OpenDecision, time_ms: int) -> None:
     """An outcome came: what it cost is spent in place of what was expected, and moves the price.
 
-    Without a cost it is as expected. It counts in the window of its decision, if that still runs.
+    Without a cost it is as expected. It counts in the window of its decision, if that still runs,
+    and for the budgets that the decision was charged to.
     """
     held, told = entry.charged_usd, entry.credit.cost_usd
     cost = entry.decision.predicted_usd if told is None else told
@@ -73,6 +77,8 @@ def settle(state: State, entry: OpenDecision, time_ms: int) -> None:
     first, entry.priced = not entry.priced, True
     entry.charged_usd = cost
     for budget, value, ledger in accounts(state, entry.decision.query):
+        if not 0 < ledger.since <= entry.position:
+            continue
         now = ledger.at(max(window_of(budget, time_ms), ledger.window))
         if now.window == window_of(budget, entry.decision.time_ms):
             now = now.charged(cost - held)

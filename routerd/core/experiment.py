@@ -74,7 +74,10 @@ class Sums(msgspec.Struct, gc=False):
 
 
 class Trial(msgspec.Struct):
-    """An experiment and what came of it so far. stopped_ms: 0 while it runs."""
+    """An experiment and what came of it so far. stopped_ms: 0 while it runs.
+
+    since: the position of its start; decisions before it were of a deleted one of the same id.
+    """
 
     experiment: Experiment
     started_ms: int
@@ -83,6 +86,7 @@ class Trial(msgspec.Struct):
     promoted: str = ""
     agreed: int = 0
     uncovered: float = 0.0
+    since: int = 0
 
 
 class Promoted(Value, frozen=True):

@@ -18,7 +18,8 @@ class Ledger(Value, frozen=True):
     """window: its number since the epoch. spent_usd: in it, what is predicted of decisions whose
     cost nobody told included. decisions: in it; before: in the window before it. over_usd: how much
     more was spent than usd_per_decision. level, dual: see learners.pacing; a dual of 0 has not
-    opened yet. price: of a USD, in utility.
+    opened yet. price: of a USD, in utility. since: the position of the first decision charged to
+    it; those before were charged to nothing, or to a budget that was changed since.
     """
 
     window: int = -1
@@ -29,6 +30,7 @@ class Ledger(Value, frozen=True):
     level: float = Pace().level
     dual: float = Pace().dual
     price: float = 0.0
+    since: int = 0
 
     def at(self, window: int) -> Ledger:
         """The ledger as it stands in a window: a new one begins with nothing spent."""

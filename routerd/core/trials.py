@@ -76,7 +76,8 @@ def share(experiment: Experiment, u: float) -> Arm:
 def apply_experiment(state: State, event: ExperimentEvent) -> None:
     if isinstance(event, ExperimentStarted):
         sums = {arm.id: Sums() for arm in event.experiment.arms}
-        state.trials[event.experiment.id] = Trial(event.experiment, event.time_ms, sums)
+        trial = Trial(event.experiment, event.time_ms, sums, since=state.position)
+        state.trials[event.experiment.id] = trial
     elif isinstance(event, ExperimentDeleted):
         del state.trials[event.experiment_id]
     else:
@@ -120,7 +121,7 @@ def tell(state: State, entry: OpenDecision, old: Credit, new: Credit) -> None:
     told = entry.decision.trial
     assert told is not None, "only decisions of an experiment are told to it"
     trial = state.trials.get(told.experiment)
-    if trial is None:
+    if trial is None or entry.position < trial.since:
         return
     arm = state.arm_of[entry.decision.agent_id]
     for index, metric in enumerate(METRICS):

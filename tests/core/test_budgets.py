@@ -156,6 +156,25 @@ def test_a_share_caps_what_exploration_gives_up() -> None:
     assert held.best > 100.0
 
 
+@pytest.mark.parametrize("between", [(), ({"id": "b0", "usd": 2.0},)])
+def test_a_budget_is_not_charged_for_what_was_decided_before_it(
+    between: tuple[dict[str, Any], ...],
+) -> None:
+    """Neither for a decision that none was charged for, nor for one that another one was."""
+    on = engine({"usd": 1.0})
+    made = [on.route()]
+    on.open(agents=AGENTS, budgets=between)
+    made.append(on.route())
+    on.open(agents=AGENTS, budgets=[{"id": "b0", "usd": 1.0}])
+    for answer in made:
+        on.report(answer.decision_id, quality=1.0, cost_usd=0.5)
+        assert spent(on) == 0.0
+    served(on, 1)
+    ledger = on.state.ledgers["b0"][""]
+    assert (ledger.decisions, ledger.spent_usd in COST.values()) == (1, True)
+    assert on.refold().hash() == on.state.hash()
+
+
 def test_a_history_with_budgets_verifies_and_survives_a_restart() -> None:
     """Ledgers, prices and caps come back from the log alone, through a change of configuration."""
     budgets: list[dict[str, Any]] = [

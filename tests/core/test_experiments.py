@@ -199,6 +199,25 @@ def test_a_running_experiment_is_not_deleted_and_a_stopped_one_takes_no_more() -
     assert on.state.trials == {}
 
 
+@pytest.mark.parametrize("names", [("old", "new"), ("left", "right")])
+def test_an_experiment_is_not_told_of_what_its_deleted_namesake_decided(
+    names: tuple[str, str],
+) -> None:
+    """An outcome that comes later is of the decision alone, whatever the new arms are called."""
+    on = Engine()
+    on.experiment("pairs", **PAIRS)
+    name = on.route(labels={"customer": "acme", "pair": "en-de"}).decision_id
+    on.trials.stop("pairs")
+    on.trials.delete("pairs")
+    arms = [{**arm, "id": name} for arm, name in zip(PAIRS["arms"], names, strict=True)]
+    trial = on.experiment("pairs", unit="customer", arms=arms)
+    on.report(name, quality=0.5)
+    assert sum(sum(sums.told) for sums in trial.arms.values()) == 0
+    asked(on, 0)
+    assert sum(sum(sums.told) for sums in trial.arms.values()) == 1
+    assert on.refold().hash() == on.state.hash()
+
+
 def test_a_history_with_experiments_verifies_and_survives_a_restart() -> None:
     """Arms, shadows and promotions come back from the log alone, bit for bit."""
     on = Engine()
