@@ -9,9 +9,11 @@ import pytest
 
 from routerd.core.base import Event
 from routerd.core.errors import ErrorReason
+from routerd.core.react import SHARE
 from routerd.core.reasons import law_of
 from routerd.core.tally import QUALITY
 from routerd.core.values import ConfigApplied, DecisionsClosed
+from routerd.router import request_of
 from tests.core.engine import AGENTS, HOUR_MS, START_MS, Engine
 
 EXPIRED, NOT_FOUND = ErrorReason.DECISION_EXPIRED, ErrorReason.DECISION_NOT_FOUND
@@ -139,7 +141,7 @@ def test_the_end_of_a_window_is_an_event() -> None:
     engine.wall.now_ms += 2 * HOUR_MS
     young = engine.route().decision_id
     engine.report(old, cost_usd=0.1)
-    engine.wall.now_ms += 1
+    engine.wall.now_ms += 2 * HOUR_MS // SHARE + 1
     engine.route()
     (closed,) = engine.events(DecisionsClosed)
     assert closed.decision_ids == (old,)
@@ -182,6 +184,17 @@ def test_the_oldest_give_way_above_the_bound() -> None:
     closed = [name for event in engine.events(DecisionsClosed) for name in event.decision_ids]
     assert closed == names[:-3]
     engine.refused(EXPIRED, engine.report, names[0], quality=1.0)
+
+
+def test_at_a_bound_of_many_some_are_closed_at_once() -> None:
+    """Not every call pays for an event: a thousandth of the bound goes beside what must."""
+    bound = 2 * SHARE
+    engine = Engine(agents=AGENTS[:1], limits={"open_decisions": bound})
+    names = [engine.sequencer.route(request_of({})).decision_id for _ in range(bound + 5)]
+    engine.sequencer.commit()
+    first, second = engine.events(DecisionsClosed)
+    assert (first.decision_ids, second.decision_ids) == (tuple(names[:3]), tuple(names[3:6]))
+    assert list(engine.state.decisions) == names[6:]
 
 
 def test_a_lowered_bound_closes_all_that_is_above_it() -> None:
