@@ -139,6 +139,8 @@ def apply_config(state: State, event: ConfigApplied) -> None:
         state.registered.pop(agent.id, None)
     for override in config.overrides:
         state.placed.pop(override.id, None)
+    if config.cooldown is None:  # no result is counted any more that could take an agent back
+        state.health, state.cooling = {}, {}
     put_in_force(state)
     if not kept:
         start_anew(state)

@@ -152,6 +152,20 @@ def test_a_jump_of_the_clock_ends_no_cooldown() -> None:
     sound(engine)
 
 
+def test_without_cooldowns_nobody_stays_aside() -> None:
+    """A configuration that sets nobody aside takes back who was, and counts from 0 afterwards."""
+    engine = engine_of()
+    fail(engine)
+    engine.open(agents=AGENTS)
+    assert out(engine) == {}
+    engine.route(agent_id="flaky")
+    assert out(engine) == {}
+    engine.open(agents=AGENTS, cooldown=COOLDOWN)
+    fail(engine, 2)
+    assert out(engine) == {}
+    sound(engine)
+
+
 def test_without_the_setting_nothing_is_counted() -> None:
     engine = Engine(agents=AGENTS)
     fail(engine, 20)

@@ -3,34 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-import random
 from typing import TYPE_CHECKING
 
-from google.protobuf.message import Message
-
 from routerd.core.errors import ErrorReason, RouterError
+from routerd.log.codec import decode
 from routerd.v1 import agents_pb2, router_pb2, types_pb2
-from tests.faults.disk import Crash
 from tests.faults.model import START_MS, WINDOW_MS, Asked, Routed, Violation, hold
+from tests.faults.network import PASSING, Caller, refusal_in
 
 if TYPE_CHECKING:
     from tests.faults.world import World
 
 CALLS = 10
-PATIENCE_S = 3.0
-LONG_S = 3_600.0
-
-# What a call may be answered with for the world's sake. The same call may be sent again.
-PASSING = {ErrorReason.READ_ONLY, ErrorReason.DEADLINE_PASSED}
+# What the rules of this world may refuse.
+NOBODY = {ErrorReason.NO_ELIGIBLE_AGENT, ErrorReason.BUDGET_EXHAUSTED}
 
 
-class Client:
-    """Sends calls over a network that loses, repeats, delays and overtakes; asks until answered."""
+class Client(Caller):
+    """Asks for decisions and reports on them: call by call, in batches, and in streams."""
 
     def __init__(self, world: World, name: str) -> None:
-        self.world = world
-        self.name = name
-        self.rng = random.Random(world.rng.random())
+        super().__init__(world, name)
         self.tasks: dict[str, router_pb2.RouteRequest] = {}
         self.decided: list[Routed] = []
         self.version = 0
@@ -41,10 +34,11 @@ class Client:
         for _ in range(CALLS):
             await asyncio.sleep(self.rng.expovariate(4.0))
             what = self.rng.random()
+            several = range(self.rng.choice((1, 1, 1, 2, 5)))
             if what < 0.45 or not self.decided:
-                await self._route()
+                await self._ask_all([self._task() for _ in several])
             elif what < 0.85:
-                await self._report()
+                await self._tell_all([self._outcome() for _ in several])
             elif what < 0.93:
                 await self._renew()
             else:
@@ -57,32 +51,83 @@ class Client:
         for outcome in self.sent:
             await self._tell(outcome, attempts=100)
 
-    async def _route(self) -> None:
+    def _task(self) -> str:
+        """A request of before, or a new one."""
         if self.tasks and self.rng.random() < 0.15:
-            request_id = self.rng.choice(list(self.tasks))
+            return self.rng.choice(list(self.tasks))
+        request_id = f"{self.name}-{len(self.tasks)}"
+        wire = router_pb2.RouteRequest(request_id=request_id)
+        wire.task.work_type = self.rng.choice(("code", "text", "plan"))
+        if self.rng.random() < 0.1:
+            wire.agent_id = self.rng.choice(("small", "medium"))
+        self.tasks[request_id] = wire
+        self.world.model.requests[request_id] = Asked()
+        return request_id
+
+    async def _ask_all(self, request_ids: list[str]) -> None:
+        if len(request_ids) == 1:
+            await self._ask(request_ids[0])
+            return
+        wires = [self.tasks[request_id] for request_id in request_ids]
+        if self.rng.random() < 0.3:
+            batch = router_pb2.RouteBatchRequest(requests=wires)
+            answer = await self.call("RouteBatch", batch)
+            if isinstance(answer, router_pb2.RouteBatchResponse):
+                hold(len(answer.results) == len(wires), "a batch has not a result for each request")
+                for request_id, result in zip(request_ids, answer.results, strict=True):
+                    self._became(request_id, result)
+            elif answer is not None:
+                raise Violation(f"a batch was refused: {answer}")
+            return
+        waiting = iter(request_ids)
+
+        def heard(answer: router_pb2.RouteStreamResponse) -> None:
+            self._became(next(waiting), answer.result)
+
+        messages = [
+            router_pb2.RouteStreamRequest(request=wire, timeout_ms=self.rng.choice((0, 50)))
+            for wire in wires
+        ]
+        await self.stream("RouteStream", messages, heard)
+
+    def _became(self, request_id: str, result: router_pb2.RouteResult) -> None:
+        """One result of several: it is of the request that it should be of."""
+        hold(result.request_id == request_id, f"{request_id} is answered {result.request_id}")
+        if result.HasField("answer"):
+            self._answered(request_id, result.answer)
         else:
-            request_id = f"{self.name}-{len(self.tasks)}"
-            wire = router_pb2.RouteRequest(request_id=request_id)
-            wire.task.work_type = self.rng.choice(("code", "text", "plan"))
-            if self.rng.random() < 0.1:
-                wire.agent_id = self.rng.choice(("small", "medium"))
-            self.tasks[request_id] = wire
-            self.world.model.requests[request_id] = Asked(self.world.wall.highest_ms)
-        await self._ask(request_id)
+            self._refused(request_id, refusal_in(result.status))
 
     async def _ask(self, request_id: str, attempts: int = 2) -> None:
-        wire, world = self.tasks[request_id], self.world
-        answer = await self._call("Route", wire, attempts)
+        answer = await self.call("Route", self.tasks[request_id], attempts)
         if isinstance(answer, router_pb2.RouteResponse):
-            now_ms = world.wall.highest_ms
-            routed = world.model.routed(request_id, answer, now_ms, world.power)
-            if routed not in self.decided:
-                self.decided.append(routed)
+            self._answered(request_id, answer)
+        elif isinstance(answer, RouterError):
+            self._refused(request_id, answer)
 
-    async def _report(self) -> None:
-        if self.sent and self.rng.random() < 0.2:
-            await self._tell(self.rng.choice(self.sent))
+    def _answered(self, request_id: str, answer: router_pb2.RouteResponse) -> None:
+        world = self.world
+        entry = world.platter.entry(answer.position)
+        if entry is None:
+            raise Violation(f"{request_id} was answered before it was written")
+        times_ms = decode(entry.payload).time_ms, world.wall.highest_ms
+        routed = world.model.routed(request_id, answer, *times_ms, world.power)
+        if routed not in self.decided:
+            self.decided.append(routed)
+
+    def _refused(self, request_id: str, error: RouterError) -> None:
+        """Who was answered once is answered, whatever the rules say now; others may be refused."""
+        if error.reason in PASSING:
             return
+        asked = self.world.model.requests[request_id]
+        expired = self.world.wall.highest_ms - START_MS >= WINDOW_MS
+        hold(error.reason in NOBODY, f"{request_id}: {error.reason} {error.message}")
+        hold(asked.answer is None or expired, f"{request_id} was answered: {error.message}")
+
+    def _outcome(self) -> types_pb2.Outcome:
+        """An outcome of before, or a new one."""
+        if self.sent and self.rng.random() < 0.2:
+            return self.rng.choice(self.sent)
         to = self.rng.choice(self.decided[-4:])
         number = len(self.sent)
         outcome = types_pb2.Outcome(outcome_id=f"{self.name}-o{number}", decision_id=to.decision_id)
@@ -92,34 +137,54 @@ class Client:
         if self.rng.random() < 0.25:
             outcome.kind = types_pb2.OUTCOME_KIND_RETRACT
         else:
-            outcome.quality = self.rng.randrange(5) / 4
+            outcome.quality = self.rng.choice((0, 0, 1, 2, 3, 4)) / 4
             if self.rng.random() < 0.5:
                 outcome.cost_usd = self.rng.randrange(1, 9) / 100
             if self.rng.random() < 0.1:
                 outcome.executed_agent_id = self.rng.choice(("small", "large"))
         self.sent.append(outcome)
         self.world.model.outcomes[outcome.outcome_id] = outcome
-        await self._tell(outcome)
+        return outcome
+
+    async def _tell_all(self, outcomes: list[types_pb2.Outcome]) -> None:
+        if len(outcomes) == 1:
+            await self._tell(outcomes[0])
+            return
+        waiting = iter(outcomes)
+
+        def heard(answer: router_pb2.StreamOutcomesResponse) -> None:
+            outcome = next(waiting)
+            hold(answer.outcome_id == outcome.outcome_id, "answers are not in order")
+            if answer.HasField("ack"):
+                self.world.model.acknowledged(outcome, answer.ack)
+            else:
+                error = refusal_in(answer.status)
+                if error.reason not in PASSING:
+                    self._may_be_refused(outcome, error)
+
+        messages = [
+            router_pb2.StreamOutcomesRequest(outcome=each, timeout_ms=self.rng.choice((0, 50)))
+            for each in outcomes
+        ]
+        await self.stream("StreamOutcomes", messages, heard)
 
     async def _tell(self, outcome: types_pb2.Outcome, attempts: int = 2) -> None:
-        world = self.world
         request = router_pb2.ReportOutcomeRequest(outcome=outcome)
-        answer = await self._call("ReportOutcome", request, attempts)
+        answer = await self.call("ReportOutcome", request, attempts)
         if isinstance(answer, router_pb2.ReportOutcomeResponse):
-            world.model.acknowledged(outcome, answer)
-        elif answer is not None:
+            self.world.model.acknowledged(outcome, answer)
+        elif isinstance(answer, RouterError):
             self._may_be_refused(outcome, answer)
 
-    def _may_be_refused(self, outcome: types_pb2.Outcome, answer: object) -> None:
+    def _may_be_refused(self, outcome: types_pb2.Outcome, error: RouterError) -> None:
         """Only if its window may have ended, or if its decision was lost before it was safe."""
-        assert isinstance(answer, RouterError)
-        what = f"{outcome.outcome_id}: {answer.message}"
+        what = f"{outcome.outcome_id}: {error.message}"
         lost = outcome.decision_id in self.world.model.perhaps_lost
-        if answer.reason is ErrorReason.DECISION_EXPIRED and not lost:
+        if error.reason is ErrorReason.DECISION_EXPIRED and not lost:
             hold(self.world.wall.highest_ms - START_MS >= WINDOW_MS, what)
         else:
             gone = (ErrorReason.DECISION_NOT_FOUND, ErrorReason.DECISION_EXPIRED)
-            hold(lost and answer.reason in gone, what)
+            hold(lost and error.reason in gone, what)
 
     async def _renew(self) -> None:
         if not self.version or (self.agent, self.version) in self.world.model.versions:
@@ -128,10 +193,10 @@ class Client:
         definition = agents_pb2.AgentDefinition(version=str(wanted))
         if wanted == 1:
             register = agents_pb2.RegisterAgentRequest(agent_id=self.agent, definition=definition)
-            answer = await self._call("RegisterAgent", register)
+            answer = await self.call("RegisterAgent", register)
         else:
             update = agents_pb2.UpdateAgentRequest(agent_id=self.agent, definition=definition)
-            answer = await self._call("UpdateAgent", update)
+            answer = await self.call("UpdateAgent", update)
         if isinstance(answer, agents_pb2.RegisterAgentResponse | agents_pb2.UpdateAgentResponse):
             self.world.model.versioned(self.agent, wanted, answer.position)
         elif answer is not None:
@@ -141,66 +206,4 @@ class Client:
         """An agent says that it lives, for as long as its lease says."""
         status = self.rng.choice((agents_pb2.AGENT_STATUS_ONLINE, agents_pb2.AGENT_STATUS_BUSY))
         wire = agents_pb2.HeartbeatRequest(agent_id="medium", status=status, lease_ms=1_000)
-        await self._call("Heartbeat", wire)
-
-    async def _call(
-        self, method: str, wire: Message, attempts: int = 2
-    ) -> Message | Exception | None:
-        """The answer, or the refusal; None when nobody can tell what became of the call."""
-        world = self.world
-        for _ in range(attempts):
-            await world.up.wait()
-            timeout_s = self.rng.choice((0.05, PATIENCE_S, LONG_S)) if attempts == 2 else LONG_S
-            try:
-                answer = await self._send(method, wire, timeout_s)
-            except RouterError as error:
-                if error.reason not in PASSING:
-                    return error
-                world.note(f"{self.name} {method}: {error.reason}")
-                await asyncio.sleep(self.rng.random())
-            except TimeoutError:
-                world.note(f"{self.name} {method}: no answer")
-            else:
-                world.note(f"{self.name} {method}: {' '.join(str(answer).split())[:150]}")
-                return answer
-        if attempts > 2:
-            raise Violation(f"{method} is not answered, though nothing goes wrong any more")
-        return None
-
-    async def _send(self, method: str, wire: Message, timeout_s: float) -> Message:
-        """One message, perhaps repeated by the network; the first answer that arrives."""
-        world = self.world
-        copies = 1 + (self.rng.random() < world.network)
-        ways = [world.loop.create_task(self._way(method, wire, timeout_s)) for _ in range(copies)]
-        try:
-            async with asyncio.timeout(min(timeout_s, PATIENCE_S) + 1.0):
-                await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
-                return next(way for way in ways if way.done()).result()
-        finally:
-            for way in ways:
-                if way.done() and not way.cancelled():
-                    way.exception()
-
-    async def _way(self, method: str, wire: Message, timeout_s: float) -> Message:
-        """There and back; either way may be in vain, or take long."""
-        world = self.world
-        await self._travel()
-        process = world.process
-        if process is None or not process.takes_calls:
-            raise TimeoutError
-        try:
-            answer = await process.call(method, wire, timeout_s)
-        except (asyncio.CancelledError, Crash):
-            raise TimeoutError from None
-        losses = world.platter.losses
-        if not process.died:
-            await self._travel()
-        if process.died or losses != world.platter.losses:
-            raise TimeoutError  # the connection broke while the answer was on its way
-        return answer
-
-    async def _travel(self) -> None:
-        if self.rng.random() < self.world.network:
-            await self.world.loop.create_future()  # lost: nobody ever hears of it
-        late = self.rng.random() < self.world.network
-        await asyncio.sleep(self.rng.random() * (4.0 if late else 0.002))
+        await self.call("Heartbeat", wire)

@@ -66,6 +66,12 @@ class Platter(MemoryLog):
         """The position of the last entry."""
         return self.last(PARTITION)[0]
 
+    def entry(self, position: int) -> Entry | None:
+        """What stands at a position, whether the log let go of it or not."""
+        if position <= len(self.forgotten):
+            return self.forgotten[position - 1]
+        return self.get(PARTITION, position)
+
     def forget(self, partition: str, through: int, most: int) -> int:
         count = max(0, min(most, through - self.base(partition).position))
         self.forgotten += self._entries.get(partition, [])[:count]

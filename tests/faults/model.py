@@ -53,10 +53,19 @@ class Routed(NamedTuple):
 
 
 class Asked(NamedTuple):
-    """A request: the earliest time at which it can have been decided, and what was answered."""
+    """A request: what was answered, and the event time of that decision."""
 
-    since_ms: int
     answer: Routed | None = None
+    time_ms: int = 0
+
+
+class Told(NamedTuple):
+    """How something stands at a position, as somebody was told; None: it is not there."""
+
+    kind: str
+    key: str
+    value: Any
+    position: int
 
 
 class Model:
@@ -72,28 +81,34 @@ class Model:
         self.acks: dict[str, int] = {}
         self.perhaps_lost: set[str] = set()
         self.versions: dict[tuple[str, int], int] = {}
+        self.answered: list[Told] = []
         self.kept = 0
         self.answers = 0
 
     def power_was_lost(self) -> None:
         """What was acknowledged, but not as being on the platter, may be gone."""
-        for key, (since_ms, answer) in self.requests.items():
+        for key, (answer, _) in self.requests.items():
             if answer is not None and answer.position > self.kept:
                 self.perhaps_lost.add(answer.decision_id)
-                self.requests[key] = Asked(since_ms)
+                self.requests[key] = Asked()
+        self.answered = [told for told in self.answered if told.position <= self.kept]
 
     def routed(
-        self, request_id: str, answer: router_pb2.RouteResponse, now_ms: int, platter: bool
+        self,
+        request_id: str,
+        answer: router_pb2.RouteResponse,
+        time_ms: int,
+        now_ms: int,
+        platter: bool,
     ) -> Routed:
-        """An answer came: it is the one that came before, unless that one's window has ended."""
+        """An answer came, decided at time_ms. It is the one of before, unless its window ended."""
         self.answers += 1
         found = Routed(answer.decision_id, answer.agent_id, answer.propensity, answer.position)
-        since_ms, before = self.requests[request_id]
+        before, since_ms = self.requests[request_id]
         if before not in (None, found):
-            since_ms += WINDOW_MS - SLACK_MS
-            over = since_ms <= now_ms
+            over = since_ms + WINDOW_MS - SLACK_MS <= now_ms
             hold(over, f"request {request_id} was answered {before}, and now {found}")
-        self.requests[request_id] = Asked(since_ms, found)
+        self.requests[request_id] = Asked(found, time_ms)
         if platter:
             self.kept = max(self.kept, found.position)
         return found
@@ -113,6 +128,13 @@ class Model:
         self.answers += 1
         self.versions.setdefault((agent_id, version), position)
         self.kept = max(self.kept, position)
+
+    def told(self, kind: str, key: str, value: Any, position: int, platter: bool) -> None:
+        """How something stands, which the log must say as well: see tests.faults.marks."""
+        self.answers += 1
+        self.answered.append(Told(kind, key, value, position))
+        if platter:
+            self.kept = max(self.kept, position)
 
     def hold_log(self, records: Sequence[Record]) -> None:
         """The log has all that was acknowledged where it was acknowledged, and each key once."""
@@ -142,7 +164,7 @@ class Model:
                     open_keys = {k: n for k, n in open_keys.items() if n not in closed}
                 case AgentRegistered() | AgentUpdated():
                     versions.setdefault((event.agent.id, int(event.agent.version)), record.position)
-        for key, (_, answer) in self.requests.items():
+        for key, (answer, _) in self.requests.items():
             if answer is not None:
                 found = names.get(answer.decision_id)
                 hold(found == answer, f"request {key}: {answer} was lost or changed: {found}")

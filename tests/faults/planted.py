@@ -9,9 +9,12 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from routerd.core import apply as apply_module
+from routerd.core import overrides
 from routerd.core.answers import Ack, Answer
 from routerd.core.outcomes import write_registers
+from routerd.core.rules import Override
 from routerd.core.state import Credit, OpenDecision, State
+from routerd.core.trials import tell
 from routerd.core.values import Outcome, OutcomeKind
 from routerd.core.view import View
 from routerd.log.committer import Committer
@@ -78,12 +81,34 @@ def wrong_basis() -> Patch:
     return Sequencer, "settle", stale
 
 
+def told_to_namesake() -> Patch:
+    """What a deleted experiment decided is told to a new one of the same id."""
+
+    def mistaken(state: State, entry: OpenDecision, old: Credit, new: Credit) -> None:
+        for trial in state.trials.values():
+            trial.since = 0
+        tell(state, entry, old, new)
+
+    return apply_module, "tell", mistaken
+
+
+def expired_rule() -> Patch:
+    """An override goes on when its time is over, as long as nothing removes it."""
+
+    def never(override: Override, time_ms: int) -> bool:
+        return False
+
+    return overrides, "has_expired", never
+
+
 PLANTED: dict[str, Callable[[], Patch]] = {
     "ack-before-durable": ack_before_durable,
     "apply-twice": apply_twice,
     "log-twice": log_twice,
     "lost-retraction": lost_retraction,
     "wrong-basis": wrong_basis,
+    "told-to-namesake": told_to_namesake,
+    "expired-rule": expired_rule,
 }
 
 

@@ -32,10 +32,10 @@ from routerd.log.sqlite import SqliteLog
 from routerd.server.interceptors import Partition
 from routerd.server.router_service import RouterService
 from routerd.v1 import router_pb2, types_pb2
+from tests.faults.configs import CONFIG, LEARNER
 from tests.faults.disk import PARTITION
 from tests.faults.loop import Loop
 from tests.faults.model import START_MS, Asked, Model
-from tests.faults.world import CONFIG, LEARNER
 from tests.log.disk import Disk, Event, watched_disk
 
 TASKS = 2
@@ -78,9 +78,9 @@ class Serving:
         for number in range(started, started + TASKS):
             key = f"r{number}"
             wire = router_pb2.RouteRequest(request_id=key, task={"work_type": "code"})
-            self.model.requests.setdefault(key, Asked(0))
+            self.model.requests.setdefault(key, Asked())
             answer = await self.until_answered("Route", wire)
-            routed = self.model.routed(key, answer, 0, True)
+            routed = self.model.routed(key, answer, 0, 0, True)
             outcome = types_pb2.Outcome(
                 outcome_id=key, decision_id=routed.decision_id, quality=number % 3 / 2
             )

@@ -12,35 +12,26 @@ from pathlib import Path
 from typing import Any
 
 from routerd.core.settings import Retention
+from routerd.core.state import State
 from routerd.log.base import LogCorrupt, LogUnavailable
 from routerd.log.codec import records
-from routerd.log.fold import fold
+from routerd.log.fold import apply_stored, fold
 from routerd.log.retention import FORGET_AT_ONCE, dispensable
 from routerd.log.snapshot import Snapshots
 from routerd.log.verify import verify
 from tests.faults.client import Client
+from tests.faults.configs import configuration
 from tests.faults.disk import PARTITION, Crash, Platter, Weather
 from tests.faults.loop import Loop, Stalled
+from tests.faults.marks import Marks
 from tests.faults.model import START_MS, Model, Violation, hold
+from tests.faults.operators import Operator
 from tests.faults.process import Process
 
-CLIENTS = 4
+CLIENTS = 3
 RULES = Retention(keep_events=5, snapshots=2)
 MEMORY = "/dev/shm" if os.path.isdir("/dev/shm") else None
 LONG_S = 3_600.0
-
-CONFIG: dict[str, Any] = {
-    "agents": [{"id": "large", "capabilities": ["code"]}, {"id": "medium"}, {"id": "small"}],
-    "features": [{"kind": "category", "name": "work_type", "slots": 4}],
-    "outcomes": {"sources": ["reviewer", "ci"]},
-}
-LEARNER = {"kind": "linear", "half_life_days": None}
-POLICIES: tuple[dict[str, Any], ...] = (
-    {"kind": "value"},
-    {"kind": "thompson"},
-    {"kind": "squarecb"},
-    {"kind": "weighted_score", "floor": 0.1},
-)
 
 
 class Wall:
@@ -71,9 +62,13 @@ class World:
         self.power = self.rng.random() < 0.5
         self.network = self.rng.choice((0.0, 0.02, 0.1))
         self.process: Process | None = None
-        self.up = asyncio.Event()
+        self.config = configuration(self.rng)
+        self.up, self.down = asyncio.Event(), asyncio.Event()
+        self.down.set()
         self.folder = tempfile.TemporaryDirectory(dir=MEMORY)
         self.snapshots = Snapshots(Path(self.folder.name))
+        self.reference = State(PARTITION)
+        self.bugs: list[BaseException] = []
         self.starts = self.deaths = 0
         self.stops: list[asyncio.Task[None]] = []
         self.trace: list[str] = []
@@ -101,7 +96,8 @@ class World:
         fate = self.loop.create_task(self._strike())
         keeping = self.loop.create_task(self._keep_short())
         clients = [Client(self, f"c{i}") for i in range(CLIENTS)]
-        await self._all(client.work() for client in clients)
+        operator = Operator(self, "op")
+        await self._all([*(client.work() for client in clients), operator.work()])
         fate.cancel()
         keeping.cancel()
         self.note("the weather clears")
@@ -126,37 +122,39 @@ class World:
     async def _keep_up(self) -> None:
         """Start the daemon whenever it is down, some time later."""
         while True:
-            if self.process is not None and self.process.alive:
-                await asyncio.sleep(0.05)
-                continue
+            await self.down.wait()
             await asyncio.sleep(self.rng.random())
+            self.down.clear()
             try:
                 self._start()
             except (Crash, LogUnavailable) as error:
                 self.note(f"the start fails: {type(error).__name__}")
+                self.down.set()
 
     def _start(self) -> None:
         if self.starts and self.rng.random() < 0.2:
             hours = self.rng.choice((-72, -10, 10, 40, 72))
             self.wall.offset_ms += hours * 3_600_000
             self.note(f"the clock jumps by {hours} h")
-        policy = {**self.rng.choice(POLICIES), "learner": LEARNER}
-        config = {**CONFIG, "policy": policy, "utility": {"cost": self.rng.choice((0.0, 0.1))}}
+        if self.rng.random() < 0.3:
+            self.config = configuration(self.rng)
         try:
             started = Process(
                 self.loop,
                 self.platter,
-                config,
+                self.config,
                 self.wall,
                 self._died,
+                self.bugs.append,
                 self.power,
                 self.snapshots,
             )
         except LogCorrupt as error:
             raise Violation(f"the log cannot be opened any more: {error}") from error
         live = started.sequencer.state.hash()
-        refold = fold(self.platter.whole(), PARTITION).hash()
-        hold(live == refold, "the state after a start is not that of the log")
+        for record in records(self.platter.whole(), PARTITION, self.reference.position):
+            apply_stored(self.reference, record)  # what stood there at a start is never lost
+        hold(live == self.reference.hash(), "the state after a start is not that of the log")
         self.starts += 1
         self.process = started
         self.note(f"start {self.starts} at position {started.sequencer.position}")
@@ -165,6 +163,7 @@ class World:
     def _died(self) -> None:
         self.deaths += 1
         self.up.clear()
+        self.down.set()
         loses_power = self.rng.random() < self.weather.power_loss
         self.note("the power fails" if loses_power else "kill -9")
         if loses_power:
@@ -209,17 +208,26 @@ class World:
             if self.rng.random() < 0.3:
                 self.note("SIGTERM")
                 self.up.clear()
-                self.stops.append(self.loop.create_task(process.stop()))
+                self.stops.append(self.loop.create_task(self._stop(process)))
             else:
                 process.die()
 
+    async def _stop(self, process: Process) -> None:
+        await process.stop()
+        self.down.set()
+
     def _hold(self) -> None:
         """What was told to clients is true of the log."""
+        hold(not self.bugs, f"not a refusal, but a bug: {self.bugs[:3]!r}")
         log = self.platter.whole()
         found = list(records(log, PARTITION))
         self.model.hold_log(found)
         state = fold(log, PARTITION)
         self.model.hold_sums(found, state)
+        marks = Marks(self.model)
+        marks.read(found)
+        marks.hold_answers()
+        marks.hold_state(state)
         if self.process is not None:
             live = self.process.sequencer.state.hash()
             hold(live == state.hash(), "the live state is not that of the log")
@@ -233,8 +241,11 @@ def play(seed: int) -> World:
     world = World(seed)
     try:
         world.run()
-    except Violation as violation:
+    except Exception as error:
+        violation = error if isinstance(error, Violation) else Violation(repr(error))
         violation.add_note(f"python -m tests.faults.simulate --seed {seed}")
         violation.add_note("\n".join(world.trace))
-        raise
+        if violation is error:
+            raise
+        raise violation from error
     return world
