@@ -57,7 +57,7 @@ class Learner(Protocol):
         """Posterior mean of the mean reward at each of the contexts `at` (m, d), (m, k)."""
 
     def covariance(self, x: Array, at: Array, arms: Arms) -> Array:
-        """Of each arm's mean reward at x (d,) with that at each of the contexts `at`, (m, k).
+        """Of each arm's mean reward at x (d,) with that at each of the contexts `at`, (k, m).
 
         Of what tells arms apart: what they share moves all of them and decides nothing.
         """

@@ -84,8 +84,8 @@ class BetaCells:
     def covariance(self, x: Array, at: Array, arms: Arms) -> Array:
         _, own, shared, pull = self._moments(x, arms)
         same = (cell_of(at) == cell_of(x)).all(axis=1)
-        covariance = np.empty((len(at), len(own)))
-        for row, alike, mine in zip(at, same.tolist(), covariance, strict=True):
+        covariance = np.empty((len(own), len(at)))
+        for row, alike, mine in zip(at, same.tolist(), covariance.T, strict=True):
             there = pull if alike else self._moments(row, arms)[3]
             mine[:] = there * pull * shared + (own if alike else 0.0)
         return covariance

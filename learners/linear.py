@@ -69,7 +69,7 @@ class LinearRegression(Additive):
 
     def covariance(self, x: Array, at: Array, arms: Arms) -> Array:
         g = (self.ai[arms].reshape(-1, self.sums.d) @ x).reshape(-1, self.sums.d)
-        covariance: Array = at.dot(g.T) * self.noise
+        covariance: Array = g.dot(at.T) * self.noise
         return covariance
 
     def observe(self, arm: int, x: Array, y: float, weight: float, epoch: int) -> None:

@@ -98,10 +98,10 @@ class LogisticRegression:
         return means
 
     def covariance(self, x: Array, at: Array, arms: Arms) -> Array:
-        slopes = self.means(at, arms)
+        slopes = self.means(at, arms).T
         slopes *= 1.0 - slopes
-        here = self.predict(x, arms)[0]
-        across: Array = at.dot(self.cov[arms].dot(x).T)
+        here = self.predict(x, arms)[0][:, None]
+        across: Array = self.cov[arms].dot(x).dot(at.T)
         return slopes * (here * (1.0 - here)) * across
 
     def observe(self, arm: int, x: Array, y: float, weight: float, epoch: int) -> None:

@@ -12,13 +12,21 @@ import numpy as np
 from learners.base import Array
 
 # horizon / n, and what a look is then worth: the rest of the horizon per look
-SHORTER = 16.0 ** np.arange(1, 17)[:, None]
+SHORTER = 16.0 ** np.arange(1, 17)
 REST = SHORTER - 1.0
-# Of the polynomial in `overtaking`, the highest power first.
-POWERS = tuple(map(np.array, (0.00100653, 0.00028655, 0.02499041, 0.076713, 1.0)))
-AT_ZERO = np.array(1.0 / math.sqrt(2.0 * math.pi))
 # arrays of no dimension combine with arrays faster than floats do
-FAR, LEAST = np.array(12.0), np.array(1e-12)
+FAR, LEAST = np.array(1e9), np.array(1e-12)
+
+
+def _overtaking(a: float) -> float:
+    return math.exp(-0.5 * a * a) / math.sqrt(2.0 * math.pi) - 0.5 * a * math.erfc(a * 0.5**0.5)
+
+
+# f in the middle of each of so many steps of one, up to 8; of so few digits that no C library's
+# last bit matters
+STEPS = 128
+_F = np.array([_overtaking((step + 0.5) / STEPS) for step in range(8 * STEPS)])
+OVERTAKING: Array = _F.astype(np.float32).astype(np.float64)
 
 
 def thompson(mean: Array, variance: Array, v: float) -> tuple[Array, Array]:
@@ -32,15 +40,15 @@ def value_of_information(
     noise: float,
     horizon: float,
     spread: float,
-    ahead: Array,
+    gap: Array,
     covariance: Array,
 ) -> tuple[Array, Array]:
     """Thompson sampling tilted by what a run of further looks at an arm is worth.
 
     mean, variance (..., k): posterior of each arm's utility here; noise: variance of one look;
-    horizon: decisions still to come, whose contexts are like m others and this one. ahead (m, k),
-    or of its own for each row: each arm's mean utility there; covariance (..., m, k): of that with
-    its utility here. A row among many has the bits that it has alone.
+    horizon: decisions still to come, whose contexts are like these m >= 1. gap (k, m), or of its
+    own for each row: how far each arm is behind there; covariance (..., k, m): of its utility there
+    with that here, which this works in. A row among many has the bits that it has alone.
 
     n looks here move an arm's mean in another context by about S(n). They pay over what is left if
     it overtakes the best there (for the best: if it falls behind the second):
@@ -53,21 +61,17 @@ def value_of_information(
     with the n-step look of Frazier and Powell (2010), KG*.
     """
     count = max(1, int(math.log2(horizon)) // 4)  # down to n = 1 or so
-    shorter, rest = SHORTER[:count], REST[:count]
-    if mean.ndim > 1:
-        ahead = np.broadcast_to(ahead, covariance.shape)
-        shorter, rest = shorter[:, None], rest[:, None]
-    reach = np.concatenate([np.abs(covariance), variance[..., None, :]], -2)
-    np.maximum(reach, LEAST, out=reach)
-    a = behind(np.concatenate([ahead, mean[..., None, :]], -2))
-    a /= reach
-    root = np.sqrt(shorter * (noise / horizon) + variance)
-    worth = overtaking(a * root[..., None, :])
-    worth *= reach
-    bonus = np.add.reduce(worth, -2)
+    reach = np.abs(covariance, out=covariance)
+    reach += LEAST
+    a = gap / reach
+    np.minimum(a, FAR, out=a)
+    root = SHORTER[:count] * (noise / horizon) + variance[..., None]
+    np.sqrt(root, out=root)
+    worth = overtaking(a[..., None, :] * root[..., None])
+    bonus = np.matmul(worth, reach[..., None])[..., 0]
     bonus /= root
-    bonus *= rest / reach.shape[-2]
-    return mean + np.maximum.reduce(bonus, 0), spread * np.sqrt(variance)
+    bonus *= REST[:count] / reach.shape[-1]
+    return mean + np.maximum.reduce(bonus, -1), spread * np.sqrt(variance)
 
 
 def behind(mean: Array) -> Array:
@@ -77,31 +81,21 @@ def behind(mean: Array) -> Array:
     [0.4, 0.3, 0.3]
     """
     ordered = np.sort(mean, -1)
-    best, second = ordered[..., -1:], ordered[..., -2:][..., :1]
-    gap: Array = best - mean
-    np.copyto(gap, best - second, where=gap == 0.0)
+    gap: Array = ordered[..., -1:] - np.minimum(mean, ordered[..., -2:][..., :1])
     return gap
 
 
 def overtaking(a: Array) -> Array:
     """f(a) = phi(a) - a Phi(-a), the mean of max(0, Z - a) for a standard normal Z; a >= 0.
 
-    Within .5% for a below 3, 2% below 4, by a polynomial to the sixteenth power: four operations
-    only, which give the same bits everywhere. Works in the array that it is given.
+    Looked up half a step away at most: within 1.1% for a below 2, 3.3% below 8. Works in the array
+    that it is given.
 
-    >>> overtaking(np.array([0.0, 1.0, 3.0])).round(4).tolist()
-    [0.3989, 0.0831, 0.0004]
+    >>> overtaking(np.array([0.0, 1.0, 3.0, 1e9])).round(3).tolist()
+    [0.397, 0.083, 0.0, 0.0]
     """
-    np.minimum(a, FAR, out=a)
-    highest, *others = POWERS
-    sum_of_powers = a * highest
-    sum_of_powers += others[0]
-    for power in others[1:]:
-        sum_of_powers *= a
-        sum_of_powers += power
-    for _ in range(4):
-        sum_of_powers *= sum_of_powers
-    worth: Array = np.divide(AT_ZERO, sum_of_powers, out=sum_of_powers)
+    a *= STEPS
+    worth: Array = OVERTAKING.take(a.astype(np.intp), mode="clip")
     return worth
 
 

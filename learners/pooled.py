@@ -38,11 +38,15 @@ LEAST = np.array(1e-12)
 
 
 class Posterior(NamedTuple):
-    """ai (K,d,d): covariance of each delta_k; v (d,d): of m; hm (d,): m = v hm. Unit noise."""
+    """ai (K,d,d): covariance of each delta_k; v (d,d): of m; hm (d,): m = v hm. Unit noise.
+
+    own (K,d): ai_k h_k, the coefficients of each arm as far as they come from its own outcomes.
+    """
 
     ai: Array
     v: Array
     hm: Array
+    own: Array
     r_inv: Array
 
 
@@ -56,8 +60,8 @@ def posterior(lam: Array, h: Array, scales: Array) -> Posterior:
     ai = np.linalg.inv(lam + np.diag(r_inv)).astype(np.float64, copy=False)
     big_m = np.diag(1.0 / p) + (np.diag(r_inv) - r_inv[:, None] * ai * r_inv).sum(axis=0)
     v = np.linalg.inv(big_m).astype(np.float64, copy=False)
-    hm: Array = r_inv * np.matmul(ai, h[:, :, None])[:, :, 0].sum(axis=0)
-    return Posterior(ai, v, hm, r_inv)
+    own: Array = np.matmul(ai, h[:, :, None])[:, :, 0]
+    return Posterior(ai, v, r_inv * own.sum(axis=0), own, r_inv)
 
 
 def estimate_scales(lam: Array, h: Array, n: float, ss: float) -> tuple[Array, float]:
@@ -109,53 +113,55 @@ class PooledRegression(Additive):
         self.noise = NOISE
         self.updates = 0
         self.next_refresh = FIRST_REFRESH
-        self._theta: Array | None = None  # coefficients (K,d) of the arms, made when asked for
+        # What is made when asked for: coefficients (K,d) of the arms, and the last ai x with its x.
+        self._theta: Array | None = None
+        self._looked: tuple[Array, Array] | None = None
         self._rebuild()
 
     def predict(self, x: Array, arms: Arms) -> tuple[Array, Array]:
-        ai, right, picked = self._looked_at(arms)
-        g = ai.reshape(-1, x.size).dot(x).reshape(right.shape)
-        return self._moments(right, g, g.dot(x), picked)
+        return self._moments(self.theta.dot(x), self._look(x).dot(x), arms)
+
+    def _moments(self, mean: Array, spread: Array, arms: Arms) -> tuple[Array, Array]:
+        """Mean and variance (..., k) from theta . x and x . ai x of every arm."""
+        mean += OFFSET
+        np.maximum(spread, LEAST, out=spread)
+        spread *= self.noise
+        return mean[..., arms], spread[..., arms]
 
     def predict_many(self, x: Array, arms: Arms) -> tuple[Array, Array]:
-        ai, right, picked = self._looked_at(arms)
-        stacked = ai.reshape(-1, x.shape[1])
-        g = np.empty((len(x), *right.shape))
-        spread = np.empty(g.shape[:2])
+        stacked, theta = self.ai.reshape(-1, x.shape[1]), self.theta
+        mean, variance = np.empty((2, len(x), len(theta)))
         # A product of matrices would be faster, and round otherwise than one of a single row.
-        for row, mine, its_spread in zip(x, g, spread, strict=True):
-            stacked.dot(row, mine.reshape(-1))
-            mine.dot(row, its_spread)
-        return self._moments(right, g, spread, picked)
+        for row, its_mean, its_variance in zip(x, mean, variance, strict=True):
+            theta.dot(row, its_mean)
+            stacked.dot(row).reshape(theta.shape).dot(row, its_variance)
+        return self._moments(mean, variance, arms)
 
     def means(self, at: Array, arms: Arms) -> Array:
-        if self._theta is None:
-            self._theta = np.matmul(self.ai, self.right[:, :, None])[:, :, 0]
-        means: Array = at.dot(self._theta[arms].T)
+        means: Array = at.dot(self.theta[arms].T)
         means += OFFSET
         return means
 
     def covariance(self, x: Array, at: Array, arms: Arms) -> Array:
-        g = self.ai.reshape(-1, x.size).dot(x).reshape(self.right.shape)[arms]
-        covariance: Array = at.dot(g.T)
+        covariance: Array = self._look(x)[arms].dot(at.T)
         covariance *= self.noise
         return covariance
 
-    def _looked_at(self, arms: Arms) -> tuple[Array, Array, Arms | None]:
-        """ai and right of these arms; or of all, and which to pick, where copying costs more."""
-        if isinstance(arms, slice) or 2 * arms.size < len(self.ai):
-            return self.ai[arms], self.right[arms], None
-        return self.ai, self.right, arms
+    @property
+    def theta(self) -> Array:
+        """Coefficients of every arm, (K,d): m + delta_k = ai_k (h_k + r_inv m)."""
+        if self._theta is None:
+            pull = self.ai.reshape(-1, self.sums.d).dot(self.r_inv * self.v.dot(self.hm))
+            self._theta = pull.reshape(self.own.shape)
+            self._theta += self.own
+        return self._theta
 
-    def _moments(
-        self, right: Array, g: Array, spread: Array, picked: Arms | None
-    ) -> tuple[Array, Array]:
-        """Mean and variance from g = ai x (..., k, d) and spread = x . g (..., k)."""
-        mean = np.add.reduce(right * g, -1)
-        mean += OFFSET
-        variance = np.maximum(spread, LEAST)
-        variance *= self.noise
-        return (mean, variance) if picked is None else (mean[..., picked], variance[..., picked])
+    def _look(self, x: Array) -> Array:
+        """ai x of every arm, (K,d)."""
+        if self._looked is None or self._looked[0] is not x:
+            product = self.ai.reshape(-1, x.size).dot(x)
+            self._looked = x, product.reshape(self.own.shape)
+        return self._looked[1]
 
     def observe(self, arm: int, x: Array, y: float, weight: float, epoch: int) -> None:
         sums, y = self.sums, y - OFFSET
@@ -164,7 +170,7 @@ class PooledRegression(Additive):
         w = sums.weight(weight, epoch)
         g = self.ai[arm].dot(x)
         den = 1.0 + w * float(g.dot(x))
-        own = float(g.dot(sums.h[arm]))
+        known = float(self.own[arm].dot(x))
         sums.add(arm, x, y, w)
         self.updates += 1
         if self.updates >= self.next_refresh:
@@ -173,7 +179,7 @@ class PooledRegression(Additive):
         elif self.updates % REBUILD_EVERY == 0 or den < 1e-6:
             self._rebuild()
         else:
-            self._move(arm, g, w, den, w * (y - own) / den)
+            self._move(arm, g, w, den, w * (y - known) / den)
 
     def _move(self, arm: int, g: Array, w: float, den: float, step: float) -> None:
         """Sherman-Morrison for one arm's covariance and for the shared one."""
@@ -183,7 +189,8 @@ class PooledRegression(Additive):
         ai -= outer(g, g * (w / den))
         self.v -= outer(vz, vz * (w / (den + w * float(z.dot(vz)))))
         self.hm += z * step
-        self._pull()
+        ai.dot(self.sums.h[arm], self.own[arm])
+        self._theta = self._looked = None
 
     def refresh(self) -> None:
         # With empty sums too: what was learnt from outcomes that were all retracted must go.
@@ -195,12 +202,8 @@ class PooledRegression(Additive):
     def _rebuild(self) -> None:
         fit = posterior(self.sums.lam, self.sums.h, self.scales)
         self.ai, self.v, self.hm, self.r_inv = fit.ai, fit.v, fit.hm, fit.r_inv
-        self._pull()
-
-    def _pull(self) -> None:
-        """Right-hand sides (K,d) of the arms, pulled towards m: theta_k + m = ai_k right_k."""
-        self.right = self.sums.h + self.r_inv * self.v.dot(self.hm)
-        self._theta = None
+        self.own = fit.own
+        self._theta = self._looked = None
 
     def state(self) -> dict[str, Array]:
         return self.sums.state() | {
@@ -209,14 +212,14 @@ class PooledRegression(Additive):
             "v": self.v,
             "hm": self.hm,
             "r_inv": self.r_inv,
-            "right": self.right,
+            "own": self.own,
             "marks": np.array([self.noise, float(self.updates), float(self.next_refresh)]),
         }
 
     def restore(self, state: Mapping[str, Array]) -> None:
         self.sums.restore(state)
-        for name in ("scales", "ai", "v", "hm", "r_inv", "right"):
+        for name in ("scales", "ai", "v", "hm", "r_inv", "own"):
             setattr(self, name, state[name].copy())
-        self._theta = None
+        self._theta = self._looked = None
         self.noise = float(state["marks"][0])
         self.updates, self.next_refresh = int(state["marks"][1]), int(state["marks"][2])

@@ -34,6 +34,7 @@ from routerd.core.importing import apply_import
 from routerd.core.imports import OutcomesImported
 from routerd.core.in_force import apply_override, put_in_force
 from routerd.core.outcomes import Current, cancelled, current, write_registers
+from routerd.core.outlook import Outlook, is_due
 from routerd.core.paths import new_paths, terms
 from routerd.core.registry import (
     agents_of,
@@ -117,6 +118,13 @@ def apply(state: State, record: Record, decision_id: str) -> None:
         state.latency.advance(epoch)
         state.paths.advance(epoch)
         state.claims.advance(epoch)
+    elif isinstance(event, Decision | OutcomeReported | DecisionsClosed):
+        return
+    look_ahead(state)
+
+
+def look_ahead(state: State) -> None:
+    state.outlook.look(state.contexts, state.learner, state.cost, state.latency)
 
 
 def apply_config(state: State, event: ConfigApplied) -> None:
@@ -162,6 +170,7 @@ def start_anew(state: State) -> None:
     state.tally = Tally(len(agents), CELLS)
     state.detector = DriftDetector(len(agents))
     state.contexts = Contexts(state.encoder.width)
+    state.outlook = Outlook()
     state.discounts = ()
     state.imports = {}
 
@@ -301,7 +310,8 @@ def move_credit(state: State, entry: OpenDecision, credit: Credit) -> None:
     decision = entry.decision
     epoch, cell = state.epoch(decision.time_ms), decision.query.cell
     x = np.frombuffer(decision.query.x)
-    if old.quality is None and credit.quality is not None:
+    first = old.quality is None and credit.quality is not None
+    if first:
         state.contexts.push(x, cell)
     same_arm = old.arm == credit.arm
     for held, other, weight in ((old, credit, -1.0), (credit, old, 1.0)):
@@ -326,3 +336,5 @@ def move_credit(state: State, entry: OpenDecision, credit: Credit) -> None:
     if entry.claimed and (old.arm, old.quality) != (credit.arm, credit.quality):
         learn_claim(state, entry, old, -1.0)
         learn_claim(state, entry, credit, 1.0)
+    if first and is_due(state.contexts.seen):
+        look_ahead(state)

@@ -26,12 +26,13 @@ PLAIN = Preference()
 def views(state: State, queries: Sequence[Query], time_ms: int = 0) -> list[View]:
     """The views of at most AT_ONCE queries, with their quality and law where those are shared."""
     made = [View(state, query, time_ms) for query in queries]
-    x = np.array([np.frombuffer(query.x) for query in queries])
+    x = np.array([view.x for view in made])
     mean, variance = state.learner.predict_many(x, state.roster.arms)
     for view, estimates in zip(made, zip(mean, variance, strict=True), strict=True):
         view.quality = estimates
     score = SCORES.get(type(state.config.policy))
-    alike = not state.config.budgets and state.config.cascade is None  # utilities weigh alike
+    # whether utilities weigh alike, and what is ahead is the same for all
+    alike = not state.config.budgets and state.config.cascade is None and len(state.outlook.x)
     plain = [view for view in made if view.query.preference == PLAIN]
     if score is not None and plain:
         if len(plain) < len(made) or not (alike and plain[0].quality_alone):
@@ -40,8 +41,8 @@ def views(state: State, queries: Sequence[Query], time_ms: int = 0) -> list[View
 
         def look() -> tuple[Array, Array]:
             everyone = state.roster.everyone
-            ahead = np.array([view.ahead(everyone) for view in (plain[:1] if alike else plain)])
-            return ahead, np.array([view.covariance(everyone) for view in plain])
+            gap = np.array([view.gap(everyone) for view in (plain[:1] if alike else plain)])
+            return gap, np.array([view.covariance(everyone) for view in plain])
 
         *scores, floor = score(
             state.config.policy, mean, variance, plain[0].noise, state.learner.count, look

@@ -43,7 +43,7 @@ Scores = tuple[Array, Array, float]
 """Centres and spreads of the scores, and the law's floor."""
 
 Look = Callable[[], tuple[Array, Array]]
-"""Makes View.ahead (m, k) and View.covariance, of one decision (m, k) or of many (n, m, k)."""
+"""Makes View.gap and View.covariance, of one decision (k, m) or of many (n, k, m)."""
 
 
 def value(
@@ -75,7 +75,7 @@ def largest_score(view: View, eligible: Eligible, kind: ValuePolicy | ThompsonPo
     count = view.state.learner.count
 
     def look() -> tuple[Array, Array]:
-        return view.ahead(eligible), view.covariance(eligible)
+        return view.gap(eligible), view.covariance(eligible)
 
     *scores, floor = SCORES[type(kind)](kind, mean, variance, view.noise, count, look)
     return Choice(with_floor(win_probabilities(*scores), floor))

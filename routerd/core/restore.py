@@ -14,6 +14,7 @@ from learners.means import ShrunkMeans
 from routerd.core.encode import CELLS, Encoder
 from routerd.core.experiment import in_force
 from routerd.core.in_force import put_in_force
+from routerd.core.outlook import Outlook
 from routerd.core.paths import new_paths
 from routerd.core.registry import agents_of
 from routerd.core.state import (
@@ -93,6 +94,7 @@ def take_models(state: State, models: Mapping[str, Arrays]) -> None:
     state.claims = ShrunkMeans(arms, BINS, 1, epoch_gamma(state.config))
     state.tally = Tally(arms, CELLS)
     state.contexts = Contexts(state.encoder.width)
+    state.outlook = Outlook()
     state.detector = DriftDetector(arms)
     for name in MODELS:
         getattr(state, name).restore(models[name])

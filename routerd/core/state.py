@@ -26,6 +26,7 @@ from routerd.core.experiment import Experiment, Promoted, Trial
 from routerd.core.health import Cooling, Health
 from routerd.core.in_flight import InFlight
 from routerd.core.ledger import Explored, Ledger
+from routerd.core.outlook import Outlook
 from routerd.core.overrides import Overrides, Placed
 from routerd.core.settings import Agent, EngineConfig
 from routerd.core.standing import Standing
@@ -103,13 +104,17 @@ class Roster:
         self.uniform = np.full(len(self.ids), 1.0 / len(self.ids))
         limits = ((agent.id, agent.max_concurrency) for agent in self.agents)
         self.limits = {agent_id: limit for agent_id, limit in limits if limit is not None}
-        self._arm = [arm_of[agent_id] for agent_id in self.ids]
-        whole = self._arm == list(range(len(arm_of)))
-        self.arms: Arms = slice(None) if whole else np.array(self._arm, dtype=np.intp)
+        self.all_arms = tuple([arm_of[agent_id] for agent_id in self.ids])
+        whole = self.all_arms == tuple(range(len(arm_of)))
+        self.arms: Arms = slice(None) if whole else np.array(self.all_arms, dtype=np.intp)
+
+    def picked(self, indices: tuple[int, ...]) -> tuple[int, ...]:
+        """The arms of the agents at these roster indices."""
+        return self.all_arms if len(indices) == len(self.ids) else tuple(map(self.arm, indices))
 
     def arm(self, index: int) -> int:
         """The arm of the agent at a roster index."""
-        return self._arm[index]
+        return self.all_arms[index]
 
 
 class Marks(msgspec.Struct, frozen=True):
@@ -157,7 +162,17 @@ LEARNERS: dict[str, Callable[[int, int, float], Learner]] = {
 }
 """The models of quality by `policy.learner.kind`."""
 
-MODELS = ("claims", "contexts", "cost", "detector", "latency", "learner", "paths", "tally")
+MODELS = (
+    "claims",
+    "contexts",
+    "cost",
+    "detector",
+    "latency",
+    "learner",
+    "outlook",
+    "paths",
+    "tally",
+)
 """The attributes of State that are made of arrays: each has state() and restore()."""
 
 Arrays = Mapping[str, Array]
@@ -192,6 +207,7 @@ class State:
     tally: Tally
     detector: DriftDetector
     contexts: Contexts
+    outlook: Outlook
 
     def __init__(self, partition: str) -> None:
         self.partition = partition

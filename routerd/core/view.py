@@ -6,7 +6,8 @@ import math
 
 import numpy as np
 
-from learners.base import Array
+from learners.base import Array, outer
+from learners.policies import behind
 from routerd.core.answers import Candidate, Estimate
 from routerd.core.budgets import price
 from routerd.core.paths import Paths, paths
@@ -25,6 +26,7 @@ class View:
         self.state = state
         self.query = query
         self.time_ms = time_ms
+        self.x = np.frombuffer(query.x)
         weights, asked = state.config.utility, query.preference
         self.quality_weight = weights.quality if asked.quality is None else asked.quality
         cost = weights.cost if asked.cost is None else asked.cost
@@ -56,8 +58,7 @@ class View:
     @property
     def quality(self) -> Estimates:
         if self._quality is None:
-            x = np.frombuffer(self.query.x)
-            self._quality = self.state.learner.predict(x, self.state.roster.arms)
+            self._quality = self.state.learner.predict(self.x, self.state.roster.arms)
         return self._quality
 
     @quality.setter
@@ -102,44 +103,43 @@ class View:
             mean, variance = less(mean, variance, self.latency_weight, self.latency)
         return mean, variance
 
-    def ahead(self, eligible: tuple[int, ...]) -> Array:
-        """Mean utility (m, k) of these agents in the contexts that stand for what is to come.
+    def gap(self, eligible: tuple[int, ...]) -> Array:
+        """How far each of these agents is behind in the contexts that are ahead, (k, m).
 
-        The request's weights apply to all, and what a path adds here, it adds there.
+        See learners.policies.behind. The request's weights apply there too, and what a path adds
+        here, it adds there. While none is known, this context stands for them.
         """
-        state, arms = self.state, self.state.roster.arms
-        means = state.learner.means(state.contexts.x, arms)
-        if not self.quality_alone:
-            cells = state.contexts.cells
-            means *= self.quality_weight
-            if self.cost_weight:
-                means -= self.cost_weight * state.cost.mean[arms][:, cells].T
-            if self.latency_weight:
-                means -= self.latency_weight * state.latency.mean[arms][:, cells].T
-        means = means if len(eligible) == means.shape[1] else means[:, list(eligible)]
-        if state.config.cascade is not None:
-            means += self.paths(eligible).mean - subset(self.alone, eligible)[0]
-        return means
+        outlook, roster = self.state.outlook, self.state.roster
+        if not len(outlook.x):
+            return behind(self.utility_of(eligible)[0])[:, None]
+        arms = roster.picked(eligible)
+        weights = self.quality_weight, self.cost_weight, self.latency_weight
+        if self.state.config.cascade is None:
+            return outlook.gap(arms, weights)
+        path = self.paths(eligible).mean - subset(self.alone, eligible)[0]
+        return behind(outlook.means(list(arms), weights) + path).T
 
     def covariance(self, eligible: tuple[int, ...]) -> Array:
-        """Of each agent's utility there with its utility here, (m, k).
+        """Of each agent's utility there with its utility here, (k, m).
 
         What a look says of cost or latency, it says of the same work type alone.
         """
-        state, arms = self.state, self.state.roster.arms
-        x, contexts = np.frombuffer(self.query.x), self.state.contexts
-        covariance = state.learner.covariance(x, contexts.x, arms)
+        state, outlook = self.state, self.state.outlook
+        if not len(outlook.x):
+            return self.utility_of(eligible)[1][:, None].copy()
+        covariance = state.learner.covariance(self.x, outlook.x, state.roster.arms)
         if not self.quality_alone:
             covariance *= self.quality_weight**2
-            alike = (contexts.cells == self.query.cell)[:, None]
+            alike = outlook.cells == self.query.cell
             if self.cost_weight:
-                covariance += alike * (self.cost_weight**2 * self.cost[1])
+                covariance += outer(self.cost_weight**2 * self.cost[1], alike)
             if self.latency_weight:
-                covariance += alike * (self.latency_weight**2 * self.latency[1])
-        if len(eligible) < covariance.shape[1]:
-            covariance = covariance[:, list(eligible)]
+                covariance += outer(self.latency_weight**2 * self.latency[1], alike)
+        if len(eligible) < len(covariance):
+            covariance = covariance[list(eligible)]
         if state.config.cascade is not None:
-            covariance *= self.paths(eligible).variance / subset(self.alone, eligible)[1]
+            longer = self.paths(eligible).variance / subset(self.alone, eligible)[1]
+            covariance *= longer[:, None]
         return covariance
 
     def cost_known(self, index: int) -> bool:

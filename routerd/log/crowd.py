@@ -10,10 +10,10 @@ were found with `routerd bench load`; they change how fast answers come, and no 
 from __future__ import annotations
 
 # At most so many calls are worked off at once.
-MOST = 16
+MOST = 32
 # How long the first call waits for the others, and within what time of each other they must come:
 # calls that come more slowly can be worked off one by one.
-PATIENCE_S, SOON_S = 0.002, 0.0005
+PATIENCE_S, SOON_S = 0.004, 0.0005
 # After so many rounds of several calls, more are waited for.
 ROUNDS = 4
 # After so many rounds, it is tried again; twice as many each time that it was in vain.

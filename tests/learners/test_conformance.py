@@ -12,15 +12,15 @@ from learners.beta import BetaCells
 from learners.checks import LEARNER_CHECKS, POLICY_CHECKS, Make, Scores
 from learners.linear import LinearRegression
 from learners.logistic import LogisticRegression
-from learners.policies import thompson, value_of_information
+from learners.policies import behind, thompson, value_of_information
 from learners.pooled import PooledRegression
 
 LEARNERS: list[Make] = [LinearRegression, PooledRegression, LogisticRegression, BetaCells]
 
 
 def value_scores(mean: Array, variance: Array) -> tuple[Array, Array]:
-    nowhere = np.zeros((0, mean.size))
-    return value_of_information(mean, variance, 0.15, 500.0, 0.3, nowhere, nowhere)
+    gap, here = behind(mean)[:, None], variance[:, None].copy()
+    return value_of_information(mean, variance, 0.15, 500.0, 0.3, gap, here)
 
 
 def thompson_scores(mean: Array, variance: Array) -> tuple[Array, Array]:

@@ -1,0 +1,89 @@
+"""What is ahead: contexts like those that were learnt from last, and how the agents stand in them.
+
+It is looked at with every outcome at first, then more and more rarely down to every EVERY-th, and
+with every event that is neither a decision nor an outcome: a look takes a third of the time of a
+decision, and one outcome among many changes little.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from learners.base import Array, Learner
+from learners.cells import LogNormalCells
+from learners.contexts import Contexts
+from learners.policies import behind
+
+EVERY = 16
+MOST_GAPS = 64
+ARRAYS = ("x", "cells", "quality", "cost", "latency")
+
+Weights = tuple[float, float, float]
+"""Of quality, of cost a USD and of latency a ms."""
+
+
+def is_due(outcomes: int) -> bool:
+    """Whether it is looked at anew with this outcome, the so many-th.
+
+    >>> [n for n in range(1, 60) if is_due(n)] == [*range(1, 32), *range(32, 48, 2), 48, 51, 54, 57]
+    True
+    """
+    return outcomes % max(1, min(EVERY, outcomes // EVERY)) == 0
+
+
+class Outlook:
+    """x (m, d), cells (m,): the contexts. quality, cost, latency (m, arms): mean of each there."""
+
+    def __init__(self) -> None:
+        self.x = np.zeros((0, 0))
+        self.cells = np.zeros(0)
+        self.quality = self.cost = self.latency = np.zeros((0, 0))
+        self._gaps: dict[tuple[tuple[int, ...], Weights], Array] = {}
+
+    def look(
+        self, contexts: Contexts, learner: Learner, cost: LogNormalCells, latency: LogNormalCells
+    ) -> None:
+        """Look at it anew."""
+        self.x, self.cells = contexts.x.copy(), contexts.cells.astype(np.float64)
+        self.quality = learner.means(self.x, slice(None))
+        self.cost, self.latency = (each.mean[:, contexts.cells].T for each in (cost, latency))
+        self._gaps.clear()
+
+    def means(self, arms: list[int], weights: Weights) -> Array:
+        """Mean utility of some arms in each context, (m, k)."""
+        quality, cost, latency = weights
+        means: Array = quality * self.quality[:, arms]
+        if cost:
+            means -= cost * self.cost[:, arms]
+        if latency:
+            means -= latency * self.latency[:, arms]
+        return means
+
+    def gap(self, arms: tuple[int, ...], weights: Weights) -> Array:
+        """How far each of these arms is behind in each context, (k, m); kept until the next look.
+
+        See learners.policies.behind.
+        """
+        key = arms, weights
+        known = self._gaps.get(key)
+        if known is None:
+            if len(self._gaps) == MOST_GAPS:
+                self._gaps.clear()
+            known = across(behind(self.means(list(arms), weights)))
+            self._gaps[key] = known
+        return known
+
+    def state(self) -> dict[str, Array]:
+        return {name: getattr(self, name) for name in ARRAYS}
+
+    def restore(self, state: Mapping[str, Array]) -> None:
+        for name in ARRAYS:
+            setattr(self, name, state[name].copy())
+        self._gaps.clear()
+
+
+def across(a: Array) -> Array:
+    """The transpose, laid out by rows."""
+    return np.ascontiguousarray(a.T)

@@ -1,0 +1,77 @@
+"""What is ahead is looked at when little is known, then rarely, and kept in between."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from learners.policies import behind
+from routerd.core.decide import encode_request
+from routerd.core.outlook import EVERY, MOST_GAPS, is_due
+from routerd.core.state import State
+from routerd.core.view import View
+from routerd.router import request_of
+from tests.core.engine import Engine
+
+
+def lived(outcomes: int) -> Engine:
+    engine = Engine(utility={"cost": 0.2})
+    for i in range(outcomes):
+        answer = engine.route(work_type=("code", "text", "maths")[i % 3])
+        engine.report(answer.decision_id, quality=float(i % 4 == 0), cost_usd=0.001 * (i % 5))
+    return engine
+
+
+def view_of(state: State, **asked: object) -> View:
+    query = encode_request(state, request_of({"work_type": "code", **asked}), "q")
+    return View(state, query, 0)
+
+
+def test_a_gap_is_how_far_an_agent_is_behind_in_each_context_by_the_requests_weights() -> None:
+    state = lived(20).state  # each of so few outcomes was looked at
+    view = view_of(state, preference={"quality": 0.5, "cost": 0.3, "latency": 0.1})
+    ahead = []
+    for x, cell in zip(state.contexts.x, state.contexts.cells.tolist(), strict=True):
+        mean = 0.5 * state.learner.predict(x, slice(None))[0]
+        mean -= view.cost_weight * state.cost.predict(cell, slice(None))[0]
+        mean -= view.latency_weight * state.latency.predict(cell, slice(None))[0]
+        ahead.append(behind(mean))
+    assert np.allclose(view.gap(state.roster.everyone).T, ahead, atol=1e-12)
+    two = view.gap((0, 2))
+    assert two.shape == (2, 20)
+    assert np.allclose(two[0], two[1])  # the better of two is ahead by as much as the other lacks
+
+
+def test_the_first_decision_stands_for_those_to_come() -> None:
+    view = view_of(lived(0).state)
+    gap, covariance = (f(view.state.roster.everyone) for f in (view.gap, view.covariance))
+    mean, variance = view.utility
+    assert (gap[:, 0] == behind(mean)).all()
+    assert (covariance[:, 0] == variance).all()
+    covariance *= 0.0
+    assert (view.utility[1] > 0.0).all(), "whoever works in it changes no estimate"
+
+
+def test_it_changes_when_it_is_looked_at_and_not_before() -> None:
+    engine = lived(16 * EVERY)
+    assert is_due(16 * EVERY)
+    before = engine.state.outlook.quality
+    for i in range(EVERY):
+        answer = engine.route(work_type="code")
+        assert engine.state.outlook.quality is before
+        engine.report(answer.decision_id, quality=float(i % 2))
+    assert engine.state.outlook.quality is not before
+    assert engine.state.outlook.quality.shape == (32, 3)
+
+
+def test_whoever_joins_is_ahead_at_once() -> None:
+    engine = lived(300)
+    engine.register("newcomer")
+    assert engine.state.outlook.quality.shape == (32, 4)
+    assert view_of(engine.state).gap(engine.state.roster.everyone).shape == (4, 32)
+
+
+def test_what_is_kept_for_many_kinds_of_requests_is_bounded() -> None:
+    state = lived(20).state
+    for i in range(3 * MOST_GAPS):
+        view_of(state, preference={"cost": i / 1000}).gap(state.roster.everyone)
+    assert len(state.outlook._gaps) <= MOST_GAPS
