@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -23,7 +24,8 @@ def snapshot(directory: Path, keep: int, nice: bool, as_json: bool) -> None:
     A running daemon has them made by itself. One is made from the newest that there is and from
     what the log holds behind it, and takes no lock: the daemon may run meanwhile.
     """
-    from routerd.log.base import LogCorrupt, LogUnavailable
+    from routerd.log.base import LogCompacted, LogCorrupt, LogUnavailable
+    from routerd.log.check import seal
     from routerd.log.disk import sync_stored
     from routerd.log.fold import fold
     from routerd.log.snapshot import Snapshots
@@ -43,6 +45,8 @@ def snapshot(directory: Path, keep: int, nice: bool, as_json: bool) -> None:
                 # The daemon may not have synced all of it: a snapshot must not outlive its log.
                 sync_stored(directory / "log.db-wal", directory / "log.db")
                 made[partition] = (state.position, str(snapshots.write(state, keep)))
+                with suppress(LogCompacted):  # by the daemon, meanwhile: what is left next time
+                    seal(log, partition, state.position, directory)
         finally:
             log.close()
     except (LogCorrupt, LogUnavailable, OSError) as error:

@@ -1,26 +1,24 @@
 """The chain of what a snapshot stands for: held before serving, although no start folds it again.
 
-A long one is read by two processes of its own while the snapshot is read here.
-
-python -m routerd.log.check DIR PARTITION AFTER THROUGH     the part of one of them
+What was held to it at an earlier start or snapshot, and has not changed since, is known by its
+seals: a process of its own compares them while the snapshot is read here.
 """
 
 from __future__ import annotations
 
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
-from itertools import islice, pairwise
+import logging
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 
-from routerd.log.base import Log, LogCorrupt, LogUnavailable
-from routerd.log.sqlite import SqliteLog
+from routerd.log import seals
+from routerd.log.base import Entry, Log
 
 # So many entries are looked through sooner than a process is started.
 FEW = 50_000
-PROCESSES = 2
-DAMAGED, UNREADABLE = 3, 4
+
+logger = logging.getLogger(__name__)
 
 
 @contextmanager
@@ -34,49 +32,53 @@ def checked(log: Log, partition: str, through: int, directory: Path | None) -> I
         look_through(log, partition, after, through)
         yield
         return
-    bounds = [after + (through - after) * part // PROCESSES for part in range(PROCESSES + 1)]
-    parts = [started(directory, partition, *part) for part in pairwise(bounds)]
+    stretches = whole_stretches(after, through)
+    known = {n: s for n, s in seals.held(directory, partition).items() if n in stretches}
+    comparison = seals.Comparison(directory, partition, known)
     try:
         yield
-        for part in parts:
-            _, told = part.communicate()
-            if part.returncode == DAMAGED:
-                position, _, what = told.partition(" ")
-                raise LogCorrupt(partition, int(position), what)
-            if part.returncode:
-                raise LogUnavailable(f"cannot check the log: {told.strip()}")
+        known = {number: known[number] for number in comparison.whole()}
     finally:
-        for part in parts:
-            part.kill()
-            with part:  # which waits, and closes what it told
-                pass
+        comparison.end()
+    look_and_seal(log, partition, through, directory, known)
+
+
+def seal(log: Log, partition: str, through: int, directory: Path) -> None:
+    """Hold to the chain what has no seal yet, and seal it. Raises LogCorrupt, LogUnavailable, and
+    LogCompacted when the log lets go of its start meanwhile."""
+    if through - log.base(partition).position > FEW:
+        look_and_seal(log, partition, through, directory, seals.held(directory, partition))
+
+
+def look_and_seal(
+    log: Log, partition: str, through: int, directory: Path, known: Mapping[int, bytes]
+) -> None:
+    """Look through all that none of the known seals covers, in order, and keep the seals of all."""
+    after = log.base(partition).position
+    made: dict[int, bytes] = {}
+    for number in whole_stretches(after, through):
+        begin, end = number * seals.STRETCH, (number + 1) * seals.STRETCH
+        look_through(log, partition, after, begin)
+        made[number] = known.get(number) or seals.seal_of(entries(log, partition, begin, end))
+        after = end
+    look_through(log, partition, after, through)
+    try:
+        seals.keep(directory, partition, made)
+    except OSError as error:
+        logger.warning("the next start takes longer: no seals were kept: %s", error)
+
+
+def whole_stretches(after: int, through: int) -> range:
+    """The numbers of the stretches of which every position is there."""
+    return range(-(-after // seals.STRETCH), through // seals.STRETCH)
 
 
 def look_through(log: Log, partition: str, after: int, through: int) -> None:
     """Read the entries behind a position up to another one. Raises LogCorrupt."""
-    for _ in islice(log.read(partition, after), through - after):
+    for _ in entries(log, partition, after, through):
         pass
 
 
-def started(directory: Path, partition: str, after: int, through: int) -> subprocess.Popen[str]:
-    args = (str(directory), partition, str(after), str(through))
-    return subprocess.Popen(
-        [sys.executable, "-m", "routerd.log.check", *args], stderr=subprocess.PIPE, text=True
-    )
-
-
-def main(directory: str, partition: str, after: str, through: str) -> int:
-    try:
-        with closing(SqliteLog.open(directory, read_only=True)) as log:
-            look_through(log, partition, int(after), int(through))
-    except LogCorrupt as error:
-        sys.stderr.write(f"{error.position} {error.what}")
-        return DAMAGED
-    except LogUnavailable as error:
-        sys.stderr.write(str(error))
-        return UNREADABLE
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]))
+def entries(log: Log, partition: str, after: int, through: int) -> Iterable[Entry]:
+    """The entries behind a position up to another one, held to the chain."""
+    return islice(log.read(partition, after), through - after) if through > after else ()

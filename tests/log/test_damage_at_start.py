@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from routerd.core.settings import EngineConfig
+from routerd.log import check, seals
 from routerd.log.base import LogCorrupt, LogUnavailable
 from routerd.log.sequencer import Sequencer
 from routerd.log.snapshot import Snapshots
@@ -43,12 +44,17 @@ def places(page: bytes, number: int) -> list[int]:
     return [start, content + 20] if cells else [start]
 
 
-@pytest.mark.parametrize("snapshot", [False, True])
+@pytest.mark.parametrize("behind", ["nothing", "snapshot", "seals"])
 def test_a_flipped_bit_in_any_page_keeps_the_log_from_being_served(
-    tmp_path: Path, snapshot: bool
+    tmp_path: Path, behind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Behind a snapshot too, where no start folds what was hit; and the whole log is served."""
-    config = sample(tmp_path, snapshot)
+    """Behind a snapshot too, where no start folds what was hit, and where all of that is sealed;
+    and the whole log is served."""
+    if behind == "seals":
+        monkeypatch.setattr(check, "FEW", 0)
+        monkeypatch.setattr(seals, "STRETCH", 30)
+    config = sample(tmp_path, behind != "nothing")
+    assert len(seals.held(tmp_path, "default")) == (6 if behind == "seals" else 0)
     file = tmp_path / "log.db"
     stored = file.read_bytes()
     pages = len(stored) // PAGE_BYTES
