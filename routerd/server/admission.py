@@ -1,11 +1,15 @@
-"""Refuses calls that would wait too long, before anything else is spent on them.
+"""Refuses calls that have waited too long, before anything else is spent on them.
 
 gRPC reads calls from the network faster than they can be answered, and keeps them in a queue that
-nobody can look into; but its channelz counters tell how many have begun and ended. What has begun,
-has not ended and is not in our hands waits in that queue. When the wait has been too long for a
-while, most calls are refused as they come up: the queue gets short, and those that are answered are
-answered soon. A burst that passes by itself is let be (Nichols and Jacobson 2012, "Controlling
-queue delay").
+nobody can look into; but its channelz counters tell how many have begun. Calls come up in the order
+in which they began, so that the time at which the counter passed a call's number is the time at
+which it came, and how long it has waited is known.
+
+When calls have waited too long for a while, the daemon is overloaded, and changes its mind about
+whom to serve: those that waited are refused as they come up, and those that came just now are
+answered, one at a time. So the queue gets short, and whoever is answered is answered soon. A burst
+that passes by itself is let be. (Maurer 2015, "Fail at scale": controlled delay, which needs no
+queue of one's own; Nichols and Jacobson 2012, "Controlling queue delay".)
 
 A refusal costs what gRPC costs, some 0.3 ms, so this helps as long as a core can refuse as fast as
 calls come; bench.overload measures it. Beyond that the bound on gRPC's queue holds, which ends
@@ -15,7 +19,9 @@ calls in CANCELLED.
 from __future__ import annotations
 
 import json
+import math
 import time
+from collections import deque
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -26,17 +32,16 @@ channelz: Any = cygrpc
 # Options of a server whose calls are counted; nothing else of channelz is kept.
 COUNTED = (("grpc.enable_channelz", 1), ("grpc.max_channel_trace_event_memory_per_node", 0))
 
-# So often the queue is looked at, while calls come.
-LOOK_S = 0.02
-# A queue may be too long for so long; for the next RELAPSE_S after that, not again.
-PATIENCE_S, RELAPSE_S = 0.1, 1.0
-# While calls are refused, one is answered in so many times what answering one takes; the larger the
-# longer they wait, since it is those that have waited longest that come up.
-SLOWDOWN, MOST_SLOWDOWN = 2.0, 8.0
+# So often the counters are read, while calls come: always, and while calls are refused.
+LOOK_S, CLOSE_LOOK_S = 0.02, 0.002
+# Calls may wait too long for so long. Then those are refused that waited longer than YOUNG_S, or
+# than answering one takes, until only a FEW of all are within CALM_S.
+PATIENCE_S, YOUNG_S = 0.1, 0.005
+CALM_S, FEW = 1.0, 0.25
+# Where calls come faster than they can be refused, all have waited: one in so long is answered.
+STARVED_S = 1.0
 # What a look has shown counts so much at the next.
 MEMORY = 0.95
-# So many calls may just be on their way from the queue into our hands, or out of them.
-ON_THEIR_WAY = 4
 
 
 class Counts(NamedTuple):
@@ -67,8 +72,8 @@ def counters() -> Callable[[], Counts]:
 class Admission:
     """Asked about each call as it comes up; `waiting` is how many wait behind it.
 
-    counts: the server's counters. in_hand: how many calls are being answered. max_wait_s: how long
-    a call may wait before it is looked at.
+    counts: the server's counters. in_hand: how many calls are being answered, or a few less.
+    max_wait_s: how long a call may wait before it is looked at.
     """
 
     def __init__(
@@ -84,45 +89,76 @@ class Admission:
         self._now = now
         self.waiting = 0
         self.refusing = False
+        # The number of the call that comes up, among all that began: those that never come up,
+        # since their client gave up before, are counted when it shows.
+        self._number = 0
+        self._seen: deque[tuple[float, int]] = deque([(now(), 0)])
         self._took_s = self._busy_s = self._answered = 0.0
-        self._admitted = self._surplus = 0
-        self._looked_s = self._late_since_s = self._next_s = now()
-        self._refused_s = -RELAPSE_S
+        self._admitted = self._came = self._refused = 0
+        self._looked_s = self._calm_since_s = self._next_s = self._admitted_s = now()
+        self._late_since_s = math.inf
 
     def admits(self) -> bool:
         """Whether the call that comes up now is to be answered."""
         now_s = self._now()
-        if now_s - self._looked_s >= LOOK_S:
+        self._number += 1
+        if now_s - self._looked_s >= (CLOSE_LOOK_S if self.refusing else LOOK_S):
             self._look(now_s)
-        if self.refusing and now_s < self._next_s and self._surplus > 0:
-            self._surplus -= 1
-            return False
-        self._admitted += 1
         if self.refusing:
-            wait = self.waiting * self._took_s / self._max_wait_s
-            slowdown = min(max(SLOWDOWN * wait, SLOWDOWN), MOST_SLOWDOWN)
-            self._next_s = max(self._next_s, now_s - LOOK_S) + slowdown * self._took_s
+            self._came += 1
+            young = self._age_s(now_s) <= min(max(YOUNG_S, self._took_s), self._max_wait_s)
+            starved = now_s - self._admitted_s >= STARVED_S
+            if not ((young and now_s >= self._next_s) or starved):
+                self._refused += 1
+                return False
+            # Those admitted at once would wait for each other; half, since they may take less.
+            self._next_s = now_s + self._took_s / 2
+        self._admitted += 1
+        self._admitted_s = now_s
         return True
 
+    def _age_s(self, now_s: float) -> float:
+        """How long the call that comes up has been waiting.
+
+        It began between two looks, at an even rate; after a pause with the second.
+        """
+        seen = self._seen
+        while len(seen) > 1 and seen[1][1] < self._number:
+            seen.popleft()
+        if len(seen) == 1:
+            return 0.0 if seen[0][1] < self._number else now_s - seen[0][0]
+        (before_s, before), (after_s, after) = seen[0], seen[1]
+        late = (after - self._number) / max(after - before, 1) if self.refusing else 0.0
+        return now_s - after_s + max(late, 0.0) * (after_s - before_s)
+
     def _look(self, now_s: float) -> None:
-        """See how long the queue is, and whether it has been so for too long."""
+        """See how many wait, and whether they have waited too long for too long."""
         elapsed_s, self._looked_s = now_s - self._looked_s, now_s
         admitted, self._admitted = self._admitted, 0
         busy = 0 < admitted <= self.waiting  # there was always one to go on with
-        counts = self._counts()
-        self.waiting = max(0, counts.begun - counts.ended - self._in_hand() - ON_THEIR_WAY)
+        begun, ended = self._counts()
+        self._number = max(self._number, ended + self._in_hand() + 1)
+        self.waiting = max(0, begun - self._number)
+        if not self.waiting:
+            self._seen.clear()
+        self._seen.append((now_s, begun))
         if busy and not self.refusing:
             self._busy_s = MEMORY * self._busy_s + elapsed_s
             self._answered = MEMORY * self._answered + admitted
             self._took_s = self._busy_s / self._answered
-        wait_s = self.waiting * self._took_s
-        if self.refusing and wait_s > self._max_wait_s / 2:
-            self._refused_s = now_s
-        elif self.refusing:
-            self.refusing, self._late_since_s = False, now_s
-        elif wait_s <= self._max_wait_s:
-            self._late_since_s = now_s
-        elif now_s - self._refused_s < RELAPSE_S or now_s - self._late_since_s >= PATIENCE_S:
-            self.refusing, self._next_s = True, now_s
         if self.refusing:
-            self._surplus = int((wait_s - self._max_wait_s / 2) / self._took_s)
+            if now_s - self._calm_since_s >= CALM_S:
+                idle = elapsed_s >= CALM_S
+                self.refusing = not idle and self._refused > FEW * self._came
+                self._begin_counting(now_s)
+        elif max(self._age_s(now_s), self.waiting * self._took_s) <= self._max_wait_s:
+            self._late_since_s = math.inf
+        elif self._late_since_s == math.inf:
+            self._late_since_s = now_s
+        elif now_s - self._late_since_s >= PATIENCE_S:
+            self.refusing = True
+            self._begin_counting(now_s)
+
+    def _begin_counting(self, now_s: float) -> None:
+        self._calm_since_s, self._late_since_s = now_s, math.inf
+        self._came = self._refused = 0
