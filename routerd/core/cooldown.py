@@ -36,7 +36,9 @@ def counts(state: State) -> bool:
 
 
 def count(state: State, agent_id: str, decision_id: str, *, passed: bool) -> None:
-    """The first result of a decision that an agent ran."""
+    """The first result of a decision that an agent ran. One that is gone has no health."""
+    if agent_id not in state.roster.index:
+        return
     count_type(state, agent_id, passed=passed)
     settings = state.config.cooldown
     if settings is None:
@@ -53,7 +55,7 @@ def count(state: State, agent_id: str, decision_id: str, *, passed: bool) -> Non
 
 def count_type(state: State, agent_id: str, *, passed: bool) -> None:
     """How many decisions of agents of a type failed in a row, see `fallback.type_failures`."""
-    if state.config.fallback.type_failures is None or agent_id not in state.roster.index:
+    if state.config.fallback.type_failures is None:
         return
     type_of = state.roster.agents[state.roster.index[agent_id]].type
     if passed:

@@ -152,6 +152,20 @@ def test_a_jump_of_the_clock_ends_no_cooldown() -> None:
     sound(engine)
 
 
+def test_who_is_gone_is_not_set_aside() -> None:
+    """What comes of an agent's decisions after it went says nothing of the one that comes back."""
+    engine = engine_of()
+    engine.register("guest")
+    names = [engine.route(agent_id="guest").decision_id for _ in range(3)]
+    engine.deregister("guest")
+    for name in names:
+        engine.report(name, success=False)
+    assert engine.events(AgentCooledDown) == []
+    engine.register("guest")
+    assert out(engine) == {}
+    sound(engine)
+
+
 def test_without_cooldowns_nobody_stays_aside() -> None:
     """A configuration that sets nobody aside takes back who was, and counts from 0 afterwards."""
     engine = engine_of()

@@ -227,6 +227,9 @@ class Marks:
         self.counted.add(name)
         if self.config["cooldown"] is not None:
             agent = values.get("executed_agent_id") or decision.agent_id
+            configured = {agent["id"] for agent in self.config["agents"]}
+            if agent not in self.agents and agent not in configured:
+                return  # it is gone: nobody is there to set aside
             self._count(agent, name, wire.quality > 0.0, event.time_ms)
 
     def _count(self, agent: str, name: str, passed: bool, time_ms: int) -> None:
