@@ -110,10 +110,10 @@ def silence(state: State) -> Iterator[Alarm]:
 def delay_ms(entry: OpenDecision) -> int | None:
     """How long after a decision its first quality came; None when none did."""
     times = [
-        registers[metric][0]
+        held.time_ms
         for registers in entry.reports.values()
-        for metric in ("quality", "success")
-        if metric in registers
+        for held in (registers.quality, registers.success)
+        if held is not None
     ]
     return max(min(times) - entry.decision.time_ms, 0) if times else None
 

@@ -245,7 +245,8 @@ def apply_outcome(state: State, position: int, event: OutcomeReported) -> None:
     if not entries or outcome.outcome_id in state.outcomes:
         return
     state.outcomes[outcome.outcome_id] = (event.digest, position)
-    entries[-1].outcome_ids.append(outcome.outcome_id)  # of a group the latest, which closes last
+    latest = entries[-1]  # of a group, which closes last
+    latest.outcome_ids = (*latest.outcome_ids, outcome.outcome_id)
     for entry in entries:
         state.in_flight.end(entry)
         write_registers(entry.reports, outcome, event.time_ms, position)

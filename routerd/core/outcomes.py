@@ -14,19 +14,16 @@ from typing import Any, NamedTuple
 import msgspec
 
 from routerd.core.settings import Signal
-from routerd.core.state import Register
+from routerd.core.state import Register, Registers
 from routerd.core.values import Outcome, OutcomeKind
 
 # Sources that have no rank follow by name: what is said of one result outranks what is said of its
 # group, and both what is only concluded from what a user did.
 DEFAULT_SOURCE, GROUP_SOURCE, SIGNAL_SOURCE = "caller", "group", "signal"
-METRICS = (
-    *("quality", "success", "cost_usd", "latency_ms", "executed_agent_id"),
-    *("reported_confidence", "cancelled"),
-)
+METRICS = Registers.__struct_fields__
 
-Reports = dict[str, dict[str, Register]]
-"""source -> metric -> register, as routerd.core.state.OpenDecision holds them."""
+Reports = dict[str, Registers]
+"""source -> registers, as routerd.core.state.OpenDecision holds them."""
 
 
 class Current(NamedTuple):
@@ -59,7 +56,10 @@ def meant(outcome: Outcome, signals: Mapping[str, Signal], since_ms: int) -> Out
 
 def write_registers(reports: Reports, outcome: Outcome, time_ms: int, position: int) -> None:
     """Write what the outcome says; an older say than the one held changes nothing."""
-    registers = reports.setdefault(outcome.source or DEFAULT_SOURCE, {})
+    source = outcome.source or DEFAULT_SOURCE
+    registers = reports.get(source)
+    if registers is None:
+        registers = reports[source] = Registers()
     timed = outcome.event_time_ms > 0
     when = (outcome.event_time_ms, 0) if timed else (time_ms, position)
     place = (*when, outcome.outcome_id)
@@ -70,16 +70,21 @@ def write_registers(reports: Reports, outcome: Outcome, time_ms: int, position: 
             said = None
         elif said is None or said == "" or (metric == "cancelled" and not said):
             continue
-        held = registers.get(metric)
-        if held is None or held[:3] < place:
-            registers[metric] = (*place, float(said) if isinstance(said, bool) else said)
+        held: Register | None = getattr(registers, metric)
+        if held is None or (held.time_ms, held.position, held.outcome_id) < place:
+            value = float(said) if isinstance(said, bool) else said
+            setattr(registers, metric, Register(*place, value))
 
 
 def current(reports: Reports, ranked: Sequence[str]) -> Current:
     """The value of each metric now. ranked: the sources, the most trusted first."""
     now: dict[str, Any] = {}
     for registers in by_rank(reports, ranked):
-        said = {metric: held[3] for metric, held in registers.items() if held[3] is not None}
+        said = {
+            metric: held.value
+            for metric in METRICS
+            if (held := getattr(registers, metric)) is not None and held.value is not None
+        }
         if "success" in said:
             said.setdefault("quality", said["success"])
         now = said | now if now else said
@@ -95,11 +100,11 @@ def current(reports: Reports, ranked: Sequence[str]) -> Current:
 
 def cancelled(reports: Reports) -> bool:
     """Whether any source says that the agent was stopped."""
-    found = (registers.get("cancelled") for registers in reports.values())
-    return any(held is not None and held[3] for held in found)
+    found = (registers.cancelled for registers in reports.values())
+    return any(held is not None and held.value for held in found)
 
 
-def by_rank(reports: Reports, ranked: Sequence[str]) -> list[dict[str, Register]]:
+def by_rank(reports: Reports, ranked: Sequence[str]) -> list[Registers]:
     """The registers of each source, the most trusted first; unranked ones follow by name."""
     if len(reports) == 1:
         return list(reports.values())

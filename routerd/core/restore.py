@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from sys import intern
 
-from msgspec.structs import force_setattr
+from msgspec.structs import astuple, force_setattr
 
 from learners.contexts import Contexts
 from learners.drift import DriftDetector
@@ -14,6 +14,7 @@ from learners.means import ShrunkMeans
 from routerd.core.encode import CELLS, Encoder
 from routerd.core.experiment import in_force
 from routerd.core.in_force import put_in_force
+from routerd.core.outcomes import METRICS, Reports
 from routerd.core.outlook import Outlook
 from routerd.core.paths import new_paths
 from routerd.core.registry import agents_of
@@ -23,6 +24,7 @@ from routerd.core.state import (
     Arrays,
     Marks,
     OpenDecision,
+    Register,
     Roster,
     State,
     epoch_gamma,
@@ -31,7 +33,9 @@ from routerd.core.state import (
 )
 from routerd.core.tally import Tally
 from routerd.core.trials import configured, take_running
-from routerd.core.values import AgentStatus, Decision
+from routerd.core.values import AgentStatus, Decision, Preference
+
+ANY = Preference()
 
 
 def restored(
@@ -66,6 +70,8 @@ def take_roles(state: State) -> None:
 def take_over(state: State, decision_id: str, entry: OpenDecision) -> None:
     """An open decision, and its place in whatever is an index over them."""
     share(entry.decision, state.roster)
+    if entry.reports:
+        share_places(entry.reports)
     query = entry.decision.query
     state.decisions[decision_id] = entry
     state.requests[query.request_id] = decision_id
@@ -76,14 +82,36 @@ def take_over(state: State, decision_id: str, entry: OpenDecision) -> None:
 
 
 def share(decision: Decision, roster: Roster) -> None:
-    """Let a decision that was read hold the texts that all have in common, not copies of them.
+    """Let a decision that was read hold the texts that many have in common, not copies of them.
 
     Otherwise each would take a third more memory than one that was made here.
     """
-    if decision.agents == roster.ids:
-        force_setattr(decision, "agents", roster.ids)
+    all_of_them = decision.agents == roster.ids
+    agents = roster.ids if all_of_them else tuple(map(intern, decision.agents))
+    force_setattr(decision, "agents", agents)
     force_setattr(decision, "agent_id", intern(decision.agent_id))
     force_setattr(decision, "policy_id", intern(decision.policy_id))
+    force_setattr(decision, "fallback", intern(decision.fallback))
+    force_setattr(decision, "alternatives", tuple(map(intern, decision.alternatives)))
+    force_setattr(decision, "stages", tuple(map(intern, decision.stages)))
+    query = decision.query
+    force_setattr(query, "work_type", intern(query.work_type))
+    if query.preference == ANY:
+        force_setattr(query, "preference", ANY)
+
+
+def share_places(reports: Reports) -> None:
+    """Let the registers that one outcome wrote hold one copy of its place."""
+    for registers in reports.values():
+        first: Register | None = None
+        for metric, held in zip(METRICS, astuple(registers), strict=True):
+            if held is None:
+                continue
+            if first is None:
+                first = held
+            elif held.outcome_id == first.outcome_id:
+                place = (first.time_ms, first.position, first.outcome_id)
+                setattr(registers, metric, Register(*place, held.value))
 
 
 def take_models(state: State, models: Mapping[str, Arrays]) -> None:

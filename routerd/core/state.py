@@ -40,8 +40,6 @@ UNKNOWN_LATENCY_SHARE = 0.1
 BINS = 5
 """Of self-reported competence (see routerd.core.claims)."""
 
-Register = tuple[int, int, str, float | str | None]
-
 _encoder = msgspec.msgpack.Encoder(order="deterministic")
 
 
@@ -58,12 +56,32 @@ class Credit(msgspec.Struct, frozen=True, gc=False):
     sure: bool | None = None
 
 
+class Register(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """What one source says of one metric, and its place among all that it said of it."""
+
+    time_ms: int
+    position: int
+    outcome_id: str
+    value: float | str | None
+
+
+class Registers(msgspec.Struct, gc=False, omit_defaults=True):
+    """What one source says of each metric (see routerd.core.outcomes); None for nothing yet."""
+
+    cancelled: Register | None = None
+    cost_usd: Register | None = None
+    executed_agent_id: Register | None = None
+    latency_ms: Register | None = None
+    quality: Register | None = None
+    reported_confidence: Register | None = None
+    success: Register | None = None
+
+
 class OpenDecision(msgspec.Struct, gc=False):
     """A decision that still accepts outcomes.
 
     generation: of the learners that its x was made for; later ones cannot learn from it.
-    reports: source -> metric -> register (time_ms, position, outcome_id, value); the largest
-    wins (see routerd.core.outcomes), so arrival order does not matter.
+    reports: what each source says; in a register the latest wins, so arrival order does not matter.
     in_flight: whether it counts against its agent's max_concurrency (see routerd.core.in_flight).
     tried: the agents of the decisions that it goes on from (see routerd.core.follow).
     counted: whether its result was counted (see routerd.core.cooldown).
@@ -79,8 +97,8 @@ class OpenDecision(msgspec.Struct, gc=False):
     generation: int
     decision: Decision
     credit: Credit
-    reports: dict[str, dict[str, Register]] = {}
-    outcome_ids: list[str] = []
+    reports: dict[str, Registers] = {}
+    outcome_ids: tuple[str, ...] = ()
     in_flight: bool = False
     tried: tuple[str, ...] = ()
     counted: bool = False

@@ -22,6 +22,7 @@ from routerd.core.answers import Logged
 from routerd.core.settings import Config, engine_part
 from routerd.log.base import Log, LogStuck
 from routerd.log.committer import Committer
+from routerd.log.fold import undisturbed
 from routerd.log.sequencer import Sequencer
 from routerd.log.snapshot import Snapshots
 from routerd.server import agent_service, audit_service, policy_service, router_service
@@ -213,14 +214,14 @@ async def serve(
     open, LogStuck.
     """
     with closed_unless_stuck(log):
-        server = Server(config, log, clock)
+        with undisturbed():
+            server = Server(config, log, clock)
+            # What is here now stays: every full collection would look through it, in vain.
+            gc.freeze()
         await server.start()
         if config.audit.enabled:
             server.projection.start()
         server.upkeep.start()
-        # What is here now stays: a full collection would look through it for 25 ms, in vain.
-        gc.collect()
-        gc.freeze()
         systemd = Systemd()
         asked, hung_up = asyncio.Event(), asyncio.Event()
         for number, event in (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import shutil
 from collections.abc import Callable
@@ -62,6 +63,29 @@ def test_from_any_snapshot_the_state_is_that_of_the_whole_log(kind: str, tmp_pat
         shutil.copy(path, snapshots.directory)
         assert load(path)[1].position < engine.state.position
         assert fold(engine.log, "default", snapshots).hash() == whole
+
+
+def test_what_many_have_in_common_is_held_once(lived: Engine, tmp_path: Path) -> None:
+    """A restored state takes no more memory than one that lived, and gives gc nothing to walk."""
+    _, state = load(Snapshots(tmp_path).write(lived.state, keep=1))
+    once: dict[str, str] = {}
+    heard = [entry for entry in state.decisions.values() if entry.reports]
+    assert len(heard) > 5
+    for entry in heard:
+        decision = entry.decision
+        common = (*decision.agents, *decision.alternatives, decision.query.work_type)
+        assert all(text is once.setdefault(text, text) for text in common)
+        registers = entry.reports["caller"]
+        assert registers.quality is not None
+        assert registers.cost_usd is not None
+        assert registers.quality.outcome_id is registers.cost_usd.outcome_id
+        assert registers.quality.position is registers.cost_usd.position
+    gc.collect()
+    for held in (state, lived.state):
+        tracked = [
+            e for e in held.decisions.values() if gc.is_tracked(e) or gc.is_tracked(e.reports)
+        ]
+        assert not tracked
 
 
 def test_only_what_came_after_is_folded(lived: Engine, tmp_path: Path) -> None:
