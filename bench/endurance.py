@@ -1,18 +1,22 @@
-"""What a long log costs: `python -m bench.endurance`.
+"""What a long log costs: `python -m bench.endurance FOLDER`, a table in some 15 minutes.
 
-Two data directories are filled, one with a few decisions and one with many, outcomes among them.
-Then a daemon is started on each, and they are asked in turn, so that whatever else the machine does
-hits both alike. Told are: seconds until the port opens, with the snapshot and without one; Route's
-median on both, and their ratio; resident memory, where it stands when the bound of open decisions
-is reached, and after as many decisions again.
+Two data directories are filled, one with a few decisions and one with many, outcomes among them; a
+folder that was filled before is used again. Then a daemon is started on each, and they are asked in
+turn, so that whatever else the machine does hits both alike. Told are: seconds until the port
+opens, and how much of the processors that took; Route's median on both, and their ratio; resident
+memory, where it stands when the bound of open decisions is reached, and after more decisions.
+
+What is read from disk is in the page cache, or starts wait for the disk.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import re
 import resource
+import shutil
 import statistics
 import subprocess
 import sys
@@ -36,6 +40,7 @@ from routerd.v1 import router_pb2, router_pb2_grpc
 AGENTS = 8
 WORK_TYPES = ("code", "text", "chat", "plan")
 AT_ONCE = 64
+IN_BATCH = 250
 CONFIG: dict[str, Any] = {
     "agents": [{"id": f"agent-{i}"} for i in range(AGENTS)],
     "features": [
@@ -58,9 +63,34 @@ class Filled(NamedTuple):
     mb_at_end: float
 
 
+class Start(NamedTuple):
+    """What it took until the port opened: seconds, and CPU seconds of the daemon and of those that
+    it started."""
+
+    wall_s: float
+    own_cpu_s: float
+    others_cpu_s: float
+
+
 def resident_mb(pid: str = "self") -> float:
     pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
     return pages * resource.getpagesize() / 2**20
+
+
+def cpu_s(pid: str) -> tuple[float, float]:
+    """CPU seconds of a process, and of its children that have ended."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    user, system, children, of_system = (int(field) for field in fields[11:15])
+    ticks = os.sysconf("SC_CLK_TCK")
+    return (user + system) / ticks, (children + of_system) / ticks
+
+
+def filled(directory: Path, config: Config, decisions: int) -> Filled:
+    """As fill, or what fill told of this directory at an earlier run."""
+    told = directory / "filled.json"
+    if not told.exists():
+        told.write_text(json.dumps(fill(directory, config, decisions)._asdict()))
+    return Filled(**json.loads(told.read_text()))
 
 
 def fill(directory: Path, config: Config, decisions: int) -> Filled:
@@ -88,8 +118,8 @@ def fill(directory: Path, config: Config, decisions: int) -> Filled:
 
 
 @contextmanager
-def serving(directory: Path, config: Config) -> Iterator[tuple[str, float, str]]:
-    """A daemon on a data directory: its address, seconds until it listened, and its pid."""
+def serving(directory: Path, config: Config) -> Iterator[tuple[str, Start, str]]:
+    """A daemon on a data directory: its address, what its start took, and its pid."""
     file = directory / "routerd.json"
     file.write_text(
         json.dumps(CONFIG | {"limits": {"open_decisions": config.limits.open_decisions}})
@@ -102,10 +132,10 @@ def serving(directory: Path, config: Config) -> Iterator[tuple[str, float, str]]
         try:
             assert process.stdout is not None
             line = process.stdout.readline()
-            took_s = time.perf_counter() - began
+            took = Start(time.perf_counter() - began, *cpu_s(str(process.pid)))
             found = re.search(r"listening on (\S+),", line)
             assert found, line
-            yield found[1], took_s, str(process.pid)
+            yield found[1], took, str(process.pid)
         finally:
             process.kill()
 
@@ -126,41 +156,78 @@ def medians_us(addresses: list[str], calls: int) -> list[float]:
     return [statistics.median(own) for own in took]
 
 
-def measure(folder: Path, few: int, many: int, open_decisions: int, calls: int) -> dict[str, Any]:
-    config = parse(CONFIG | {"limits": {"open_decisions": open_decisions}})
-    fill(folder / "few", config, few)
-    filled = fill(folder / "many", config, many)
-    with (
-        serving(folder / "few", config) as (short, short_s, _),
-        serving(folder / "many", config) as (long, long_s, pid),
-    ):
-        started_mb = resident_mb(pid)
-        medians_us([short, long], calls // 10)
-        at_few, at_many = medians_us([short, long], calls)
-        ended_mb = resident_mb(pid)
-    with serving(folder / "many", config) as (_, again_s, _):
+def decide_more(address: str, decisions: int) -> None:
+    """Have a daemon make more decisions, in batches."""
+    stub = router_pb2_grpc.RouterServiceStub(grpc.insecure_channel(address))
+    for begin in range(0, decisions, IN_BATCH):
+        batch = router_pb2.RouteBatchRequest()
+        for i in range(begin, begin + IN_BATCH):
+            request = batch.requests.add(request_id=f"more-{i}")
+            request.task.work_type = WORK_TYPES[i % len(WORK_TYPES)]
+        stub.RouteBatch(batch, timeout=60.0)
+
+
+def measure(folder: Path, given: argparse.Namespace) -> dict[str, str]:
+    """The figures and what they are of."""
+    config = parse(CONFIG | {"limits": {"open_decisions": given.open}})
+    few, many = folder / "few", folder / "many"
+    filled(few, config, given.few)
+    made = filled(many, config, given.many)
+    shutil.rmtree(many / "seals", ignore_errors=True)
+    with serving(many, config) as (_, unsealed, _):
         pass
+    starts = []
+    for _ in range(given.starts):
+        with serving(many, config) as (_, start, _):
+            starts.append(start)
+    with serving(few, config) as (short, first, _), serving(many, config) as (long, _, pid):
+        at_start = resident_mb(pid)
+        medians_us([short, long], given.calls // 10)
+        at_few, at_many = medians_us([short, long], given.calls)
+        after_calls = resident_mb(pid)
+        decide_more(long, given.more)
+        after_more = resident_mb(pid)
+    snapshot = max((many / "snapshots").iterdir())
     return {
-        **filled._asdict(),
-        "snapshot_mb": sum(p.stat().st_size for p in (folder / "many" / "snapshots").iterdir())
-        / 2**20,
-        "log_mb": (folder / "many" / "log.db").stat().st_size / 2**20,
-        "start_s": {"few": short_s, "many": min(long_s, again_s)},
-        "route_p50_us": {"few": at_few, "many": at_many, "ratio": at_many / at_few},
-        "daemon_mb": {"started": started_mb, "after_calls": ended_mb},
+        "decisions, events": f"{made.decisions:,}, {made.events:,}",
+        "open decisions": f"{made.open_decisions:,}",
+        "log, snapshot": f"{mb(many / 'log.db')}, {mb(snapshot)}",
+        "start, nothing logged": told(first),
+        "start from a snapshot": told(min(starts)),
+        "the first start, which seals": told(unsealed),
+        f"Route p50 after {given.few:,}": f"{at_few:.0f} us",
+        f"Route p50 after {given.many:,}": f"{at_many:.0f} us, {at_many / at_few:.3f} of that",
+        "memory of who made them, at the bound": f"{made.mb_at_bound:.0f} MB",
+        "memory of who made them, at the end": f"{made.mb_at_end:.0f} MB",
+        "memory of the daemon, started": f"{at_start:.0f} MB",
+        f"memory of the daemon, {given.calls:,} calls later": f"{after_calls:.0f} MB",
+        f"memory of the daemon, {given.more:,} decisions later": f"{after_more:.0f} MB",
     }
+
+
+def mb(file: Path) -> str:
+    return f"{file.stat().st_size / 2**20:.0f} MB"
+
+
+def told(start: Start) -> str:
+    return (
+        f"{start.wall_s:.1f} s; CPU {start.own_cpu_s:.1f} s, "
+        f"and {start.others_cpu_s:.1f} s beside it"
+    )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder", type=Path, help="an empty folder for the data")
+    parser.add_argument("folder", type=Path, help="an empty folder for the data, or one filled so")
     parser.add_argument("--few", type=int, default=1_000)
     parser.add_argument("--many", type=int, default=1_000_000)
     parser.add_argument("--open", type=int, default=200_000, help="limits.open_decisions")
     parser.add_argument("--calls", type=int, default=2_000)
+    parser.add_argument("--more", type=int, default=50_000, help="decisions in batches, at the end")
+    parser.add_argument("--starts", type=int, default=2, help="of which the best is told")
     given = parser.parse_args()
-    told = measure(given.folder, given.few, given.many, given.open, given.calls)
-    print(json.dumps(told, indent=2))
+    for what, figure in measure(given.folder, given).items():
+        print(f"| {what} | {figure} |")
 
 
 if __name__ == "__main__":
