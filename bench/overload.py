@@ -1,8 +1,12 @@
-"""How a daemon bears many times the load that it can answer: python -m bench.overload [SECONDS].
+"""How a daemon bears many times the load that it can answer.
+
+    python -m bench.overload [SECONDS [WORK_MS]]
 
 First a calm load, then TIMES what it can answer, from a process that costs next to nothing (see
 bench.flood). A decision is made to take WORK_MS, most of it asleep: on one machine, client and
-server then do not fight for the processors, and what is measured is the refusing.
+server then do not fight for the processors, and what is measured is the refusing. On a machine that
+does other things as well, more WORK_MS makes fewer calls of TIMES the load, so that a share of a
+core can refuse them.
 """
 
 from __future__ import annotations
@@ -24,20 +28,16 @@ from routerd.log.sequencer import Sequencer
 from routerd.v1 import router_pb2
 
 WORK_MS, TIMES, CALM_SHARE, CONNECTIONS = 10.0, 10.0, 0.25, 8
-MAX_WAIT_MS = 30
-CONFIG = {
-    "agents": [{"id": f"agent-{i}"} for i in range(8)],
-    "audit": {"enabled": False},
-    "server": {"max_wait_ms": MAX_WAIT_MS},
-}
+MAX_WAIT = 3.0
+CONFIG = {"agents": [{"id": f"agent-{i}"} for i in range(8)], "audit": {"enabled": False}}
 
 
-def serve() -> None:
-    """`routerd` with this program's arguments, whose every decision takes WORK_MS."""
+def serve(work_ms: float) -> None:
+    """`routerd` with this program's arguments, whose every decision takes so long."""
     settle = Sequencer.settle
 
     def slowly(*given: object, **named: object) -> object:
-        time.sleep(WORK_MS / 1000)
+        time.sleep(work_ms / 1000)
         return settle(*given, **named)  # type: ignore[arg-type]
 
     Sequencer.settle = slowly  # type: ignore[assignment]
@@ -69,13 +69,14 @@ def told(name: str, calls: list[Call], seconds: float) -> str:
     )
 
 
-def main(seconds: float) -> None:
-    most = 1000 / WORK_MS
+def main(seconds: float, work_ms: float) -> None:
+    most = 1000 / work_ms
+    config = {**CONFIG, "server": {"max_wait_ms": int(MAX_WAIT * work_ms)}}
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "routerd.json"
-        file.write_text(json.dumps({**CONFIG, "data_dir": f"{folder}/log"}))
+        file.write_text(json.dumps({**config, "data_dir": f"{folder}/log"}))
         serving = ["serve", "--config", str(file), "--listen", "127.0.0.1:0"]
-        with started(["bench.overload", *serving]) as daemon:
+        with started(["bench.overload", str(work_ms), *serving]) as daemon:
             calm = called(daemon.address, CALM_SHARE * most, seconds / 2)
             print(told("calm", calm, seconds / 2))
             before_mb = resident_mb(daemon.pid)
@@ -87,7 +88,8 @@ def main(seconds: float) -> None:
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["serve"]:
-        serve()
+    if sys.argv[2:3] == ["serve"]:
+        serve(float(sys.argv.pop(1)))
     else:
-        main(float(sys.argv[1]) if len(sys.argv) > 1 else 60.0)
+        given = [float(text) for text in sys.argv[1:]]
+        main(*given, *(60.0, WORK_MS)[len(given) :])
