@@ -38,17 +38,18 @@ def value_of_information(
     mean: Array,
     variance: Array,
     noise: float,
-    horizon: float,
     spread: float,
+    horizon: float | Array,
     gap: Array,
     covariance: Array,
 ) -> tuple[Array, Array]:
     """Thompson sampling tilted by what a run of further looks at an arm is worth.
 
     mean, variance (..., k): posterior of each arm's utility here; noise: variance of one look;
-    horizon: decisions still to come, whose contexts are like these m >= 1. gap (k, m), or of its
-    own for each row: how far each arm is behind there; covariance (..., k, m): of its utility there
-    with that here, which this works in. A row among many has the bits that it has alone.
+    horizon: decisions for which it counts, or of each arm (k,), whose contexts are like these
+    m >= 1. gap (k, m), or of its own for each row: how far each arm is behind there; covariance
+    (..., k, m): of its utility there with that here, which this works in. A row among many has the
+    bits that it has alone.
 
     n looks here move an arm's mean in another context by about S(n). They pay over what is left if
     it overtakes the best there (for the best: if it falls behind the second):
@@ -60,12 +61,15 @@ def value_of_information(
     Source: the knowledge gradient for correlated beliefs of Frazier, Powell and Dayanik (2009),
     with the n-step look of Frazier and Powell (2010), KG*.
     """
+    shared: float | Array = noise / horizon
+    if isinstance(horizon, np.ndarray):
+        horizon, shared = float(horizon.max()), shared[:, None]  # type: ignore[index]
     count = max(1, int(math.log2(horizon)) // 4)  # down to n = 1 or so
     reach = np.abs(covariance, out=covariance)
     reach += LEAST
     a = gap / reach
     np.minimum(a, FAR, out=a)
-    root = SHORTER[:count] * (noise / horizon) + variance[..., None]
+    root = SHORTER[:count] * shared + variance[..., None]
     np.sqrt(root, out=root)
     worth = overtaking(a[..., None, :] * root[..., None])
     bonus = np.matmul(worth, reach[..., None])[..., 0]

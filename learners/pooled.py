@@ -67,8 +67,9 @@ def posterior(lam: Array, h: Array, scales: Array) -> Posterior:
 def estimate_scales(lam: Array, h: Array, n: float, ss: float) -> tuple[Array, float]:
     """Scales (ra, rc, rb) and noise variance by coordinate-wise empirical Bayes.
 
-    Each scale becomes the geometric mean of its grid, weighted by the marginal likelihood times a
-    log-normal prior. A function of the sums alone: it always starts from the prior's centres.
+    Each scale becomes the root mean square of its grid, weighted by the marginal likelihood times a
+    log-normal prior: while the data cannot tell small coefficients from large ones, their variance
+    is the mean over both. A function of the sums alone: it always starts from the prior's centres.
 
     Where one arm serves nearly all, nothing tells its own slopes from the shared ones, and slopes
     of zero explain the data as well as any: the others would be known without having been tried. So
@@ -90,7 +91,7 @@ def estimate_scales(lam: Array, h: Array, n: float, ss: float) -> tuple[Array, f
         log_weight = -shape * np.log(rate) - fit.log_det / 2 + prior
         weight = np.exp(log_weight - log_weight.max())
         weight /= weight.sum()
-        scales[j] = math.exp(float((weight * np.log(grid)).sum()))
+        scales[j] = math.sqrt(float((weight * grid * grid).sum()))
         noise = float((weight * rate).sum()) / shape
     slopes = len(lam) * int(np.count_nonzero(np.einsum("kii->i", lam)))
     scales[1] = max(scales[1], SLOPE * math.sqrt(min(1.0, n / (PER_SLOPE * max(slopes, 1)))))
@@ -109,8 +110,7 @@ class PooledRegression(Additive):
 
     def __init__(self, arms: int, d: int, gamma: float = 1.0) -> None:
         self.sums = Sums(arms, d, gamma)
-        self.scales = np.array(CENTRES)
-        self.noise = NOISE
+        self.scales, self.noise = estimate_scales(self.sums.lam, self.sums.h, 0.0, 0.0)
         self.updates = 0
         self.next_refresh = FIRST_REFRESH
         # What is made when asked for: coefficients (K,d) of the arms, and the last ai x with its x.

@@ -45,6 +45,7 @@ def drift_of(state: State) -> DriftDetected:
         outcomes=change.outcomes,
         since=change.since,
         keep=keep_of(state, arm, rule.kept_outcomes, recent=change.outcomes),
+        count=state.learner.count,
     )
 
 

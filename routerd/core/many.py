@@ -39,10 +39,11 @@ def views(state: State, queries: Sequence[Query], time_ms: int = 0) -> list[View
             utilities = zip(*(view.utility for view in plain), strict=True)
             mean, variance = (np.array(rows) for rows in utilities)
 
-        def look() -> tuple[Array, Array]:
+        def look(patience: float) -> tuple[float | Array, Array, Array]:
             everyone = state.roster.everyone
+            horizon = plain[0].horizon(patience, everyone)
             gap = np.array([view.gap(everyone) for view in (plain[:1] if alike else plain)])
-            return gap, np.array([view.covariance(everyone) for view in plain])
+            return horizon, gap, np.array([view.covariance(everyone) for view in plain])
 
         *scores, floor = score(
             state.config.policy, mean, variance, plain[0].noise, state.learner.count, look

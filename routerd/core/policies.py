@@ -42,15 +42,15 @@ Eligible = tuple[int, ...]
 Scores = tuple[Array, Array, float]
 """Centres and spreads of the scores, and the law's floor."""
 
-Look = Callable[[], tuple[Array, Array]]
-"""Makes View.gap and View.covariance, of one decision (k, m) or of many (n, k, m)."""
+Look = Callable[[float], tuple[float | Array, Array, Array]]
+"""Makes View.horizon from a patience, View.gap and View.covariance, of one decision (k, m) or of
+many (n, k, m)."""
 
 
 def value(
     kind: ValuePolicy, mean: Array, variance: Array, noise: float, count: float, look: Look
 ) -> Scores:
-    horizon = count + kind.patience * mean.shape[-1]
-    scores = value_of_information(mean, variance, noise, horizon, kind.spread, *look())
+    scores = value_of_information(mean, variance, noise, kind.spread, *look(kind.patience))
     return *scores, kind.floor
 
 
@@ -74,8 +74,8 @@ def largest_score(view: View, eligible: Eligible, kind: ValuePolicy | ThompsonPo
     mean, variance = view.utility_of(eligible)
     count = view.state.learner.count
 
-    def look() -> tuple[Array, Array]:
-        return view.gap(eligible), view.covariance(eligible)
+    def look(patience: float) -> tuple[float | Array, Array, Array]:
+        return view.horizon(patience, eligible), view.gap(eligible), view.covariance(eligible)
 
     *scores, floor = SCORES[type(kind)](kind, mean, variance, view.noise, count, look)
     return Choice(with_floor(win_probabilities(*scores), floor))

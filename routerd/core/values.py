@@ -326,7 +326,7 @@ class DriftDetected(Event, frozen=True, tag=True):
 
     size: by how much quality, negative for worse, over the `outcomes` that tell so; they are of
     decisions from position `since` on. evidence: log likelihood ratio. keep: the weight that is
-    left to outcomes of earlier decisions.
+    left to outcomes of earlier decisions. count: decayed number of all outcomes until then.
     """
 
     agent_id: str
@@ -335,6 +335,7 @@ class DriftDetected(Event, frozen=True, tag=True):
     outcomes: int
     since: int
     keep: float
+    count: float = 0.0
 
 
 class AgentRegistered(Event, frozen=True, tag=True):

@@ -103,6 +103,19 @@ class View:
             mean, variance = less(mean, variance, self.latency_weight, self.latency)
         return mean, variance
 
+    def horizon(self, patience: float, eligible: tuple[int, ...]) -> float | Array:
+        """For how many decisions what is learnt now will count: as many as taught before.
+
+        Of an agent that changed, (k,): as many as taught since, it may change again.
+        """
+        state, least = self.state, patience * len(eligible)
+        horizon = state.learner.count + least
+        if not state.drifts:
+            return horizon
+        drifts = [state.drifts.get(state.roster.ids[i]) for i in eligible]
+        before = np.array([0.0 if drift is None else drift.count for drift in drifts])
+        return np.maximum(horizon - before, least)
+
     def gap(self, eligible: tuple[int, ...]) -> Array:
         """How far each of these agents is behind in the contexts that are ahead, (k, m).
 

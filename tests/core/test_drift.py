@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 
+from learners.base import Array
+from routerd.core.decide import encode_request
 from routerd.core.state import State
 from routerd.core.tally import QUALITY
 from routerd.core.values import DecisionsClosed, DriftDetected
+from routerd.core.view import View
 from routerd.log.verify import verify
+from routerd.router import request_of
 from tests.core.engine import AGENTS, HOUR_MS, Engine
 
 FIRST = 200
@@ -61,6 +66,29 @@ def test_an_agent_that_gets_worse_is_told_and_forgotten() -> None:
     assert engine.state.learner.count < 80
     assert engine.state.drifts["large"] == drift
     assert_re_derived(engine)
+
+
+def test_what_is_learnt_of_an_agent_that_changed_counts_for_as_long_as_it_has_stayed() -> None:
+    """It may change again: knowing it pays for as many decisions as taught since, not for all."""
+    engine = taught(pattern(FIRST, 9, 10))
+    patience, everyone = 25.0, engine.state.roster.everyone
+    assert horizon(engine) == FIRST + patience * len(everyone)
+    tell(engine, pattern(60, 3, 10))
+    (drift,) = engine.events(DriftDetected)
+    assert FIRST < drift.count < FIRST + 60
+    changed = engine.state.roster.index["large"]
+    each = horizon(engine)
+    assert isinstance(each, np.ndarray)
+    count = engine.state.learner.count
+    for i, known in enumerate(each.tolist()):
+        taught_since = count - drift.count if i == changed else count
+        assert known == pytest.approx(max(taught_since, 0.0) + patience * len(everyone))
+
+
+def horizon(engine: Engine) -> float | Array:
+    state = engine.state
+    view = View(state, encode_request(state, request_of({"work_type": "code"}), "q"), 0)
+    return view.horizon(25.0, state.roster.everyone)
 
 
 def test_an_agent_that_gets_better_is_told_too() -> None:

@@ -130,3 +130,16 @@ def test_agents_that_came_later_decide_alike() -> None:
     engine.open(agents=[{"id": "a03"}, {"id": "a00"}], utility={"cost": 0.2})
     several = queries(engine.state, AT_ONCE, ({},))
     assert together(engine.state, several) == [alone(engine.state, q) for q in several]
+
+
+def test_what_is_ahead_decides_alike() -> None:
+    """While nothing is known of it, and after an agent changed, whose horizon is its own."""
+    engine = Engine(agents=[{"id": f"a{k}"} for k in range(5)])
+    several = queries(engine.state, AT_ONCE, ({}, {"preference": {"cost": 0.1}}))
+    assert together(engine.state, several) == [alone(engine.state, q) for q in several]
+    for i in range(150):
+        name = engine.route(agent_id="a1" if i % 2 else "a2").decision_id
+        engine.report(name, quality=float(i < 100 or i % 2 == 0))
+    assert set(engine.state.drifts) == {"a1"}
+    several = queries(engine.state, AT_ONCE, ({}, {"preference": {"cost": 0.1}}))
+    assert together(engine.state, several) == [alone(engine.state, q) for q in several]

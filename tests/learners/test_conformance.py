@@ -20,7 +20,7 @@ LEARNERS: list[Make] = [LinearRegression, PooledRegression, LogisticRegression, 
 
 def value_scores(mean: Array, variance: Array) -> tuple[Array, Array]:
     gap, here = behind(mean)[:, None], variance[:, None].copy()
-    return value_of_information(mean, variance, 0.15, 500.0, 0.3, gap, here)
+    return value_of_information(mean, variance, 0.15, 0.3, 500.0, gap, here)
 
 
 def thompson_scores(mean: Array, variance: Array) -> tuple[Array, Array]:
