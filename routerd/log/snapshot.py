@@ -13,10 +13,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from hashlib import blake2b
 from itertools import islice
 from pathlib import Path
-from typing import IO, Any, TypeVar
+from typing import IO, Any, Self, TypeVar
 from urllib.parse import quote
 
 import msgspec
@@ -148,8 +149,7 @@ def write_frames(file: IO[bytes], found: Iterable[bytes]) -> None:
 
 def load(path: Path) -> tuple[Head, State]:
     """A snapshot's head and its state. Raises Unusable, OSError."""
-    with path.open("rb") as file:
-        reader = Reader(file)
+    with path.open("rb") as file, Reader(file) as reader:
         head = reader.head()
         marks = reader.frame(Marks)
         models = reader.frame(dict[str, dict[str, Stored]])
@@ -169,8 +169,7 @@ def load(path: Path) -> tuple[Head, State]:
 
 def check(path: Path) -> Marks:
     """Read a snapshot whole, without making a state of it. Raises Unusable, OSError."""
-    with path.open("rb") as file:
-        reader = Reader(file)
+    with path.open("rb") as file, Reader(file) as reader:
         head = reader.head()
         marks = reader.frame(Marks)
         for _ in range(1 + -(-head.decisions // DECISIONS_AT_ONCE)):
@@ -180,11 +179,20 @@ def check(path: Path) -> Marks:
 
 
 class Reader:
-    """Reads the frames of a file and hashes them. Nothing is to be trusted before `end`."""
+    """Reads the frames of a file and hashes them, in a thread, while they are decoded here. Nothing
+    is to be trusted before `end`."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
         self._digest = blake2b(digest_size=HASH_BYTES)
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="routerd-hash")
+        self._hashed: Future[None] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._thread.shutdown()
 
     def head(self) -> Head:
         head = self.frame(Head)
@@ -203,8 +211,8 @@ class Reader:
         body = self._file.read(size) if size <= MOST_BYTES else b""
         if len(length) < 4 or len(body) != size:
             raise self._unusable("ends too early")
-        self._digest.update(length)
-        self._digest.update(body)
+        self._wait()
+        self._hashed = self._thread.submit(self._digest.update, length + body)
         try:
             return msgspec.msgpack.decode(body, type=kind)
         except ValueError as error:  # msgspec's own, or a text's that is none
@@ -212,8 +220,14 @@ class Reader:
 
     def end(self) -> None:
         """Nothing may follow but the hash of all that was read."""
+        self._wait()
         if self._file.read(HASH_BYTES + 1) != self._digest.digest():
             raise self._unusable("is damaged: its hash is not that of its content")
+
+    def _wait(self) -> None:
+        """For the frame before, so that no more than two are held."""
+        if self._hashed is not None:
+            self._hashed.result()
 
     def _unusable(self, what: str) -> Unusable:
         return Unusable(f"{self._file.name} {what}")
