@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import resource
@@ -69,6 +70,7 @@ def serve(config_file: Path, **flags: str | int | None) -> None:
 
 def run(config_file: Path, with_flags: Callable[[Config], Config]) -> None:
     """Serve a configuration; prints one line when calls are accepted."""
+    gc.disable()  # until all is loaded: what is imported and restored stays
     from routerd.server.reload import Source, signature
 
     first = signature(config_file)

@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from sys import intern
 
-from msgspec.structs import astuple, force_setattr
+from msgspec.structs import force_setattr
 
 from learners.contexts import Contexts
 from learners.drift import DriftDetector
@@ -14,7 +14,6 @@ from learners.means import ShrunkMeans
 from routerd.core.encode import CELLS, Encoder
 from routerd.core.experiment import in_force
 from routerd.core.in_force import put_in_force
-from routerd.core.outcomes import METRICS, Reports
 from routerd.core.outlook import Outlook
 from routerd.core.paths import new_paths
 from routerd.core.registry import agents_of
@@ -24,7 +23,6 @@ from routerd.core.state import (
     Arrays,
     Marks,
     OpenDecision,
-    Register,
     Roster,
     State,
     epoch_gamma,
@@ -70,8 +68,6 @@ def take_roles(state: State) -> None:
 def take_over(state: State, decision_id: str, entry: OpenDecision) -> None:
     """An open decision, and its place in whatever is an index over them."""
     share(entry.decision, state.roster)
-    if entry.reports:
-        share_places(entry.reports)
     query = entry.decision.query
     state.decisions[decision_id] = entry
     state.requests[query.request_id] = decision_id
@@ -98,20 +94,6 @@ def share(decision: Decision, roster: Roster) -> None:
     force_setattr(query, "work_type", intern(query.work_type))
     if query.preference == ANY:
         force_setattr(query, "preference", ANY)
-
-
-def share_places(reports: Reports) -> None:
-    """Let the registers that one outcome wrote hold one copy of its place."""
-    for registers in reports.values():
-        first: Register | None = None
-        for metric, held in zip(METRICS, astuple(registers), strict=True):
-            if held is None:
-                continue
-            if first is None:
-                first = held
-            elif held.outcome_id == first.outcome_id:
-                place = (first.time_ms, first.position, first.outcome_id)
-                setattr(registers, metric, Register(*place, held.value))
 
 
 def take_models(state: State, models: Mapping[str, Arrays]) -> None:

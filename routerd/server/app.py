@@ -218,6 +218,7 @@ async def serve(
             server = Server(config, log, clock)
             # What is here now stays: every full collection would look through it, in vain.
             gc.freeze()
+        gc.enable()
         await server.start()
         if config.audit.enabled:
             server.projection.start()
