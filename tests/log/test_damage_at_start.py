@@ -6,7 +6,9 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from routerd.cli.snapshot import snapshot
 from routerd.core.settings import EngineConfig
 from routerd.log import check, seals
 from routerd.log.base import LogCorrupt, LogUnavailable
@@ -69,6 +71,19 @@ def test_a_flipped_bit_in_any_page_keeps_the_log_from_being_served(
                 start(tmp_path, config)
     file.write_bytes(stored)
     assert start(tmp_path, config) == 241
+
+
+def test_who_makes_a_snapshot_seals_what_it_stands_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that the next start looks at nothing of that again, however long the last one is ago."""
+    monkeypatch.setattr(check, "FEW", 0)
+    monkeypatch.setattr(seals, "STRETCH", 30)
+    sample(tmp_path, snapshot=False)
+    assert not seals.held(tmp_path, "default")
+    done = CliRunner().invoke(snapshot, [str(tmp_path)])
+    assert done.exit_code == 0, done.output
+    assert list(seals.held(tmp_path, "default")) == list(range(8))
 
 
 def start(directory: Path, config: EngineConfig) -> int:
