@@ -70,7 +70,7 @@ VARIANTS = (
     Variant("prior centring: the shared mean held at .5", constants={pooled: {"P_0": 0.01}}),
     Variant("the small floor: .05 instead of .002", ValuePolicy(floor=0.05)),
     Variant("patience: 100 decisions an agent instead of 25", ValuePolicy(patience=100.0)),
-    Variant("the narrow spread: .6 instead of .3", ValuePolicy(spread=0.6)),
+    Variant("the narrow spread: .3 instead of .15", ValuePolicy(spread=0.3)),
 )
 
 

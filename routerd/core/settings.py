@@ -128,7 +128,7 @@ class ValuePolicy(Section, frozen=True, tag_field="kind", tag="value"):
 
     id: Name = "value"
     learner: Learner = Learner()
-    spread: Positive = 0.3
+    spread: Positive = 0.15
     patience: Positive = 25.0
     floor: Floor = 0.002
 
