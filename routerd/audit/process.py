@@ -40,12 +40,16 @@ def claimed(directory: Path, *, wait: bool) -> Iterator[None]:
 
 
 def catch_up(
-    directory: Path, *, rebuild: bool = False, told: Callable[[int, int, str], None] | None = None
+    directory: Path,
+    *,
+    rebuild: bool = False,
+    keep: int | None = None,
+    told: Callable[[int, int, str], None] | None = None,
 ) -> dict[str, int]:
     """Bring the audit of every partition up to the log's end; the position of each.
 
-    told(position, end, partition) hears how far it is. Raises Busy, LogUnavailable, LogCorrupt,
-    sqlite3.OperationalError, routerd.audit.store.Unusable.
+    keep: see Projector. told(position, end, partition) hears how far it is. Raises Busy,
+    LogUnavailable, LogCorrupt, sqlite3.OperationalError, routerd.audit.store.Unusable.
     """
     reached = {}
     with (
@@ -54,7 +58,8 @@ def catch_up(
     ):
         for partition in log.partitions():
             end, _ = log.last(partition)
-            with closing(Projector(log, partition, directory, rebuild=rebuild)) as projector:
+            made = Projector(log, partition, directory, rebuild=rebuild, keep=keep)
+            with closing(made) as projector:
                 while projector.advance():
                     if told is not None:
                         told(projector.position, end, partition)
@@ -63,12 +68,17 @@ def catch_up(
 
 
 def follow(
-    directory: Path, lifeline: int | None = None, *, rebuild: bool = False, batch: int = BATCH
+    directory: Path,
+    lifeline: int | None = None,
+    *,
+    rebuild: bool = False,
+    keep: int | None = None,
+    batch: int = BATCH,
 ) -> None:
     """Keep the audit up with a log that grows, for ever or until the lifeline is cut.
 
     lifeline: a descriptor whose other end the daemon holds: however that ends, this ends too.
-    batch: the most events of one transaction.
+    keep: see Projector. batch: the most events of one transaction.
     Raises as catch_up does, but for Busy: it waits for its turn.
     """
     with (
@@ -81,7 +91,9 @@ def follow(
         while not is_cut(lifeline, pause_s):
             for partition in log.partitions():
                 if partition not in projectors:
-                    made = Projector(log, partition, directory, rebuild=rebuild, batch=batch)
+                    made = Projector(
+                        log, partition, directory, rebuild=rebuild, keep=keep, batch=batch
+                    )
                     projectors[partition] = stack.enter_context(closing(made))
             busy = [projector.advance() for projector in projectors.values()]
             pause_s = 0.0 if any(busy) else min(max(2 * pause_s, SHORTEST_S), LONGEST_S)

@@ -60,8 +60,11 @@ class Projector:
         *,
         batch: int = BATCH,
         rebuild: bool = False,
+        keep: int | None = None,
     ) -> None:
+        """keep: of so many of the latest events decisions stay in the file; None: of all."""
         self._log = log
+        self._keep = keep
         self._partition = partition
         self._batch = batch
         self._path = audit_path(directory, partition)
@@ -139,6 +142,8 @@ class Projector:
             batch.write()
             row = {"id": 1, "position": mark.position, "hash": mark.hash.hex()}
             self._store.replace("mark", [{**row, "time_ms": found[-1].event.time_ms}])
+            if self._keep is not None and mark.position > self._keep:
+                self._store.forget(mark.position - self._keep)
         self._mark = mark
         self._config, self._config_position = batch.book.config, batch.config_position
         return len(found)

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple, Self
 from routerd import __version__
 from routerd.audit import schema
 from routerd.audit.book import Case, Result
+from routerd.audit.retention import FORGET
 from routerd.audit.rows import Row, outcome_of
 from routerd.core.outcomes import Reports, write_registers
 from routerd.core.state import GENESIS
@@ -129,6 +130,11 @@ class Store:
             columns = ", ".join(f"{name} = :{name}" for name in rows[0] if name != "position")
             sql = f"UPDATE decisions SET {columns} WHERE position = :position"
             self._connection.executemany(sql, rows)
+
+    def forget(self, before: int) -> None:
+        """Let go of closed decisions up to a position (see routerd.audit.retention)."""
+        for statement in FORGET:
+            self.db.execute(statement, {"before": before})
 
     def last_config(self) -> Row | None:
         return self._row("SELECT * FROM configs ORDER BY position DESC LIMIT 1")

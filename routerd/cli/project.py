@@ -18,10 +18,18 @@ NICE = 10
 @click.command()
 @click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
 @click.option("--rebuild", is_flag=True, help="Make the tables anew from position 1.")
+@click.option(
+    "--keep",
+    metavar="EVENTS",
+    type=click.IntRange(min=1_000),
+    help="Closed decisions from before so many of the latest events go. Default: none.",
+)
 @click.option("--follow", is_flag=True, help="Do not stop at the log's end; wait for more.")
 @click.option("--lifeline", is_flag=True, hidden=True, help="End when stdin is closed.")
 @json_option
-def project(directory: Path, rebuild: bool, follow: bool, lifeline: bool, as_json: bool) -> None:
+def project(
+    directory: Path, rebuild: bool, keep: int | None, follow: bool, lifeline: bool, as_json: bool
+) -> None:
     """Bring the audit file of the data directory DIR up to date.
 
     A running daemon does so by itself. DIR/audit.db is an SQLite file for any tool; it is made
@@ -42,10 +50,12 @@ def project(directory: Path, rebuild: bool, follow: bool, lifeline: bool, as_jso
             signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
             if lifeline:
                 os.nice(NICE)  # the daemon goes first
-            follow_on(directory, sys.stdin.fileno() if lifeline else None, rebuild=rebuild)
+            follow_on(
+                directory, sys.stdin.fileno() if lifeline else None, rebuild=rebuild, keep=keep
+            )
             return
         with progress() as told:
-            reached = catch_up(directory, rebuild=rebuild, told=told)
+            reached = catch_up(directory, rebuild=rebuild, keep=keep, told=told)
         say(reached, as_json)
     except (Busy, Unusable, LogCorrupt, LogUnavailable, sqlite3.Error, OSError) as error:
         raise Failed(str(error)) from None

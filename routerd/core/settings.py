@@ -331,10 +331,13 @@ class Server(Section, frozen=True):
 class Audit(Section, frozen=True):
     """enabled: whether a projector runs beside the daemon and keeps audit.db up to date.
 
-    max_watchers: streams of WatchEvents that are open at once.
+    keep_events: of so many of the latest events audit.db keeps decisions and what came of them;
+    older ones go when they are closed. null: it keeps all. max_watchers: streams of WatchEvents
+    that are open at once.
     """
 
     enabled: bool = True
+    keep_events: Annotated[int, Meta(ge=1_000)] | None = 5_000_000
     max_watchers: Count = 64
 
 

@@ -89,7 +89,7 @@ class Server:
         methods.add(router_service.SERVICE, self._routing)
         methods.add(agent_service.SERVICE, AgentService())
         methods.add(policy_service.SERVICE, PolicyService())
-        self.projection = Projection(Path(config.data_dir))
+        self.projection = Projection(Path(config.data_dir), config.audit.keep_events)
         self._audit = AuditReader(self.projection, DEFAULT_PARTITION)
         self.watches = Watches(log, config.audit.max_watchers)
         methods.add(audit_service.SERVICE, AuditService(self._audit, self.watches))

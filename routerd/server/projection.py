@@ -19,8 +19,9 @@ class Projection:
     The pipe to its stdin is its lifeline: it ends by itself when this process does, by kill -9 too.
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, keep_events: int | None) -> None:
         self.directory = directory
+        self._keep_events = keep_events
         self.process: asyncio.subprocess.Process | None = None
         self._rebuild = False
         self._rebuilt_s = -LONGEST_PAUSE_S
@@ -71,6 +72,8 @@ class Projection:
     async def _run(self) -> int:
         """One life of the projector; its exit code."""
         how = ["--follow", "--lifeline", *(["--rebuild"] if self._rebuild else [])]
+        if self._keep_events is not None:
+            how += ["--keep", str(self._keep_events)]
         self._rebuild = False
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "routerd", "project", str(self.directory), *how),
