@@ -86,6 +86,24 @@ async def test_a_projector_without_room_costs_nobody_a_call(tmp_path: Path) -> N
         assert daemon.end() == 0
 
 
+async def test_what_is_long_past_goes_from_the_audit(tmp_path: Path) -> None:
+    """Of the latest audit.keep_events events closed decisions stay, and of all the open ones."""
+    config = {**CONFIG, "audit": {"keep_events": 1_000}, "limits": {"open_decisions": 50}}
+    with Daemon(tmp_path, config) as daemon:
+        async with calling(daemon) as router:
+            for batch in range(12):
+                requests = [
+                    router_pb2.RouteRequest(request_id=f"r{batch * 100 + i}") for i in range(100)
+                ]
+                message = router_pb2.RouteBatchRequest(requests=requests)
+                await router.RouteBatch(message, timeout=PATIENCE_S)
+        last = await route(daemon, "last")
+        await until(lambda: projected(daemon.data)[-1:] == ["last"])
+        assert 400 < len(projected(daemon.data)) < 600, "each has a closing"
+        assert last > 2_000
+        assert daemon.end() == 0
+
+
 async def test_no_projector_outlives_its_daemon(tmp_path: Path) -> None:
     """kill -9 of the daemon ends its projector; the next daemon's goes on with the same file."""
     with Daemon(tmp_path, CONFIG) as daemon:
