@@ -118,7 +118,7 @@ TAMPERED: dict[str, Callable[[Decision], Decision]] = {
     "confidence, dropped": lambda d: replace(d, confidence=None),
     "reason": lambda d: replace(d, reason=Reason.EXPLICIT),
     "policy_id": lambda d: replace(d, policy_id="another"),
-    "fallback": lambda d: replace(d, fallback="large"),
+    "fallback": lambda d: replace(d, fallback=next(a for a in d.agents if a != d.fallback)),
     "alternatives": lambda d: replace(d, alternatives=d.alternatives[:1]),
     "stages": lambda d: replace(d, stages=("policy", "override")),
     "agents": lambda d: replace(d, agents=d.agents[:2]),
