@@ -112,15 +112,15 @@ def apply(state: State, record: Record, decision_id: str) -> None:
             apply_claim(state, event)
     state.in_flight.expire(state.in_flight_since_ms(event.time_ms))
     epoch = state.epoch(event.time_ms)
-    if epoch > state.cost.epoch:  # they go together
+    faded = epoch > state.cost.epoch  # they go together
+    if faded:
         state.learner.advance(epoch)
         state.cost.advance(epoch)
         state.latency.advance(epoch)
         state.paths.advance(epoch)
         state.claims.advance(epoch)
-    elif isinstance(event, Decision | OutcomeReported | DecisionsClosed):
-        return
-    look_ahead(state)
+    if faded or not isinstance(event, Decision | OutcomeReported | DecisionsClosed):
+        look_ahead(state)
 
 
 def look_ahead(state: State) -> None:
@@ -172,6 +172,7 @@ def start_anew(state: State) -> None:
     state.contexts = Contexts(state.encoder.width)
     state.outlook = Outlook()
     state.discounts = ()
+    state.drifts = {}
     state.imports = {}
 
 

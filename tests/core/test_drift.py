@@ -85,6 +85,15 @@ def test_what_is_learnt_of_an_agent_that_changed_counts_for_as_long_as_it_has_st
         assert known == pytest.approx(max(taught_since, 0.0) + patience * len(everyone))
 
 
+def test_a_change_of_before_learning_began_anew_shortens_nothing() -> None:
+    engine = taught(pattern(FIRST, 9, 10))
+    tell(engine, pattern(60, 3, 10))
+    assert set(engine.state.drifts) == {"large"}
+    engine.open(features=[{"kind": "category", "name": "domain"}])
+    assert not engine.state.drifts
+    assert horizon(engine) == 25.0 * len(engine.state.roster.everyone)
+
+
 def horizon(engine: Engine) -> float | Array:
     state = engine.state
     view = View(state, encode_request(state, request_of({"work_type": "code"}), "q"), 0)
