@@ -45,7 +45,7 @@ def next_ones(sequencer: Sequencer, asked: Sequence[Asked]) -> list[Told]:
             told.append(sequencer.settle(next(made), request, explain=explain))
         except RouterError as error:
             told.append(error)
-        if state.position != position + 1 or state.epoch(state.time_ms) != epoch:
+        if sequencer.position != position + 1 or state.epoch(state.time_ms) != epoch:
             break
     return told
 

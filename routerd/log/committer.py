@@ -141,9 +141,14 @@ class Committer:
         except Exception as error:
             future.set_exception(error)
         else:
-            self._commit()
+            try:
+                self.sequencer.write()
+            except Exception as error:
+                self._fail(error)
             self._crowd.served(1)
             self._promise(done, platter, future)
+            # The state follows, and what it calls for is committed, with the answer on its way.
+            self._loop.call_soon(self._commit)
         return future
 
     def _gather(self, gathered: Gathered) -> None:

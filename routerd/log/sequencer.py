@@ -81,7 +81,7 @@ class Sequencer(Writer):
         position, name = self.append(decision)
         candidates = explained(decision, view) if explain else ()
         others = self._accompany(name, decision) if decision.inclusion is not None else ()
-        self.react()
+        self.react_later()
         return Answer(name, position, decision, candidates, sentence(decision), others)
 
     def _accompany(self, name: str, first: Decision) -> tuple[Companion, ...]:

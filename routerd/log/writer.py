@@ -1,7 +1,10 @@
-"""The writer of a partition: events take a position, are applied, and queue for the log.
+"""The writer of a partition: events take a position, queue for the log, and are applied.
 
 What is queued is durable after commit(). If a commit fails, memory is discarded, the state is
 folded anew from what the log holds, and nothing is accepted until recover() succeeds.
+
+An event is applied when the state is looked at next. So a decision can be written, and answered,
+before the state follows it; whoever looks at the state sees it applied.
 """
 
 from __future__ import annotations
@@ -38,11 +41,14 @@ class Writer:
     ) -> None:
         self.log = log
         self.snapshots = snapshots
-        self.state = state
         self.clock = clock
         self.durable = state.position
         self.read_only = False
         self._queue: list[Entry] = []
+        self._state = state
+        # The last event and its name while it is not applied, and whether to react to it then.
+        self._behind: tuple[Record, str] | None = None
+        self._reacts = False
         # Time goes on from the last event's, even if the wall clock was set back since.
         self._ahead_ms = max(0, state.time_ms - clock())
 
@@ -81,20 +87,43 @@ class Writer:
         return Logged(self.position)
 
     @property
+    def state(self) -> State:
+        """The fold of all that was appended; what it calls for is appended first."""
+        if self._behind is not None:
+            self._follow(*self._behind)
+        return self._state
+
+    @state.setter
+    def state(self, state: State) -> None:
+        self._state, self._behind, self._reacts = state, None, False
+
+    @property
     def position(self) -> int:
         return self.state.position
 
     def commit(self) -> int:
-        """Write what is queued in one commit; the last durable position.
+        """Write what is queued, and what the state calls for, in one commit.
 
-        Raises LogUnavailable, Conflict.
+        Returns the last durable position. Raises LogUnavailable, Conflict.
         """
-        if self.read_only and self.state.position > self.durable:
+        try:
+            position = self.position
+        except Exception:  # the state is no fold of the log any more
+            self.fail()
+            raise
+        if self.read_only and position > self.durable:
             raise LogUnavailable("memory holds what the log does not, and the log cannot be read")
+        return self.write()
+
+    def write(self) -> int:
+        """Write what is queued in one commit, whether or not the state has followed it.
+
+        As commit; what the state calls for is for the next one.
+        """
         if self._queue:
             batch, self._queue = self._queue, []
             try:
-                self.log.append(self.state.partition, batch, expect=self.durable)
+                self.log.append(self._state.partition, batch, expect=self.durable)
             except Exception:  # whatever it was, memory is ahead of the disk now
                 self.fail()
                 raise
@@ -106,6 +135,7 @@ class Writer:
         if not self.read_only:
             self.read_only = True
             self._queue = []
+            self._behind, self._reacts = None, False
             with suppress(LogUnavailable, LogCorrupt):  # recover() tries again, or says so
                 self._refold()
 
@@ -142,14 +172,32 @@ class Writer:
         return max(now, self.state.time_ms)
 
     def append(self, event: AnyEvent) -> tuple[int, str]:
-        """Take the next position, apply, queue."""
-        position = self.state.position + 1
+        """Take the next position, and queue; the state follows when it is looked at."""
+        state = self.state
+        position = state.position + 1
         payload = encode(event)
-        chained = chain_hash(self.state.chain, position, payload)
+        chained = chain_hash(state.chain, position, payload)
         name = decision_id(position, chained)
-        apply(self.state, Record(position, chained, event), name)
         self._queue.append(Entry(position, chained, payload))
+        self._behind = Record(position, chained, event), name
         return position, name
+
+    def _follow(self, record: Record, name: str) -> None:
+        """Apply what was appended last."""
+        self._behind = None
+        try:
+            apply(self._state, record, name)
+        except BaseException:
+            if self._queue:  # what cannot be applied is not written
+                self._queue.pop()
+            raise
+        if self._reacts:
+            self._reacts = False
+            self.react()
+
+    def react_later(self) -> None:
+        """React when the state follows what was appended last."""
+        self._reacts = True
 
     def react(self) -> None:
         """Append what the state itself calls for; the last thing that a call does."""

@@ -251,3 +251,15 @@ def test_a_log_of_events_that_cannot_follow_each_other_is_damaged() -> None:
 
 def other_id(decision: Decision) -> Any:
     return msgspec.structs.replace(decision.query, request_id="b")
+
+
+def test_what_cannot_be_applied_is_not_written() -> None:
+    """A bug in applying an event costs that event; the log could not be folded with it."""
+    engine = Engine(**LOGICAL)
+    nobody = msgspec.structs.replace(engine.route().decision, agent_id="nobody")
+    query = msgspec.structs.replace(nobody.query, request_id="other")
+    engine.sequencer.append(msgspec.structs.replace(nobody, query=query))
+    with pytest.raises(KeyError, match="nobody"):
+        engine.sequencer.commit()
+    assert engine.sequencer.recover()
+    assert engine.route().position == 3

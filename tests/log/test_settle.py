@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytest
 
 from routerd.core.answers import Answer
 from routerd.core.errors import ErrorReason, RouterError
+from routerd.core.values import DecisionsClosed
 from routerd.log.committer import Committer, worked_off
 from routerd.log.crowd import FIRST, MOST
 from routerd.router import request_of
@@ -20,9 +21,9 @@ from tests.log.faulty import PATIENCE_S, FaultyLog
 class Desk:
     """An engine on a log that can fail, and a committer that decides on it."""
 
-    def __init__(self) -> None:
+    def __init__(self, **config: Any) -> None:
         self.log = FaultyLog()
-        self.engine = Engine(self.log, clock="logical")
+        self.engine = Engine(self.log, clock="logical", **config)
         self.committer = Committer(self.engine.sequencer, lambda serving: None)
         self.decided: list[str] = []
 
@@ -63,6 +64,26 @@ async def test_who_asks_alone_is_served_without_a_turn_of_the_loop(desk: Desk) -
     await asyncio.sleep(0)
     assert desk.engine.sequencer.durable == 2
     assert (await task).position == 2
+
+
+async def test_what_a_decision_calls_for_follows_its_answer_by_itself() -> None:
+    """One decision too many is answered, written, and closes the oldest, though nobody calls."""
+    desk = Desk(limits={"open_decisions": 2})
+    for name in "abc":
+        await desk.ask(name)
+    await asyncio.sleep(0)
+    assert desk.log.appends == [1, 1, 1, 1, 1]
+    assert len(desk.engine.events(DecisionsClosed)) == 1
+    assert desk.engine.refold().hash() == desk.engine.state.hash()
+    await desk.committer.close()
+
+
+async def test_whoever_looks_sees_what_was_written_last() -> None:
+    """A second call that comes before the state has followed the first is told the same."""
+    desk = Desk()
+    first, again = await asyncio.gather(desk.ask("r"), desk.ask("r"))
+    assert (again.decision_id, again.position) == (first.decision_id, 2)
+    await desk.committer.close()
 
 
 async def test_a_crowd_is_served_in_order_of_arrival_and_in_one_commit(desk: Desk) -> None:
