@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from routerd.cli.output import Failed
+from routerd.cli.output import Failed, progress
 
 
 @click.command()
@@ -15,12 +15,14 @@ from routerd.cli.output import Failed
 def migrate(directory: Path, check: bool) -> None:
     """Bring the log of the data directory DIR up to this version's format.
 
-    `routerd serve` does so by itself; this is for logs that are only read. Each step is one
-    transaction. An older version cannot open the log afterwards: make a copy first.
+    `routerd serve` does so by itself; this is for logs that are only read, and to see how far it
+    is. It is done as a whole or not at all, and may take as much room again for a while. An older
+    version cannot open the log afterwards: make a copy first.
     """
     from routerd.log.base import LogCorrupt, LogUnavailable
-    from routerd.log.migrations import FORMAT, missing
-    from routerd.log.sqlite import SqliteLog, format_of
+    from routerd.log.migrations import missing
+    from routerd.log.sqlite import SqliteLog, format_of, say
+    from routerd.log.tables import FORMAT
 
     if not (directory / "log.db").is_file():
         raise Failed(f"no log in {directory}: give the data directory of `routerd serve`")
@@ -30,7 +32,8 @@ def migrate(directory: Path, check: bool) -> None:
         if check and steps:
             raise Failed(f"format {held} lacks: {'; '.join(step.what for step in steps)}")
         if not check:
-            SqliteLog.open(directory).close()
+            with progress() as told:
+                SqliteLog.open(directory, told=told or say).close()
     except (LogCorrupt, LogUnavailable) as error:
         raise Failed(str(error)) from None
     if steps:

@@ -78,4 +78,5 @@ def checked(directory: Path, told: Callable[[int, int, str], None]) -> dict[str,
                 if entry.position % 1_000 == 0:
                     told(entry.position, end, "checking")
             ends[partition] = end
+        log.require_order()
     return ends

@@ -117,6 +117,10 @@ class Log(Protocol):
         """
         ...
 
+    def require_order(self) -> None:
+        """Raises LogCorrupt when an entry that `read` gives cannot be found by its position."""
+        ...
+
     def reader(self) -> Log:
         """The same entries, to be read in another thread. Whoever asked closes it."""
         ...

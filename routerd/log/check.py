@@ -2,6 +2,9 @@
 
 What was held to it at an earlier start or snapshot, and has not changed since, is known by its
 seals: a process of its own compares them while the snapshot is read here.
+
+Whoever reads entries in their order sees nothing of what leads to one of them alone, which is where
+appends go too. SQLite looks through that at the end, or meanwhile the other process does.
 """
 
 from __future__ import annotations
@@ -31,6 +34,7 @@ def checked(log: Log, partition: str, through: int, directory: Path | None) -> I
     if through - after <= FEW or directory is None:
         look_through(log, partition, after, through)
         yield
+        log.require_order()
         return
     stretches = whole_stretches(after, through)
     known = {n: s for n, s in seals.held(directory, partition).items() if n in stretches}
@@ -41,6 +45,8 @@ def checked(log: Log, partition: str, through: int, directory: Path | None) -> I
     finally:
         comparison.end()
     look_and_seal(log, partition, through, directory, known)
+    if not comparison.ordered:
+        log.require_order()
 
 
 def seal(log: Log, partition: str, through: int, directory: Path) -> None:

@@ -42,6 +42,9 @@ class MemoryLog:
             return None
         return next(self.read(partition, position - 1))
 
+    def require_order(self) -> None:
+        pass
+
     def reader(self) -> MemoryLog:
         return self
 

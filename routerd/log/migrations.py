@@ -1,34 +1,44 @@
 """The formats that the log's file had, and the steps from each to the next.
 
-Every step is one transaction, so a crash leaves the file in one format or the other. A step, once
-released, is never changed: a log of any released version is brought up to date by those it lacks.
+A step is one transaction, or it makes the file anew beside the old one and then puts it in its
+place: a crash, or a full disk, leaves the file in one format or the other. A step, once released,
+is never changed: a log of any released version is brought up to date by those that it lacks.
 """
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Mapping
+from contextlib import closing
+from pathlib import Path
 from typing import NamedTuple
 
 import apsw
 
-FORMAT = 2
-"""Of the tables that this version writes."""
+from routerd.log.base import LogUnavailable
+from routerd.log.disk import sync_directory, sync_stored
+from routerd.log.numbered import Told, number_entries
+from routerd.log.tables import BASE, FORMAT
 
-BASE = """
-CREATE TABLE base (partition TEXT PRIMARY KEY, position INTEGER, hash BLOB,
-    config_position INTEGER, config_hash BLOB, config BLOB, proof BLOB) WITHOUT ROWID
-"""
+BUSY_TIMEOUT_MS = 2_000
 
 
 class Step(NamedTuple):
-    """What a format lacks of the next one: told in a few words, and done in a transaction."""
+    """What a format lacks of the next one: told in a few words, and done in a transaction.
+
+    anew: it fills an empty database, attached as `made`, which then takes the place of the file.
+    """
 
     what: str
-    do: Callable[[apsw.Connection], object]
+    do: Callable[[apsw.Connection, Told], object]
+    anew: bool = False
 
 
 STEPS: Mapping[int, Step] = {
-    1: Step("room to say where a compacted log starts", lambda db: db.execute(BASE)),
+    1: Step(
+        "room to say where a compacted log starts", lambda db, _: db.execute(f"CREATE TABLE {BASE}")
+    ),
+    2: Step("numbers as keys of its entries (its file is made anew)", number_entries, anew=True),
 }
 """By the format that a step starts from."""
 
@@ -38,9 +48,70 @@ def missing(held: int) -> list[Step]:
     return [STEPS[number] for number in range(held, FORMAT)]
 
 
-def migrate(db: apsw.Connection, held: int) -> None:
-    """Bring the tables from a format to FORMAT, one step after the other."""
+def migrate(path: Path, held: int, told: Told) -> None:
+    """Bring a log's file, which nobody may have open, from a format to FORMAT, step by step.
+
+    told(done, of, what) hears how far it is. Raises LogCorrupt, LogUnavailable, OSError,
+    apsw.Error.
+    """
     for number, step in enumerate(missing(held), held + 1):
-        with db:
-            step.do(db)
-            db.execute("UPDATE meta SET value = ? WHERE key = 'format'", (number,))
+        with closing(apsw.Connection(str(path))) as db:
+            db.set_busy_timeout(BUSY_TIMEOUT_MS)
+            if step.anew:
+                make_anew(db, path, step, number, told)
+            else:
+                with db:
+                    step.do(db, told)
+                    db.execute("UPDATE main.meta SET value = ? WHERE key = 'format'", (number,))
+
+
+def make_anew(db: apsw.Connection, path: Path, step: Step, number: int, told: Told) -> None:
+    """Have a step fill a file beside the log's, and put that in its place."""
+    made = path.with_name(f"{path.name}.new")
+    made.unlink(missing_ok=True)  # of a process that was killed
+    require_alone(db, path)
+    require_room(path)
+    try:
+        db.execute("ATTACH ? AS made", (str(made),))
+        # Until it has its name it may be lost at any time.
+        db.execute("PRAGMA made.journal_mode = OFF; PRAGMA made.synchronous = OFF").fetchall()
+        db.execute("BEGIN EXCLUSIVE")
+        step.do(db, told)
+        db.execute("UPDATE made.meta SET value = ? WHERE key = 'format'", (number,))
+        db.execute("COMMIT")
+        shutil.copymode(path, made)
+        sync_stored(made)
+        made.replace(path)
+        sync_directory(path.parent)
+    except apsw.FullError as error:
+        raise full(path) from error
+    finally:
+        made.unlink(missing_ok=True)
+
+
+def require_alone(db: apsw.Connection, path: Path) -> None:
+    """Copy the WAL into the file and lock that for good, so that nobody reads what is replaced."""
+    try:
+        db.pragma("journal_mode", "delete")
+        db.pragma("locking_mode", "exclusive")
+        db.execute("BEGIN EXCLUSIVE; COMMIT")
+    except apsw.BusyError as error:
+        text = f"another process has {path} open, which is to be made anew: end it, and start again"
+        raise LogUnavailable(text) from error
+    except apsw.FullError as error:
+        raise full(path) from error
+
+
+def require_room(path: Path) -> None:
+    if shutil.disk_usage(path.parent).free < path.stat().st_size:
+        raise full(path)
+
+
+def full(path: Path) -> LogUnavailable:
+    """What to say where a file has no room beside the old one."""
+    size, free = path.stat().st_size, shutil.disk_usage(path.parent).free
+    return LogUnavailable(
+        f"{path} is to be made anew for this version, and there is no room for that: it takes up "
+        f"to {size / 1e6:.0f} MB, {free / 1e6:.0f} MB are free. Nothing has changed: make room and "
+        "start again, or go on with the version that wrote it"
+    )

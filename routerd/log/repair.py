@@ -24,9 +24,11 @@ from routerd.log.disk import release, sync_directory, take_lock
 from routerd.log.salvage import Database, Wal, rows
 from routerd.log.snapshot import Snapshots, Unusable, check
 from routerd.log.sqlite import PAGE_BYTES, SqliteLog
-from routerd.log.tables import base_of
+from routerd.log.tables import PLACES, base_of
 
 AT_ONCE = 1_000
+TAIL_COLUMNS = (3, 4)  # of older formats, and of this one
+BASE_COLUMNS = 7
 Row = tuple[Any, ...]
 SCRATCH = """
 CREATE TABLE entry (partition TEXT, position INTEGER, hash BLOB, payload BLOB);
@@ -103,19 +105,21 @@ def gather(directory: Path, found: apsw.Connection) -> None:
 
 
 def sort_in(found: apsw.Connection, row: Row) -> None:
-    """Tell by its columns which table a row is of."""
-    if len(row) < 3 or not isinstance(row[0], str) or not isinstance(row[1], int):
-        return
-    if not isinstance(row[2], bytes) or len(row[2]) != HASH_BYTES:
-        return
-    if len(row) == 3:
-        found.execute("INSERT INTO tail VALUES (?, ?)", row[:2])
-    elif len(row) == 4 and isinstance(row[3], bytes):
-        found.execute("INSERT INTO entry VALUES (?, ?, ?, ?)", row)
-    elif len(row) == 7:
-        with suppress(LogCorrupt):
-            base_of(row[0], row[1:])
-            found.execute("INSERT INTO base VALUES (?, ?, ?, ?, ?, ?)", row[:6])
+    """Tell by its columns which table a row is of, of this format or an older one."""
+    match row:
+        case (int(key), str(partition), bytes(entry_hash), bytes(payload)):
+            entry = (partition, key % PLACES, entry_hash, payload)
+            found.execute("INSERT INTO entry VALUES (?, ?, ?, ?)", entry)
+        case (str(), int(), bytes(), bytes()):
+            found.execute("INSERT INTO entry VALUES (?, ?, ?, ?)", row)
+        case (str(partition), *_, int(position), bytes(entry_hash)) if (
+            len(row) in TAIL_COLUMNS and len(entry_hash) == HASH_BYTES
+        ):
+            found.execute("INSERT INTO tail VALUES (?, ?)", (partition, position))
+        case (str(partition), int(), bytes(), *_, bytes()) if len(row) == BASE_COLUMNS:
+            with suppress(LogCorrupt):
+                base_of(partition, row[1:])
+                found.execute("INSERT INTO base VALUES (?, ?, ?, ?, ?, ?)", row[:6])
 
 
 def rebuilt(

@@ -4,6 +4,8 @@ Every page that still parses gives its rows; what they are worth is for others t
 themselves by their chain. So a broken page costs no more than what stood on it.
 Source: https://www.sqlite.org/fileformat2.html, sections 1.6 (b-tree pages), 2.1 (records) and
 4.1 (the WAL).
+
+The key of a table that has one integer for it stands before its row, and comes first in it here.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from pathlib import Path
 from typing import Protocol
 
 LEAF, INTERIOR = 0x0A, 0x02  # of a table without rowid
+TABLE_LEAF = 0x0D  # of one with it, whose inner pages hold no rows
 WAL_HEADER, FRAME_HEADER = 32, 24
 NUMBERS = {1: 1, 2: 2, 3: 3, 4: 4, 5: 6, 6: 8}  # bytes of an integer by its serial type
 MOST_BYTES = 2**26
@@ -79,14 +82,18 @@ def rows(pages: Pages, size: int) -> Iterator[Row]:
     for number in pages.numbers():
         page = pages.page(number)
         start = 100 if number == 1 else 0
-        if len(page) != size or page[start] not in (LEAF, INTERIOR):
+        if len(page) != size or page[start] not in (LEAF, INTERIOR, TABLE_LEAF):
             continue
-        head = start + (8 if page[start] == LEAF else 12)
+        kind = page[start]
+        head = start + (12 if kind == INTERIOR else 8)
         cells = int.from_bytes(page[start + 3 : start + 5], "big")
         for index in range(min(cells, (size - head) // 2)):
             at = int.from_bytes(page[head + 2 * index : head + 2 * index + 2], "big")
             try:
-                yield row_at(pages, page, at + (0 if page[start] == LEAF else 4), size)
+                if kind == TABLE_LEAF:
+                    yield keyed_row_at(pages, page, at, size)
+                else:
+                    yield row_at(pages, page, at + (4 if kind == INTERIOR else 0), size)
             except (IndexError, ValueError):
                 continue
 
@@ -94,9 +101,20 @@ def rows(pages: Pages, size: int) -> Iterator[Row]:
 def row_at(pages: Pages, page: bytes, at: int, size: int) -> Row:
     """The row of one cell. Raises IndexError, ValueError where it is none."""
     length, at = varint(page, at)
+    return record_at(pages, page, at, size, length, (size - 12) * 64 // 255 - 23)
+
+
+def keyed_row_at(pages: Pages, page: bytes, at: int, size: int) -> Row:
+    """The row of one cell that has its key before it, which the row says nothing of itself."""
+    length, at = varint(page, at)
+    key, at = varint(page, at)
+    return key, *record_at(pages, page, at, size, length, size - 35)[1:]
+
+
+def record_at(pages: Pages, page: bytes, at: int, size: int, length: int, most: int) -> Row:
+    """The columns of a row of so many bytes, of which a page itself holds `most`."""
     if length > MOST_BYTES:
         raise ValueError("too long")
-    most = (size - 12) * 64 // 255 - 23
     if length <= most:
         return values(page[at : at + length], length)
     least = (size - 12) * 32 // 255 - 23

@@ -41,9 +41,12 @@ PIECE = """
 SELECT CAST(group_concat(
     position || ' ' || length(hash) || ' ' || length(payload) || ' ' || hash || payload, ''
 ) AS BLOB)
-FROM entry WHERE partition = ? AND position > ? AND position <= ?
+FROM entry WHERE id > ? AND id <= ? AND partition = ?
 AND typeof(hash) = 'blob' AND typeof(payload) = 'blob'
 """
+NUMBER = "SELECT number * 1099511627776 FROM tail WHERE partition = ?"
+ORDER = "PRAGMA quick_check(entry)"
+DISORDER = "disorder"
 
 Row = tuple[int, bytes, bytes]
 
@@ -102,10 +105,14 @@ def keep(directory: Path, partition: str, seals: Mapping[int, bytes]) -> None:
 
 
 class Comparison:
-    """A process of its own that compares stretches with their seals, beside what goes on here."""
+    """A process of its own that compares stretches with their seals, beside what goes on here.
+
+    ordered: whether it found the table in order, once it was asked what is whole.
+    """
 
     def __init__(self, directory: Path, partition: str, seals: Mapping[int, bytes]) -> None:
         self._numbers = list(seals)
+        self.ordered = False
         self._process = subprocess.Popen(
             [sys.executable, "-m", "routerd.log.seals", str(directory), partition],
             stdin=subprocess.PIPE,
@@ -123,7 +130,9 @@ class Comparison:
         told, _ = self._process.communicate()
         if self._process.returncode:
             return set()
-        return set(self._numbers) - {int(after) // STRETCH for after in told.split()}
+        found = told.decode().split()
+        self.ordered = DISORDER not in found
+        return set(self._numbers) - {int(after) // STRETCH for after in found if after != DISORDER}
 
     def end(self) -> None:
         """Wait no longer."""
@@ -133,16 +142,20 @@ class Comparison:
 
 
 def changed(path: str, partition: str, sealed: Iterable[Sequence[str]]) -> list[str]:
-    """Of (after, through, seal) those `after` behind which something is not as it was sealed."""
+    """Of (after, through, seal) those `after` behind which something is not as it was sealed, and
+    DISORDER when an entry cannot be found by its position."""
     db = apsw.Connection(path, flags=apsw.SQLITE_OPEN_READONLY)
+    ((first,),) = db.execute(NUMBER, (partition,))
     found = []
     for after, through, seal in sealed:
         try:
-            ((piece,),) = db.execute(PIECE, (partition, int(after), int(through)))
+            ((piece,),) = db.execute(PIECE, (first + int(after), first + int(through), partition))
         except apsw.Error:
             piece = None
         if piece is None or sha256(piece).hexdigest() != seal:
             found.append(after)
+    if db.execute(ORDER).fetchall() != [("ok",)]:
+        found.append(DISORDER)
     return found
 
 

@@ -38,16 +38,21 @@ import apsw
 from routerd.log.base import Base, Conflict, Entry, LogCorrupt, LogUnavailable, check_positions
 from routerd.log.codec import base_behind
 from routerd.log.disk import power_held, sync_file, take_lock, vouch, write_scratch
-from routerd.log.migrations import FORMAT, migrate
+from routerd.log.migrations import migrate
+from routerd.log.numbered import Told
 from routerd.log.tables import (
+    END,
     FORGET,
+    FORMAT,
     FORMAT_OF_FILE,
     INSERT,
+    MOST_PARTITIONS,
     MOVE_TAIL,
     NEW_BASE,
     NEW_TAIL,
+    NEXT_NUMBER,
+    PLACES,
     SCHEMA,
-    TAIL,
     Tables,
     base_row,
     reading,
@@ -60,31 +65,44 @@ PAGE_BYTES = 4_096
 CHECKPOINT_PAGES = 4_096
 LIMIT_PAGES = 16_384
 COPIED_PAGES = 1_024
+SAID_EVERY = 100_000
 WRITE = apsw.SQLITE_OPEN_READWRITE
 
 logger = logging.getLogger(__name__)
 
 
+def say(done: int, count: int, what: str) -> None:
+    """Tells the log of the process now and then how far it is."""
+    if done % SAID_EVERY == 0:
+        logger.warning("%s: %d of %d entries", what, done, count)
+
+
 class SqliteLog(Tables):
     """See routerd.log.base.Log. One process writes to a directory, any number read it."""
 
-    def __init__(self, directory: Path, lock_fd: int | None) -> None:
+    def __init__(self, directory: Path, lock_fd: int | None, told: Told) -> None:
         """Use `open`. lock_fd is None to read only."""
         self._directory = directory
         self._path = directory / "log.db"
         self._lock_fd = lock_fd
+        self._told = told
         self._connections: list[apsw.Connection] = []
         self._wal_fd: int | None = None
         self._wal_pages = 0
         self._failure: Exception | None = None
+        self._firsts = {}
         # Held while the WAL's descriptor and the second connection are in use; taken first.
         self._syncing = threading.Lock()
         # Held by a transaction that writes, and by what must keep such transactions out.
         self._appending = threading.Lock()
 
     @classmethod
-    def open(cls, directory: str | os.PathLike[str], read_only: bool = False) -> Self:
+    def open(
+        cls, directory: str | os.PathLike[str], read_only: bool = False, told: Told = say
+    ) -> Self:
         """Opens the log in a directory, making both if need be.
+
+        told(done, of, what) hears how far it is when a log of an older format is made anew.
 
         With read_only, nothing is locked and another process may go on appending. Where the
         directory cannot be written to and nobody has the log open, it is seen as it is now.
@@ -94,7 +112,7 @@ class SqliteLog(Tables):
         require_sqlite(apsw.sqlite_lib_version())
         directory = Path(directory).absolute()
         power_was_held = power_held(directory)
-        self = cls(directory, None if read_only else take_lock(directory))
+        self = cls(directory, None if read_only else take_lock(directory), told)
         try:
             if read_only:
                 self._connect_to_read()
@@ -136,8 +154,10 @@ class SqliteLog(Tables):
             if self._wal_pages >= LIMIT_PAGES:
                 checkpoint(self._db)
             with self._db:
-                self._move_tail(partition, entries, expect)
-                self._db.executemany(INSERT, ((partition, *entry) for entry in entries))
+                first = self._move_tail(partition, entries, expect)
+                for position, entry_hash, payload in entries:
+                    row = (first + position, partition, entry_hash, payload)
+                    self._db.execute(INSERT, row)
 
     def forget(self, partition: str, through: int, most: int) -> int:
         with self._appending, self._writing("compact"):
@@ -150,7 +170,8 @@ class SqliteLog(Tables):
             with self._db:
                 row = base_row(base_behind(base, gone))
                 self._db.execute(NEW_BASE, (partition, *row))
-                self._db.execute(FORGET, (partition, last))
+                first, _ = self._keys(partition, last)
+                self._db.execute(FORGET, (first, first + last))
             return len(gone)
 
     def begin(self, partition: str, base: Base) -> None:
@@ -158,7 +179,7 @@ class SqliteLog(Tables):
         with self._appending, self._writing("begin"), self._db:
             if base.position:
                 self._db.execute(NEW_BASE, (partition, *base_row(base)))
-                self._db.execute(NEW_TAIL, (partition, *base[:2]))
+                self._begin_tail(partition, *base[:2])
 
     def sync(self) -> None:
         with self._syncing, self._writing("sync"):
@@ -185,18 +206,30 @@ class SqliteLog(Tables):
             with self._syncing, self._appending:
                 self._let_go()
 
-    def _move_tail(self, partition: str, entries: Sequence[Entry], expect: int) -> None:
-        """Makes the tail name the end of the entries. Raises Conflict."""
+    def _move_tail(self, partition: str, entries: Sequence[Entry], expect: int) -> int:
+        """Makes the tail name the end of the entries; the key before the partition's first.
+
+        Raises Conflict.
+        """
         if entries:
             self._db.execute(MOVE_TAIL, (*entries[-1][:2], partition, expect))
             if self._db.changes():
-                return
-        row = self._db.execute(TAIL, (partition,)).fetchone()
+                return self._keys(partition, expect)[0]
+        row = self._db.execute(END, (partition,)).fetchone()
         last = row[0] if row else 0
         if last != expect:
             raise Conflict(partition, expect, last)
-        if entries:
-            self._db.execute(NEW_TAIL, (partition, *entries[-1][:2]))
+        return self._begin_tail(partition, *entries[-1][:2]) if entries else 0
+
+    def _begin_tail(self, partition: str, position: int, entry_hash: bytes) -> int:
+        """Gives a partition its number and a tail; the key before its first."""
+        number = self._number(partition, position)
+        if number is None:
+            ((number,),) = self._db.execute(NEXT_NUMBER)
+        if number >= MOST_PARTITIONS:
+            raise LogUnavailable(f"{self._path} holds {MOST_PARTITIONS} partitions already")
+        self._db.execute(NEW_TAIL, (partition, number, position, entry_hash))
+        return number * PLACES
 
     def _connect(self) -> None:
         """Two connections, and a descriptor of the WAL, which lives as long as they do."""
@@ -215,12 +248,19 @@ class SqliteLog(Tables):
         held = self.format()
         self._require_known(held)
         if held < FORMAT:
-            logger.info("%s: format %d becomes format %d", self._path, held, FORMAT)
-            migrate(db, held)
+            self._migrate(held)
+            self._connect()
+            return
         self._second = self._connection(str(self._path), WRITE)
         self._second.execute(FORMAT_OF_FILE).fetchall()  # it learns of the WAL by reading
         self._wal_fd = os.open(f"{self._path}-wal", os.O_RDWR)
         self._sync_wal()  # what a killed process appended, and who repeats a call is told of again
+
+    def _migrate(self, held: int) -> None:
+        logger.warning("%s: format %d becomes format %d", self._path, held, FORMAT)
+        self._disconnect()
+        with reading():
+            migrate(self._path, held, self._told)
 
     def _connect_to_read(self) -> None:
         if not self._path.exists():
@@ -271,6 +311,7 @@ class SqliteLog(Tables):
         return db
 
     def _disconnect(self) -> None:
+        self._firsts.clear()
         while self._connections:
             with contextlib.suppress(apsw.Error):  # what was promised is in the WAL already
                 self._connections.pop().close(True)
@@ -328,8 +369,10 @@ def format_of(directory: Path) -> int:
     """The format of the log in a directory, whichever it is. Raises LogCorrupt, LogUnavailable."""
     tables = Tables()
     try:
-        tables._db = apsw.Connection(str(directory / "log.db"), flags=apsw.SQLITE_OPEN_READONLY)
+        # Not to read only: a process that was killed may have left a transaction to take back.
+        tables._db = apsw.Connection(str(directory / "log.db"), flags=WRITE)
         with contextlib.closing(tables._db):
+            tables._db.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
             return tables.format()
     except apsw.Error as error:
         raise LogUnavailable(f"cannot open {directory / 'log.db'}: {error}") from error

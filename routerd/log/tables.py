@@ -1,8 +1,13 @@
 """The tables of a log in SQLite, and how they are read so that damage is never taken for data.
 
-`entry` holds the entries. `tail` says where each partition must end, because entries that vanish
-at the end break no chain. `base` says behind what the entries of a partition start that was
-compacted; its `proof` is a hash over the rest of the row.
+`entry` holds the entries. Its key is one integer, so an append goes to the last page of the table:
+the number of the partition, times 2 ** 40, and the position. That is as many positions as an id of
+a decision can tell apart. The first partition has the number 0: there the key is the position. With
+the name of its partition beside it, each entry says where it belongs, whatever became of `tail`.
+
+`tail` numbers the partitions, and says where each must end, because entries that vanish at the end
+break no chain. `base` says behind what the entries of a partition start that was compacted; its
+`proof` is a hash over the rest of the row.
 """
 
 from __future__ import annotations
@@ -16,43 +21,66 @@ import apsw
 
 from routerd.log.base import WHOLE, Base, Entry, LogCompacted, LogCorrupt, LogUnavailable
 from routerd.log.codec import HASH_BYTES, verified
-from routerd.log.migrations import BASE, FORMAT
 
 BATCH = 256
 
+FORMAT = 3
+"""Of these tables; how those of older ones become them: routerd.log.migrations."""
+
+PLACES = 2**40
+MOST_PARTITIONS = 2**23
+
+# position is not stored: it is for who reads the table by hand.
+ENTRY = f"""entry (id INTEGER PRIMARY KEY, partition TEXT, hash BLOB, payload BLOB,
+    position INTEGER AS (id % {PLACES}))"""
+TAIL = """tail (partition TEXT PRIMARY KEY, number INTEGER, position INTEGER, hash BLOB)
+    WITHOUT ROWID"""
+BASE = """base (partition TEXT PRIMARY KEY, position INTEGER, hash BLOB,
+    config_position INTEGER, config_hash BLOB, config BLOB, proof BLOB) WITHOUT ROWID"""
 SCHEMA = f"""
 CREATE TABLE meta (key TEXT PRIMARY KEY, value INTEGER) WITHOUT ROWID;
-CREATE TABLE entry (partition TEXT, position INTEGER, hash BLOB, payload BLOB,
-    PRIMARY KEY (partition, position)) WITHOUT ROWID;
-CREATE TABLE tail (partition TEXT PRIMARY KEY, position INTEGER, hash BLOB) WITHOUT ROWID;
-{BASE};
+CREATE TABLE {ENTRY};
+CREATE TABLE {TAIL};
+CREATE TABLE {BASE};
 INSERT INTO meta VALUES ('format', {FORMAT}), ('probes', 0);
 """
 FORMAT_OF_FILE = "SELECT value FROM meta WHERE key = 'format'"
 INSERT = "INSERT INTO entry VALUES (?, ?, ?, ?)"
-TAIL = "SELECT position, hash FROM tail WHERE partition = ?"
-NEW_TAIL = "INSERT INTO tail VALUES (?, ?, ?)"
+END = "SELECT position, hash FROM tail WHERE partition = ?"
+NEW_TAIL = "INSERT INTO tail VALUES (?, ?, ?, ?)"
 MOVE_TAIL = "UPDATE tail SET position = ?, hash = ? WHERE partition = ? AND position = ?"
+NUMBER = "SELECT number FROM tail WHERE partition = ?"
+NEXT_NUMBER = f"""
+SELECT max((SELECT ifnull(max(number), -1) FROM tail),
+    (SELECT ifnull(max(id) / {PLACES}, -1) FROM entry)) + 1
+"""
 BASE_OF = """
 SELECT position, hash, config_position, config_hash, config, proof FROM base WHERE partition = ?
 """
 NEW_BASE = "INSERT OR REPLACE INTO base VALUES (?, ?, ?, ?, ?, ?, ?)"
-FORGET = "DELETE FROM entry WHERE partition = ? AND position <= ?"
+FORGET = "DELETE FROM entry WHERE id >= ? AND id <= ?"
+# That the name fits is asked of each: an entry that moved to another partition is missed.
 BEHIND = """
-SELECT position, hash, payload FROM entry WHERE partition = ? AND position > ?
-ORDER BY position LIMIT ?
+SELECT position, hash, payload FROM entry WHERE id > ? AND id < ? AND partition = ?
+ORDER BY id LIMIT ?
 """
-NEWEST = "SELECT position, hash FROM entry WHERE partition = ? ORDER BY position DESC LIMIT 1"
-HASH = "SELECT hash FROM entry WHERE partition = ? AND position = ?"
-# A partition that lost its tail is still listed, so that reading it tells. UNION, not UNION ALL:
-# in a damaged table the next name can be an earlier one again.
-PARTITIONS = """
-WITH RECURSIVE seen(name) AS (
-    SELECT min(partition) FROM entry
-    UNION SELECT (SELECT min(partition) FROM entry WHERE partition > name) FROM seen
-        WHERE name IS NOT NULL)
-SELECT name FROM seen WHERE name IS NOT NULL UNION SELECT partition FROM tail ORDER BY 1
+NEWEST = """
+SELECT position, hash FROM entry WHERE id > ? AND id < ? AND partition = ? ORDER BY id DESC LIMIT 1
 """
+HASH = "SELECT hash FROM entry WHERE id = ? AND partition = ?"
+# The first entry of each number. UNION, not UNION ALL: in a damaged table the next number can be an
+# earlier one again.
+FIRSTS = f"""
+WITH RECURSIVE first(id) AS (
+    SELECT min(id) FROM entry
+    UNION SELECT (SELECT min(id) FROM entry WHERE id >= (first.id / {PLACES} + 1) * {PLACES})
+        FROM first WHERE id IS NOT NULL)
+SELECT partition, id / {PLACES} AS number FROM first JOIN entry USING (id)
+"""
+# A partition that lost its tail is still listed, so that reading it tells.
+PARTITIONS = f"SELECT partition FROM ({FIRSTS}) UNION SELECT partition FROM tail ORDER BY 1"
+LOST_NUMBER = f"SELECT number FROM ({FIRSTS}) WHERE partition = ?"
+ORDER = "PRAGMA quick_check(entry)"
 
 # What SQLite and the decoder of texts say of a file whose bytes were changed.
 DAMAGE = (
@@ -69,9 +97,14 @@ Row = tuple[Any, ...]
 
 
 class Tables:
-    """The reading half of a log; `_db` is the connection to read by."""
+    """The reading half of a log.
+
+    _db: the connection to read by. _firsts: the keys before the first ones of partitions that were
+    read or appended to.
+    """
 
     _db: apsw.Connection
+    _firsts: dict[str, int]
 
     def partitions(self) -> list[str]:
         names = [name for (name,) in self._select(PARTITIONS)]
@@ -83,13 +116,18 @@ class Tables:
         position, entry_hash, _ = self.base(partition)
         with contextlib.suppress(LogCorrupt):
             tail = self._tail(partition, 1)
-            newest = self._select(NEWEST, (partition,))
+            newest = self._select(NEWEST, (*self._keys(partition, 1), partition))
             if tail == (newest[0] if newest else (position, entry_hash)):
                 position, entry_hash = tail
                 return position, entry_hash
         for entry in self.read(partition):  # finds the first bad position and raises
             position, entry_hash = entry.position, entry.hash
         return position, entry_hash
+
+    def require_order(self) -> None:
+        for (told,) in self._select(ORDER):
+            if told != "ok":
+                raise LogCorrupt("", 1, f"entries cannot be found by their position ({told})")
 
     def base(self, partition: str) -> Base:
         rows = self._select(BASE_OF, (partition,))
@@ -112,12 +150,13 @@ class Tables:
         return next(self._read(partition, position - 1, 1))
 
     def _read(self, partition: str, after: int, batch: int) -> Iterator[Entry]:
+        first, end = self._keys(partition, after + 1)
         try:
             previous_hash = self._hash(partition, after)
             while previous_hash is not None:
                 # First the tail: the entries that it promises must then be there.
                 tail = self._tail(partition, after + 1)
-                rows = self._behind(partition, after, batch)
+                rows = self._behind(partition, after, (first + after, end, partition, batch))
                 if not rows:
                     if tail != (after, previous_hash):
                         what = f"the log should end at position {tail[0]}"
@@ -137,7 +176,8 @@ class Tables:
         base = self.base(partition)
         if position == base.position:
             return base.hash
-        rows = self._select(HASH, (partition, position), partition, position)
+        first, _ = self._keys(partition, position)
+        rows = self._select(HASH, (first + position, partition), partition, position)
         if rows and isinstance(rows[0][0], bytes):
             return rows[0][0]
         if position > self.last(partition)[0]:
@@ -145,10 +185,31 @@ class Tables:
         raise LogCorrupt(partition, position, "it is missing")
 
     def _tail(self, partition: str, position: int) -> Row:
-        rows = self._select(TAIL, (partition,), partition, position)
+        rows = self._select(END, (partition,), partition, position)
         return rows[0] if rows else WHOLE[:2]
 
-    def _behind(self, partition: str, after: int, batch: int) -> list[Row]:
+    def _keys(self, partition: str, position: int) -> tuple[int, int]:
+        """The keys of a partition's entries are greater than the first of these, and less than the
+        other. Raises LogCorrupt, at a position."""
+        first = self._firsts.get(partition)
+        if first is None:
+            number = self._number(partition, position)
+            if number is None:
+                return -PLACES, -PLACES  # there are none
+            first = self._firsts[partition] = number * PLACES
+        return first, first + PLACES
+
+    def _number(self, partition: str, position: int) -> int | None:
+        """The number of a partition, even if it lost its tail; None of one that does not exist."""
+        bindings = (partition,)
+        rows = self._select(NUMBER, bindings, partition, position)
+        rows = rows or self._select(LOST_NUMBER, bindings, partition, position)
+        number = rows[0][0] if rows else None
+        if rows and not (isinstance(number, int) and 0 <= number < MOST_PARTITIONS):
+            raise LogCorrupt(partition, position, f"the number of its partition is {number!r}")
+        return number
+
+    def _behind(self, partition: str, after: int, bindings: Row) -> list[Row]:
         """The next rows, fetched at once: a transaction left open would keep the WAL growing.
 
         Those before a damaged one come first; the next call then raises.
@@ -156,7 +217,7 @@ class Tables:
         rows: list[Row] = []
         with reading(partition, after + 1):
             try:
-                for row in self._db.execute(BEHIND, (partition, after, batch)):
+                for row in self._db.execute(BEHIND, bindings):
                     rows.append(row)
             except DAMAGE:
                 if not rows:

@@ -57,7 +57,7 @@ def verify(log: Log, snapshots: Snapshots | None = None) -> Verified:
     """Check every partition, and that each snapshot is the state at its position.
 
     A log that was compacted is derived again from its oldest snapshot on; of what stands before,
-    the chain is checked. Raises LogCorrupt where the chain itself is broken.
+    the chain is checked. Raises LogCorrupt where the chain itself, or the table, is broken.
     """
     counts = {"decisions": 0, "events": 0, "exact": 0, "close": 0, "skipped": 0, "snapshots": 0}
     mismatches: list[Mismatch] = []
@@ -90,6 +90,7 @@ def verify(log: Log, snapshots: Snapshots | None = None) -> Verified:
                 mismatches += [Mismatch(partition, record.position, what) for what in wrong]
         else:
             hashes[partition] = state.hash()
+    log.require_order()
     return Verified(
         decisions=counts["decisions"],
         events=counts["events"],

@@ -125,6 +125,9 @@ class Mounted:
     def get(self, partition: str, position: int) -> Entry | None:
         return self.platter.get(partition, position)
 
+    def require_order(self) -> None:
+        self.platter.require_order()
+
     def reader(self) -> Mounted:
         return self
 

@@ -17,7 +17,7 @@ from routerd.log.snapshot import Snapshots
 from routerd.log.sqlite import PAGE_BYTES, SqliteLog
 from tests.core.engine import Engine
 
-LEAF, INTERIOR = 0x0A, 0x02
+LEAF, KEYED_LEAF, INTERIOR = 0x0A, 0x0D, 0x05
 
 
 def sample(directory: Path, snapshot: bool) -> EngineConfig:
@@ -37,12 +37,17 @@ def sample(directory: Path, snapshot: bool) -> EngineConfig:
 
 
 def places(page: bytes, number: int) -> list[int]:
-    """Offsets of bytes that mean something: the page's kind, and the content of a cell of it."""
+    """Offsets of bytes that mean something: the page's kind, and the content of a cell of it; of an
+    inner page what it says of each page under it, where that is and what its last key is."""
     start = 100 if number == 0 else 0
-    if page[start] not in (LEAF, INTERIOR, 0x0D, 0x05):
+    if page[start] not in (LEAF, KEYED_LEAF, INTERIOR):
         return [4]  # the rest of a long entry
     cells = int.from_bytes(page[start + 3 : start + 5], "big")
     content = int.from_bytes(page[start + 5 : start + 7], "big")
+    if page[start] == INTERIOR:
+        pointers = [page[i : i + 2] for i in range(start + 12, start + 12 + 2 * cells, 2)]
+        ats = [int.from_bytes(pointer, "big") for pointer in pointers]
+        return [start, *(at + offset for at in ats for offset in (3, 4))]
     return [start, content + 20] if cells else [start]
 
 
