@@ -135,7 +135,7 @@ class Writer:
         if not self.read_only:
             self.read_only = True
             self._queue = []
-            self._behind, self._reacts = None, False
+            self._reacts = False
             with suppress(LogUnavailable, LogCorrupt):  # recover() tries again, or says so
                 self._refold()
 
@@ -162,14 +162,15 @@ class Writer:
 
     def time_ms(self, asked_ms: int = 0) -> int:
         """Event time: never before the last event's, whatever the clock says."""
-        match self.state.config.clock:
+        state = self.state
+        match state.config.clock:
             case "wall":
                 now = self.clock() + self._ahead_ms
             case "caller":
                 now = asked_ms
             case "logical":
-                now = self.state.position + 1
-        return max(now, self.state.time_ms)
+                now = state.position + 1
+        return max(now, state.time_ms)
 
     def append(self, event: AnyEvent) -> tuple[int, str]:
         """Take the next position, and queue; the state follows when it is looked at."""
