@@ -20,8 +20,8 @@ def migrate(directory: Path, check: bool) -> None:
     version cannot open the log afterwards: make a copy first.
     """
     from routerd.log.base import LogCorrupt, LogUnavailable
-    from routerd.log.migrations import missing
-    from routerd.log.sqlite import SqliteLog, format_of, say
+    from routerd.log.migrations import format_of, missing, say
+    from routerd.log.sqlite import SqliteLog
     from routerd.log.tables import FORMAT
 
     if not (directory / "log.db").is_file():

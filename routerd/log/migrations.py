@@ -7,6 +7,7 @@ is never changed: a log of any released version is brought up to date by those t
 
 from __future__ import annotations
 
+import logging
 import shutil
 from collections.abc import Callable, Mapping
 from contextlib import closing
@@ -18,9 +19,12 @@ import apsw
 from routerd.log.base import LogUnavailable
 from routerd.log.disk import sync_directory, sync_stored
 from routerd.log.numbered import Told, number_entries
-from routerd.log.tables import BASE, FORMAT
+from routerd.log.tables import BASE, FORMAT, Tables
 
 BUSY_TIMEOUT_MS = 2_000
+SAID_EVERY = 100_000
+
+logger = logging.getLogger(__name__)
 
 
 class Step(NamedTuple):
@@ -115,3 +119,22 @@ def full(path: Path) -> LogUnavailable:
         f"to {size / 1e6:.0f} MB, {free / 1e6:.0f} MB are free. Nothing has changed: make room and "
         "start again, or go on with the version that wrote it"
     )
+
+
+def format_of(directory: Path) -> int:
+    """The format of the log in a directory, whichever it is. Raises LogCorrupt, LogUnavailable."""
+    tables = Tables()
+    try:
+        # Not to read only: a process that was killed may have left a transaction to take back.
+        tables._db = apsw.Connection(str(directory / "log.db"), flags=apsw.SQLITE_OPEN_READWRITE)
+        with closing(tables._db):
+            tables._db.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
+            return tables.format()
+    except apsw.Error as error:
+        raise LogUnavailable(f"cannot open {directory / 'log.db'}: {error}") from error
+
+
+def say(done: int, count: int, what: str) -> None:
+    """Tells the log of the process now and then how far it is."""
+    if done % SAID_EVERY == 0:
+        logger.warning("%s: %d of %d entries", what, done, count)

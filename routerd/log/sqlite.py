@@ -31,33 +31,26 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Self
+from typing import NoReturn, Self
 
 import apsw
 
-from routerd.log.base import Base, Conflict, Entry, LogCorrupt, LogUnavailable, check_positions
+from routerd.log.base import Base, Entry, LogCorrupt, LogUnavailable, check_positions
 from routerd.log.codec import base_behind
 from routerd.log.disk import power_held, sync_file, take_lock, vouch, write_scratch
-from routerd.log.migrations import migrate
+from routerd.log.migrations import migrate, say
 from routerd.log.numbered import Told
 from routerd.log.tables import (
-    END,
     FORGET,
     FORMAT,
     FORMAT_OF_FILE,
-    INSERT,
-    MOST_PARTITIONS,
-    MOVE_TAIL,
     NEW_BASE,
-    NEW_TAIL,
-    NEXT_NUMBER,
-    PLACES,
     SCHEMA,
-    Tables,
     base_row,
     reading,
 )
 from routerd.log.wal import is_broken
+from routerd.log.writable import WritableTables
 
 OLDEST_SQLITE = "3.51.3"
 BUSY_TIMEOUT_MS = 2_000
@@ -65,19 +58,14 @@ PAGE_BYTES = 4_096
 CHECKPOINT_PAGES = 4_096
 LIMIT_PAGES = 16_384
 COPIED_PAGES = 1_024
-SAID_EVERY = 100_000
 WRITE = apsw.SQLITE_OPEN_READWRITE
+# What makes a log unavailable until a probe.
+FAILURES = (apsw.Error, OSError, LogCorrupt)
 
 logger = logging.getLogger(__name__)
 
 
-def say(done: int, count: int, what: str) -> None:
-    """Tells the log of the process now and then how far it is."""
-    if done % SAID_EVERY == 0:
-        logger.warning("%s: %d of %d entries", what, done, count)
-
-
-class SqliteLog(Tables):
+class SqliteLog(WritableTables):
     """See routerd.log.base.Log. One process writes to a directory, any number read it."""
 
     def __init__(self, directory: Path, lock_fd: int | None, told: Told) -> None:
@@ -150,14 +138,15 @@ class SqliteLog(Tables):
 
     def append(self, partition: str, entries: Sequence[Entry], expect: int) -> None:
         check_positions(entries, expect)
-        with self._appending, self._writing("append"):
-            if self._wal_pages >= LIMIT_PAGES:
-                checkpoint(self._db)
-            with self._db:
-                first = self._move_tail(partition, entries, expect)
-                for position, entry_hash, payload in entries:
-                    row = (first + position, partition, entry_hash, payload)
-                    self._db.execute(INSERT, row)
+        with self._appending:
+            self._require_usable("append")
+            try:  # as _writing, which costs an entry that is alone a tenth more
+                if self._wal_pages >= LIMIT_PAGES:
+                    checkpoint(self._db)
+                if len(entries) != 1 or not self._append_one(partition, entries[0], expect):
+                    self._append_all(partition, entries, expect)
+            except FAILURES as error:
+                self._fail("append", error)
 
     def forget(self, partition: str, through: int, most: int) -> int:
         with self._appending, self._writing("compact"):
@@ -205,31 +194,6 @@ class SqliteLog(Tables):
         finally:
             with self._syncing, self._appending:
                 self._let_go()
-
-    def _move_tail(self, partition: str, entries: Sequence[Entry], expect: int) -> int:
-        """Makes the tail name the end of the entries; the key before the partition's first.
-
-        Raises Conflict.
-        """
-        if entries:
-            self._db.execute(MOVE_TAIL, (*entries[-1][:2], partition, expect))
-            if self._db.changes():
-                return self._keys(partition, expect)[0]
-        row = self._db.execute(END, (partition,)).fetchone()
-        last = row[0] if row else 0
-        if last != expect:
-            raise Conflict(partition, expect, last)
-        return self._begin_tail(partition, *entries[-1][:2]) if entries else 0
-
-    def _begin_tail(self, partition: str, position: int, entry_hash: bytes) -> int:
-        """Gives a partition its number and a tail; the key before its first."""
-        number = self._number(partition, position)
-        if number is None:
-            ((number,),) = self._db.execute(NEXT_NUMBER)
-        if number >= MOST_PARTITIONS:
-            raise LogUnavailable(f"{self._path} holds {MOST_PARTITIONS} partitions already")
-        self._db.execute(NEW_TAIL, (partition, number, position, entry_hash))
-        return number * PLACES
 
     def _connect(self) -> None:
         """Two connections, and a descriptor of the WAL, which lives as long as they do."""
@@ -350,32 +314,24 @@ class SqliteLog(Tables):
     @contextlib.contextmanager
     def _writing(self, action: str, despite_failure: bool = False) -> Iterator[None]:
         """Turns what the disk says into LogUnavailable, now and until `probe` succeeded."""
+        self._require_usable(action, despite_failure)
+        try:
+            yield
+        except FAILURES as error:
+            self._fail(action, error)
+
+    def _require_usable(self, action: str, despite_failure: bool = False) -> None:
         if self._lock_fd is None:
             raise LogUnavailable(f"cannot {action}: {self._path} is not open for writing")
         if self._failure is not None and not despite_failure:
             text = f"cannot {action}: {self._path} failed before ({self._failure})"
             raise LogUnavailable(text) from self._failure
-        try:
-            yield
-        except (apsw.Error, OSError) as error:
-            self._failure = error
-            raise LogUnavailable(f"cannot {action}: {self._path}: {error}") from error
-        except LogCorrupt as error:
-            self._failure = error
-            raise
 
-
-def format_of(directory: Path) -> int:
-    """The format of the log in a directory, whichever it is. Raises LogCorrupt, LogUnavailable."""
-    tables = Tables()
-    try:
-        # Not to read only: a process that was killed may have left a transaction to take back.
-        tables._db = apsw.Connection(str(directory / "log.db"), flags=WRITE)
-        with contextlib.closing(tables._db):
-            tables._db.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
-            return tables.format()
-    except apsw.Error as error:
-        raise LogUnavailable(f"cannot open {directory / 'log.db'}: {error}") from error
+    def _fail(self, action: str, error: Exception) -> NoReturn:
+        self._failure = error
+        if isinstance(error, LogCorrupt):
+            raise error
+        raise LogUnavailable(f"cannot {action}: {self._path}: {error}") from error
 
 
 def require_sqlite(version: str) -> None:

@@ -45,15 +45,8 @@ CREATE TABLE {BASE};
 INSERT INTO meta VALUES ('format', {FORMAT}), ('probes', 0);
 """
 FORMAT_OF_FILE = "SELECT value FROM meta WHERE key = 'format'"
-INSERT = "INSERT INTO entry VALUES (?, ?, ?, ?)"
 END = "SELECT position, hash FROM tail WHERE partition = ?"
-NEW_TAIL = "INSERT INTO tail VALUES (?, ?, ?, ?)"
-MOVE_TAIL = "UPDATE tail SET position = ?, hash = ? WHERE partition = ? AND position = ?"
 NUMBER = "SELECT number FROM tail WHERE partition = ?"
-NEXT_NUMBER = f"""
-SELECT max((SELECT ifnull(max(number), -1) FROM tail),
-    (SELECT ifnull(max(id) / {PLACES}, -1) FROM entry)) + 1
-"""
 BASE_OF = """
 SELECT position, hash, config_position, config_hash, config, proof FROM base WHERE partition = ?
 """

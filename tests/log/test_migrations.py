@@ -19,10 +19,10 @@ from routerd.cli.migrate import migrate as command
 from routerd.core.state import GENESIS
 from routerd.log import migrations
 from routerd.log.base import Entry, LogCorrupt, LogUnavailable
-from routerd.log.migrations import STEPS, Step
+from routerd.log.migrations import STEPS, Step, format_of
 from routerd.log.numbered import Told
 from routerd.log.repair import repair
-from routerd.log.sqlite import PAGE_BYTES, SqliteLog, format_of
+from routerd.log.sqlite import PAGE_BYTES, SqliteLog
 from routerd.log.tables import FORMAT
 from tests.log.disk import Event, watched_disk
 from tests.log.entries import append, following, read_all
