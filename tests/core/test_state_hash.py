@@ -88,6 +88,7 @@ def inhabited(kind: str) -> Engine:
         name = engine.route(agent_id="medium", work_type="code").decision_id
         engine.report(name, quality=quality)
     engine.update("guest", version="2", max_concurrency=9, type="coder")
+    engine.report(engine.route(agent_id="guest").decision_id, success=False)
     told = Recorded("large", engine.state.decisions[name].decision.query.x, 0, 0.5)
     engine.sequencer.append(OutcomesImported(engine.state.time_ms, "file", 1, (told,)))
     engine.sequencer.commit()

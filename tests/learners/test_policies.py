@@ -1,0 +1,74 @@
+"""The value of information against its definition, and that against a simulation."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.stats import norm
+
+from learners.base import Array
+from learners.policies import SHORTER, behind, value_of_information
+
+NOISE = 0.2
+
+
+def defined(
+    variance: Array, horizon: Array, gap: Array, covariance: Array, looks: Array
+) -> tuple[Array, Array]:
+    """The bonus (k,) of so many looks, and by how much they move each mean there, (k, m)."""
+    moved = np.abs(covariance) / np.sqrt(variance + NOISE / looks)[:, None]
+    a = gap / moved
+    worth = moved * (norm.pdf(a) - a * norm.sf(a))
+    return (horizon / looks - 1.0) * worth.mean(axis=1), moved
+
+
+@pytest.mark.parametrize("horizon", [40.0, 3_000.0])
+@pytest.mark.parametrize("each", [False, True], ids=["one horizon", "one an arm"])
+def test_the_bonus_is_as_defined(horizon: float, each: bool) -> None:
+    rng = np.random.default_rng(1)
+    arms, contexts = 5, 7
+    mean, variance = rng.random(arms), 0.02 * rng.random(arms) + 0.005
+    gap, covariance = behind(rng.random((contexts, arms))).T, 0.02 * rng.normal(size=(arms, 7))
+    horizons: Array = horizon * np.arange(1.0, arms + 1.0) if each else np.full(arms, horizon)
+    expected, _ = defined(variance, horizons, gap, covariance, np.maximum(horizons / SHORTER, 1.0))
+    given = horizons if each else horizon
+    centre, spread = value_of_information(mean, variance, NOISE, 0.5, given, gap, covariance.copy())
+    # f is looked up in a table
+    np.testing.assert_allclose(centre - mean, expected, rtol=0.04, atol=1e-3 * expected.max())
+    np.testing.assert_allclose(spread, 0.5 * np.sqrt(variance))
+
+
+def test_what_looks_are_worth_is_what_they_earn_when_simulated() -> None:
+    """Agent 1 is behind agent 0 there; n looks at it here sometimes show that it is better."""
+    rng = np.random.default_rng(2)
+    looks, runs = 4.0, 400_000
+    prior = np.array([[0.04, 0.025], [0.025, 0.05]])  # of its mean here and there
+    here, there = rng.multivariate_normal([0.5, 0.5], prior, runs).T
+    seen = here + rng.normal(0.0, np.sqrt(NOISE / looks), runs)
+    after = 0.5 + prior[0, 1] / (prior[0, 0] + NOISE / looks) * (seen - 0.5)
+    earned = np.where(after > 0.62, there, 0.62).mean() - 0.62  # agent 0 is known to have .62
+
+    horizon = looks * SHORTER
+    centre, _ = value_of_information(
+        np.array([0.5]),
+        prior[:1, 0].copy(),
+        NOISE,
+        0.5,
+        horizon,
+        np.array([[0.12]]),
+        prior[:1, 1:].copy(),
+    )
+    worth = (centre.item() - 0.5) / (horizon / looks - 1.0)
+    assert worth == pytest.approx(earned, rel=0.05)
+
+
+def test_a_row_among_many_has_the_bits_that_it_has_alone() -> None:
+    rng = np.random.default_rng(3)
+    mean, variance = rng.random((6, 4)), rng.random((6, 4))
+    gap, covariance = rng.random((4, 9)), rng.normal(size=(6, 4, 9))
+    together = value_of_information(mean, variance, NOISE, 0.2, 900.0, gap, covariance.copy())
+    for row in range(6):
+        alone = value_of_information(
+            mean[row], variance[row], NOISE, 0.2, 900.0, gap, covariance[row].copy()
+        )
+        assert [part.tobytes() for part in alone] == [part[row].tobytes() for part in together]
