@@ -94,7 +94,7 @@ def decided(view: View) -> Decision:
         time_ms=view.time_ms,
         query=query,
         agent_id=ids[law.eligible[drawn]],
-        propensity=float(law.p[drawn]),
+        propensity=law.p.item(drawn),
         u=u,
         agents=tuple([ids[i] for i in law.eligible]) if law.excluded else ids,
         law=law.p.tobytes(),

@@ -10,7 +10,11 @@ from routerd.core.values import Decision, Reason
 def sentence(decision: Decision) -> str:
     """Why this agent, in one sentence made from the logged decision alone."""
     chance = f"probability {decision.propensity:.3g} among {among(len(decision.agents))}"
-    match decision.reason:
+    match decision.reason:  # the most frequent come first: it is looked through in order
+        case Reason.BEST_KNOWN:
+            return f"Best expected utility, drawn with {chance}{lead(decision)}."
+        case Reason.SAMPLED:
+            return f"Explored, to learn more of its value: drawn with {chance}."
         case Reason.EXPLICIT:
             return "The request named this agent."
         case Reason.SIGNAL_ROUTE:
@@ -35,10 +39,6 @@ def sentence(decision: Decision) -> str:
             return f"Forced by {decision.detail} ({chance})."
         case Reason.COLD_START:
             return f"No outcome is known yet: drawn with {chance}."
-        case Reason.BEST_KNOWN:
-            return f"Best expected utility, drawn with {chance}{lead(decision)}."
-        case Reason.SAMPLED:
-            return f"Explored, to learn more of its value: drawn with {chance}."
 
 
 def among(count: int) -> str:

@@ -58,10 +58,11 @@ class Sequencer(Writer):
 
     def known(self, request: Request) -> Answer | None:
         """What was answered to this request; None when it is new and can be decided."""
-        check_request(self.state, request)
-        name = self.state.requests.get(request.request_id)
+        state = self.state
+        check_request(state, request)
+        name = state.requests.get(request.request_id)
         if name is not None:
-            return self._again(name, self.state.decisions[name], request)
+            return self._again(name, state.decisions[name], request)
         self.require_writable()
         if request.follows is not None:
             self._check_follows(request)
