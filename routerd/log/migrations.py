@@ -74,7 +74,9 @@ def make_anew(db: apsw.Connection, path: Path, step: Step, number: int, told: To
     made = path.with_name(f"{path.name}.new")
     made.unlink(missing_ok=True)  # of a process that was killed
     require_alone(db, path)
-    require_room(path)
+    free = shutil.disk_usage(path.parent).free
+    if free < path.stat().st_size:
+        raise full(path, free)
     try:
         db.execute("ATTACH ? AS made", (str(made),))
         # Until it has its name it may be lost at any time.
@@ -88,7 +90,7 @@ def make_anew(db: apsw.Connection, path: Path, step: Step, number: int, told: To
         made.replace(path)
         sync_directory(path.parent)
     except apsw.FullError as error:
-        raise full(path) from error
+        raise full(path, free) from error
     finally:
         made.unlink(missing_ok=True)
 
@@ -103,17 +105,12 @@ def require_alone(db: apsw.Connection, path: Path) -> None:
         text = f"another process has {path} open, which is to be made anew: end it, and start again"
         raise LogUnavailable(text) from error
     except apsw.FullError as error:
-        raise full(path) from error
+        raise full(path, shutil.disk_usage(path.parent).free) from error
 
 
-def require_room(path: Path) -> None:
-    if shutil.disk_usage(path.parent).free < path.stat().st_size:
-        raise full(path)
-
-
-def full(path: Path) -> LogUnavailable:
-    """What to say where a file has no room beside the old one."""
-    size, free = path.stat().st_size, shutil.disk_usage(path.parent).free
+def full(path: Path, free: int) -> LogUnavailable:
+    """What to say where a file has no room beside the old one. free: the bytes that there were."""
+    size = path.stat().st_size
     return LogUnavailable(
         f"{path} is to be made anew for this version, and there is no room for that: it takes up "
         f"to {size / 1e6:.0f} MB, {free / 1e6:.0f} MB are free. Nothing has changed: make room and "

@@ -13,10 +13,11 @@ from pathlib import Path
 import apsw
 import pytest
 
+from routerd.core.state import GENESIS
 from routerd.log import sqlite
 from routerd.log.base import Entry, LogCorrupt, LogUnavailable
 from routerd.log.sqlite import SqliteLog
-from tests.log.entries import append
+from tests.log.entries import append, following
 
 
 @pytest.fixture(scope="module")
@@ -139,6 +140,27 @@ def test_what_vanished_or_moved_is_missed(
                 log.last("p")
         if "DROP" not in harm:
             assert "p" in log.partitions()
+
+
+def test_a_partition_that_lost_its_end_keeps_its_place(tmp_path: Path) -> None:
+    """A new partition takes neither its number nor its entries, and it is still found and told."""
+    with closing(SqliteLog.open(tmp_path)) as log:
+        append(log, 30)
+        for name in ("q", "a"):
+            log.append(name, following(0, GENESIS, 20), 0)
+    with closing(apsw.Connection(str(tmp_path / "log.db"))) as db:
+        numbers = db.execute("SELECT partition, number FROM tail").fetchall()
+        assert sorted(numbers) == [("a", 2), ("p", 0), ("q", 1)]
+        db.execute("DELETE FROM tail WHERE partition = 'a'")
+    with closing(SqliteLog.open(tmp_path)) as log:
+        log.append("r", following(0, GENESIS, 10), 0)
+        assert log.partitions() == ["a", "p", "q", "r"]
+        for name, count in (("p", 30), ("q", 20), ("r", 10)):
+            assert list(log.read(name)) == following(0, GENESIS, count)
+        found: list[Entry] = []
+        with pytest.raises(LogCorrupt) as caught:
+            found.extend(log.read("a"))
+        assert (found, caught.value.position) == (following(0, GENESIS, 20), 21)
 
 
 @pytest.mark.parametrize("read_only", [False, True])
