@@ -77,7 +77,12 @@ class Committer:
         neighbours of its class are done by that, which returns a result or an error for each.
         Raises what the work raises, DEADLINE_PASSED and READ_ONLY.
         """
-        return await self._enter(work, deadline_s, platter)
+        if self._crowded:
+            return await self._gather(work, deadline_s, platter)
+        done = self._work_alone(work)
+        if platter and done.position > self.synced:
+            return await self._after_sync(done.position, self._loop.create_future(), done)
+        return done
 
     def begin(
         self, work: Callable[[], P], deadline_s: float, *, platter: bool, size: int
@@ -87,7 +92,14 @@ class Committer:
         size: so much room the work takes until then.
         """
         self.room -= size
-        future = self._enter(work, deadline_s, platter)
+        if self._crowded:
+            future = self._gather(work, deadline_s, platter)
+        else:
+            future = self._loop.create_future()
+            try:
+                self._promise(self._work_alone(work), platter, future)
+            except Exception as error:
+                future.set_exception(error)
         future.add_done_callback(lambda _: self._leave(size))
         return future
 
@@ -131,33 +143,34 @@ class Committer:
     def _leave(self, size: int) -> None:
         self.room += size
 
-    def _enter(self, work: Callable[[], P], deadline_s: float, platter: bool) -> asyncio.Future[P]:
-        future: asyncio.Future[P] = self._loop.create_future()
-        if self._crowd.aim > 1 or self._gathered:
-            self._gather((work, deadline_s, platter, future))
-            return future
-        try:
-            done = work()
-        except Exception as error:
-            future.set_exception(error)
-        else:
-            try:
-                self.sequencer.write()
-            except Exception as error:
-                self._fail(error)
-            self._crowd.served(1)
-            self._promise(done, platter, future)
-            # The state follows, and what it calls for is committed, with the answer on its way.
-            self._loop.call_soon(self._commit)
-        return future
+    @property
+    def _crowded(self) -> bool:
+        return self._crowd.aim > 1 or bool(self._gathered)
 
-    def _gather(self, gathered: Gathered) -> None:
-        self._gathered.append(gathered)
+    def _work_alone(self, work: Callable[[], P]) -> P:
+        """Do the work and commit it. Raises what the work raises, and READ_ONLY."""
+        done = work()
+        try:
+            durable = self.sequencer.write()
+        except Exception as error:  # whatever it was, nobody may be left to wait
+            self._fail(error)
+            durable = self.sequencer.durable
+        self._crowd.served(1)
+        # The state follows, and what it calls for is committed, with the answer on its way.
+        self._loop.call_soon(self._commit)
+        if done.position > durable:
+            raise lost()
+        return done
+
+    def _gather(self, work: Callable[[], P], deadline_s: float, platter: bool) -> asyncio.Future[P]:
+        future: asyncio.Future[P] = self._loop.create_future()
+        self._gathered.append((work, deadline_s, platter, future))
         if len(self._gathered) >= self._crowd.aim:
             self._work_off()
         elif self._patience is None:
             self._gathering_since_s = self._loop.time()
             self._patience = self._loop.call_later(PATIENCE_S, self._work_off)
+        return future
 
     def _work_off(self) -> None:
         """Do the work of all who have gathered, and commit it."""

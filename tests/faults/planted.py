@@ -27,10 +27,13 @@ Patch = tuple[object, str, Any]
 def ack_before_durable() -> Patch:
     """Outcomes are acknowledged when they are committed: power loss takes some."""
 
-    def promise(self: Committer, done: Any, platter: bool, future: asyncio.Future[Any]) -> None:
+    def after_sync(
+        self: Committer, position: int, future: asyncio.Future[Any], done: Any
+    ) -> asyncio.Future[Any]:
         future.set_result(done)
+        return future
 
-    return Committer, "_promise", promise
+    return Committer, "_after_sync", after_sync
 
 
 def apply_twice() -> Patch:
