@@ -1,4 +1,4 @@
-"""One sequencer a partition: decide, take the next position, apply, queue. No await, so no lock.
+"""One sequencer a partition: decide, take the next position, queue, apply. No await, so no lock.
 
 How what it decides gets to the log, and back into memory when the disk failed, is its base's: see
 routerd.log.writer.
