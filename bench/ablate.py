@@ -1,50 +1,21 @@
 """What each part of the default policy is worth: replays with one part taken away at a time.
 
-A part is a setting of the configuration or a constant of the learners. Every variant sees the same
-streams, so that the differences are paired by seed. Utility is scored.
+A part is a setting of the configuration or a constant of the learners; see bench.variants.
 
     python -m bench.ablate FILE [FILE ...] [--seeds N] [--cost-weight L] [--jobs N] --out FILE
 """
 
 from __future__ import annotations
 
-import argparse
 import json
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from pathlib import Path
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import Any
 
-import numpy as np
-from msgspec.structs import replace
-
-from bench.baselines import Routed, configured
-from bench.contest import Conditions, play, stream
 from bench.datasets import load
-from bench.recorded import Array, Recorded, utility
-from bench.replay import one_thread
-from bench.stats import bootstrap_ci
+from bench.recorded import Array, Recorded
+from bench.variants import Variant, change, options, scores
 from learners import contexts, pooled
-from routerd.core.settings import (
-    EngineConfig,
-    GreedyPolicy,
-    Learner,
-    Policy,
-    ThompsonPolicy,
-    ValuePolicy,
-)
-
-Constants = Mapping[Any, Mapping[str, Any]]
-"""Of each module or class: the names that are replaced while a variant runs, and by what."""
-
-
-class Variant(NamedTuple):
-    """The default without one of its parts. features: whether tasks have any."""
-
-    without: str
-    policy: Policy = ValuePolicy()
-    constants: Constants = {}
-    features: bool = True
+from routerd.core.settings import GreedyPolicy, Learner, ThompsonPolicy, ValuePolicy
 
 
 def nothing(self: contexts.Contexts, x: Array, cell: int) -> None:
@@ -74,60 +45,27 @@ VARIANTS = (
 )
 
 
-@contextmanager
-def replaced(constants: Constants) -> Iterator[None]:
-    """The constants stand replaced for the while."""
-    held = [(of, name, getattr(of, name)) for of, names in constants.items() for name in names]
-    try:
-        for of, names in constants.items():
-            for name, value in names.items():
-                setattr(of, name, value)
-        yield
-    finally:
-        for of, name, value in held:
-            setattr(of, name, value)
-
-
-def earned(data: Recorded, variant: int, seed: int, cost_weight: float) -> float:
-    """Mean utility of one variant on the stream of one seed."""
-    part = VARIANTS[variant]
-    with one_thread(), replaced(part.constants):
-        conditions = Conditions(cost_weight=cost_weight)
-        on = stream(data, seed, conditions)
-        config: EngineConfig = configured(data.blind(), cost_weight, seed, part.policy)
-        if not part.features:
-            config = replace(config, features=())
-        played = play(Routed(part.without, config, data.blind()), on, conditions)
-        u = utility(on.quality, on.cost_usd, cost_weight)[on.scored]
-        return float(u[np.arange(len(played.arms)), played.arms].mean())
-
-
 def run(
     data: Recorded, seeds: int, cost_weight: float, jobs: int, told: Callable[[str], None]
 ) -> list[dict[str, Any]]:
     """A row for each variant: what it earned, and what that is less than the default, paired."""
-    from joblib import Parallel, delayed
-
     data = data.complete()
-    work = [(variant, seed) for variant in range(len(VARIANTS)) for seed in range(seeds)]
-    runs = Parallel(n_jobs=jobs)(delayed(earned)(data, *one, cost_weight) for one in work)
-    score = np.array(runs).reshape(len(VARIANTS), seeds)
+    score = scores(data, VARIANTS, seeds, cost_weight, jobs)
     rows = []
     for variant, mine in zip(VARIANTS, score, strict=True):
-        low, high = bootstrap_ci(mine - score[0])
-        change = float((mine - score[0]).mean())
+        paired = change(mine - score[0])
+        low, high = paired["ci95"]
         told(
-            f"{data.name:18} {mine.mean():.4f} {change:+.4f} [{low:+.4f}, {high:+.4f}]"
-            f"  without {variant.without}"
+            f"{data.name:18} {mine.mean():.4f} {paired['change']:+.4f} [{low:+.4f}, {high:+.4f}]"
+            f"  without {variant.name}"
         )
         rows.append(
             {
                 "dataset": data.name,
-                "without": variant.without,
+                "without": variant.name,
                 "seeds": seeds,
                 "utility_mean": float(mine.mean()),
-                "change": change,
-                "ci95": [low, high],
+                **paired,
                 "worst_seed": float(mine.min()),
             }
         )
@@ -136,13 +74,7 @@ def run(
 
 def main() -> None:
     """See the module's text."""
-    ask = argparse.ArgumentParser(prog="python -m bench.ablate", description=__doc__)
-    ask.add_argument("files", nargs="+", metavar="FILE")
-    ask.add_argument("--seeds", type=int, default=20)
-    ask.add_argument("--cost-weight", type=float, default=0.0)
-    ask.add_argument("--jobs", type=int, default=1)
-    ask.add_argument("--out", type=Path, required=True)
-    asked = ask.parse_args()
+    asked = options("bench.ablate", __doc__).parse_args()
     rows = [
         row
         for file in asked.files

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from bench.ablate import VARIANTS, earned, replaced, run
+from bench.ablate import VARIANTS, run
 from bench.replay import replay
+from bench.variants import earned, replaced
 from learners import contexts, pooled
 from tests.bench.made import made
 
@@ -15,7 +16,7 @@ COST_WEIGHT = 0.5
 def test_without_nothing_it_is_the_default_of_a_replay() -> None:
     data = made()
     found = replay(data, ["default"], 2, jobs=1)["runs"][0]["per_seed"]
-    assert [earned(data, 0, seed, 0.0) for seed in (0, 1)] == found
+    assert [earned(data, VARIANTS[0], seed, 0.0) for seed in (0, 1)] == found
 
 
 def test_what_is_replaced_is_put_back() -> None:
