@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from bench.contest import Factory
-from bench.peers import mab, pareto, riverucb, vw
+from bench.peers import mab, pareto, rivertree, riverucb, vw
 from bench.peers.common import Peer, Policy, contexts, encoded
 from bench.recorded import Array, Recorded
 
@@ -31,6 +31,7 @@ MADE: dict[str, tuple[Make, Any]] = {
         (vw.VowpalWabbit, vw.SETTINGS),
         (mab.MabWiser, mab.SETTINGS),
         (riverucb.RiverLinUCB, riverucb.SETTINGS),
+        (rivertree.RiverTrees, rivertree.SETTINGS),
         (pareto.ParetoBandit, pareto.SETTINGS),
     )
     for name, setting in settings.items()

@@ -21,7 +21,8 @@ from bench.recorded import Recorded
 LIBRARIES = {
     "vw": "vowpalwabbit",
     "mabwiser": "mabwiser.mab",
-    "river": "river.bandit",
+    "river-linucb": "river.bandit",
+    "river-tree": "river.tree",
     "paretobandit": "pareto_bandit",
 }
 KINDS, ARMS = ("code", "prose", "sums"), 3
@@ -29,7 +30,7 @@ KINDS, ARMS = ("code", "prose", "sums"), 3
 
 def library_of(name: str) -> str:
     """Return the module that a peer's adapter imports."""
-    return LIBRARIES[name.partition(":")[0].partition("-")[0]]
+    return next(module for start, module in LIBRARIES.items() if name.startswith(start))
 
 
 def installed(name: str) -> str:
@@ -126,6 +127,13 @@ def test_first_pulls_are_scored(family_member: str) -> None:
     """What a library does before its first outcome is part of the stream: one arm for each task."""
     data = world(40)
     assert len(arms_of(family_member, data, seed=0, delay=39)) == 40
+
+
+def test_trees_are_pulled_once_each_before_any_twice() -> None:
+    """Where outcomes come at once: no tree predicts before it has learnt anything."""
+    name = installed("river-tree:mean-0.02")
+    for seed in range(3):
+        assert sorted(arms_of(name, world(40), seed)[:ARMS]) == list(range(ARMS))
 
 
 def test_earns_utility_not_quality(family_member: str) -> None:
