@@ -8,11 +8,12 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from msgspec.structs import replace
+from msgspec import structs
 
 from bench.baselines import Routed, configured
 from bench.contest import Conditions, play, stream
@@ -53,10 +54,12 @@ def earned(data: Recorded, variant: Variant, seed: int, cost_weight: float) -> f
     with one_thread(), replaced(variant.constants):
         conditions = Conditions(cost_weight=cost_weight)
         on = stream(data, seed, conditions)
-        config: EngineConfig = configured(data.blind(), cost_weight, seed, variant.policy)
+        # shuffled tasks come at no time, as in a replay
+        blind = replace(data.blind(), time_ms=None)
+        config: EngineConfig = configured(blind, cost_weight, seed, variant.policy)
         if not variant.features:
-            config = replace(config, features=())
-        played = play(Routed(variant.name, config, data.blind()), on, conditions)
+            config = structs.replace(config, features=())
+        played = play(Routed(variant.name, config, blind), on, conditions)
         u = utility(on.quality, on.cost_usd, cost_weight)[on.scored]
         return float(u[np.arange(len(played.arms)), played.arms].mean())
 
