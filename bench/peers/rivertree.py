@@ -10,7 +10,7 @@ splitter takes about half the time and scored less on segment, so the default on
 The grid is over what a leaf says and over epsilon. `adaptive`: a leaf's mean or its linear model,
 whichever erred less of late, all settings at river's defaults, at which few trees split here.
 `mean`: the leaf's mean alone; splits are tried every 20 outcomes and need less certainty. It was
-chosen among some twenty on two orders of four of the recorded sets, which a replay scores too.
+chosen among some twenty on two orders of five of the recorded sets, which a replay scores too.
 """
 
 from __future__ import annotations

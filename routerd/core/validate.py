@@ -20,12 +20,10 @@ from routerd.core.values import (
     Listing,
     Outcome,
     OutcomeKind,
-    Preference,
     Request,
     Task,
 )
 
-PLAIN = Preference()
 MAX_AMOUNT = 1e12
 MAX_TIME_MS = 2**53
 LIST_ITEMS = 64
@@ -91,16 +89,15 @@ def check_request(state: State, request: Request) -> None:
         check.add("request_id", f"starts with {MADE_ID!r}, which is kept for ids made here")
     if request.required_capabilities:
         check_list(check, "required_capabilities", request.required_capabilities)
-    if request.preference != PLAIN:
-        for name in ("quality", "cost", "latency"):
-            check.between(f"preference.{name}", getattr(request.preference, name), 0, MAX_AMOUNT)
-    if request.max_cost_usd is not None or request.max_latency_ms is not None:
-        check.between("max_cost_usd", request.max_cost_usd, 0, MAX_AMOUNT)
-        check.between("max_latency_ms", request.max_latency_ms, 0, MAX_AMOUNT)
-    if request.event_time_ms:
-        check.between("event_time_ms", request.event_time_ms, 0, MAX_TIME_MS)
-        if state.config.clock != "caller":
-            check.add("event_time_ms", "is honoured only with `clock: caller`; leave it unset")
+    preference = request.preference
+    check.between("preference.quality", preference.quality, 0, MAX_AMOUNT)
+    check.between("preference.cost", preference.cost, 0, MAX_AMOUNT)
+    check.between("preference.latency", preference.latency, 0, MAX_AMOUNT)
+    check.between("max_cost_usd", request.max_cost_usd, 0, MAX_AMOUNT)
+    check.between("max_latency_ms", request.max_latency_ms, 0, MAX_AMOUNT)
+    check.between("event_time_ms", request.event_time_ms, 0, MAX_TIME_MS)
+    if request.event_time_ms and state.config.clock != "caller":
+        check.add("event_time_ms", "is honoured only with `clock: caller`; leave it unset")
     if request.follows is not None:
         check_follows(check, request.follows)
         if state.config.cascade is not None:
@@ -111,8 +108,7 @@ def check_request(state: State, request: Request) -> None:
 
 def check_task(check: Check, task: Task, dimension: int) -> None:
     check.texts("task.", task, ("task_id", "group_id", "work_type", "domain", "session_id"))
-    if task.complexity is not None:
-        check.between("task.complexity", task.complexity, 0, 1)
+    check.between("task.complexity", task.complexity, 0, 1)
     if task.description:
         check.text("task.description", task.description, check.limits.text_chars)
     if task.labels:

@@ -33,7 +33,6 @@ HUGE_TEXT = "x" * 10**6
 MANY = 10**5
 INT32 = {"most": 2**31 - 1, "least": -(2**31), "minus_one": -1}
 INT64 = {"most": 2**63 - 1, "least": -(2**63), "minus_one": -1}
-INT32 = {"most": 2**31 - 1, "least": -(2**31), "minus_one": -1}
 
 ROUTE = "routerd.v1.RouterService.Route"
 
@@ -112,13 +111,10 @@ def single_values(field: FieldDescriptor) -> Iterator[tuple[str, Any, bool]]:
             wide = field.cpp_type == FieldDescriptor.CPPTYPE_INT64
             yield from ((what, value, True) for what, value in (INT64 if wide else INT32).items())
             yield "zero", 0, False
-        case FieldDescriptor.CPPTYPE_INT32:
-            yield from ((what, value, True) for what, value in INT32.items())
-            yield "zero", 0, False
         case FieldDescriptor.CPPTYPE_BOOL:
             yield "true", True, False
         case kind:
-            raise NotImplementedError(f"{field.full_name}: say what is bad about type {kind}")
+            pytest.fail(f"{field.full_name}: nothing here is bad for a field of type {kind}")
 
 
 def setter(path: str, field: FieldDescriptor, value: Any) -> Change:

@@ -23,13 +23,10 @@ def eligibility(law: Law, view: View) -> Law:
     unless nobody else is left, or the request names one; so are those that are cooling down.
     """
     query, state = view.query, view.state
-    conditions = query.pool or query.required_capabilities or view.limited
-    some_out = state.roster.limits or state.cooling or state.away or state.overrides.in_order
-    if not (conditions or some_out or state.config.budgets or query.follows is not None):
-        return law
     full = at_capacity(view) if state.roster.limits else {}
     before = tried(state, query.follows) if query.follows is not None else ()
     cooling = set_aside(state, view.time_ms, query.agent_id) if state.cooling else {}
+    conditions = query.pool or query.required_capabilities or view.limited
     ruling = ruling_overrides(view) if state.overrides else ()
     over = overdrawn(view) if state.config.budgets else NONE_OVER
     if not (conditions or before or full or any(over) or cooling or state.away or ruling):
