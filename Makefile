@@ -56,11 +56,11 @@ proto: $(VENV)/base.stamp
 	$(BIN)/python tools/stubs.py
 
 clean:
-	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) learners/_kernel.*.so build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# A stamp is younger than pyproject.toml when what it names is installed.
-$(VENV)/base.stamp: pyproject.toml
+# A stamp is younger than pyproject.toml and the C sources when what it names is installed.
+$(VENV)/base.stamp: pyproject.toml hatch_build.py $(wildcard learners/c/*)
 	@$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else \
 		"routerd needs Python 3.11 or newer: make PYTHON=/path/to/python3.11 ...")'
 	@echo "installing routerd into $(VENV)"

@@ -20,14 +20,10 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+from learners import kernel
+from learners.plain import Array as Array
+
 Arms = NDArray[np.intp] | slice
-
-
-def outer(a: Array, b: Array) -> Array:
-    """a b', (a.size, b.size): as a product of matrices, a third of the time of broadcasting."""
-    product: Array = a[:, None].dot(b[None, :])
-    return product
 
 
 class Learner(Protocol):
@@ -145,10 +141,7 @@ class Sums:
 
     def add(self, arm: int, x: Array, y: float, w: float) -> None:
         """Add an observation of weight w as of now."""
-        wx = x if w == 1.0 else w * x
-        lam, h = self.lam[arm], self.h[arm]  # views: `a[i] += b` would copy the sum back as well
-        lam += outer(wx, x)
-        h += wx * y
+        kernel.add(self.lam[arm], self.h[arm], x, y, w)
         self.n[arm] += w
         self.yy[arm] += w * y * y
         self.total += w

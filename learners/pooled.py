@@ -19,7 +19,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from learners.base import Additive, Arms, Array, Sums, outer
+from learners import kernel
+from learners.base import Additive, Arms, Array, Sums
 from learners.evidence import Rotated
 
 OFFSET = 0.5
@@ -34,7 +35,6 @@ SLOPE, PER_SLOPE = 0.3, 10.0
 FIRST_REFRESH = 8
 REFRESH_GROWTH = 1.2
 REBUILD_EVERY = 1024
-LEAST = np.array(1e-12)
 
 
 class Posterior(NamedTuple):
@@ -113,29 +113,22 @@ class PooledRegression(Additive):
         self.scales, self.noise = estimate_scales(self.sums.lam, self.sums.h, 0.0, 0.0)
         self.updates = 0
         self.next_refresh = FIRST_REFRESH
-        # What is made when asked for: coefficients (K,d) of the arms, and the last ai x with its x.
-        self._theta: Array | None = None
-        self._looked: tuple[Array, Array] | None = None
+        # What is made when asked for: the last x with its ai x (K,d) and its moments.
+        self._looked: tuple[Array, Array, Array, Array] | None = None
+        self._pull: Array | None = None
         self._rebuild()
 
     def predict(self, x: Array, arms: Arms) -> tuple[Array, Array]:
-        return self._moments(self.theta.dot(x), self._look(x).dot(x), arms)
-
-    def _moments(self, mean: Array, spread: Array, arms: Arms) -> tuple[Array, Array]:
-        """Mean and variance (..., k) from theta . x and x . ai x of every arm."""
-        mean += OFFSET
-        np.maximum(spread, LEAST, out=spread)
-        spread *= self.noise
-        return mean[..., arms], spread[..., arms]
+        _, _, mean, variance = self._look(x)
+        return mean[arms], variance[arms]
 
     def predict_many(self, x: Array, arms: Arms) -> tuple[Array, Array]:
-        stacked, theta = self.ai.reshape(-1, x.shape[1]), self.theta
-        mean, variance = np.empty((2, len(x), len(theta)))
-        # A product of matrices would be faster, and round otherwise than one of a single row.
-        for row, its_mean, its_variance in zip(x, mean, variance, strict=True):
-            theta.dot(row, its_mean)
-            stacked.dot(row).reshape(theta.shape).dot(row, its_variance)
-        return self._moments(mean, variance, arms)
+        mean, variance = np.empty((2, len(x), len(self.own)))
+        self._moments(x, mean, variance, np.empty(self.own.shape))
+        return mean[:, arms], variance[:, arms]
+
+    def _moments(self, x: Array, mean: Array, variance: Array, look: Array) -> None:
+        kernel.moments(self.ai, self.own, self.pull, x, mean, variance, look, OFFSET, self.noise)
 
     def means(self, at: Array, arms: Arms) -> Array:
         means: Array = at.dot(self.theta[arms].T)
@@ -143,54 +136,50 @@ class PooledRegression(Additive):
         return means
 
     def covariance(self, x: Array, at: Array, arms: Arms) -> Array:
-        covariance: Array = self._look(x)[arms].dot(at.T)
+        covariance: Array = self._look(x)[1][arms].dot(at.T)
         covariance *= self.noise
         return covariance
 
     @property
+    def pull(self) -> Array:
+        """r_inv m, (d,): how what all share pulls each arm."""
+        if self._pull is None:
+            self._pull = self.r_inv * self.v.dot(self.hm)
+        return self._pull
+
+    @property
     def theta(self) -> Array:
         """Coefficients of every arm, (K,d): m + delta_k = ai_k (h_k + r_inv m)."""
-        if self._theta is None:
-            pull = self.ai.reshape(-1, self.sums.d).dot(self.r_inv * self.v.dot(self.hm))
-            self._theta = pull.reshape(self.own.shape)
-            self._theta += self.own
-        return self._theta
+        pulled = self.ai.reshape(-1, self.sums.d).dot(self.pull)
+        theta: Array = pulled.reshape(self.own.shape) + self.own
+        return theta
 
-    def _look(self, x: Array) -> Array:
-        """ai x of every arm, (K,d)."""
+    def _look(self, x: Array) -> tuple[Array, Array, Array, Array]:
+        """x itself, ai x of every arm (K,d), mean and variance of every arm (K,)."""
         if self._looked is None or self._looked[0] is not x:
-            product = self.ai.reshape(-1, x.size).dot(x)
-            self._looked = x, product.reshape(self.own.shape)
-        return self._looked[1]
+            look, (mean, variance) = np.empty(self.own.shape), np.empty((2, len(self.own)))
+            self._moments(x, mean, variance, look)
+            self._looked = x, look, mean, variance
+        return self._looked
 
     def observe(self, arm: int, x: Array, y: float, weight: float, epoch: int) -> None:
         sums, y = self.sums, y - OFFSET
         if epoch > sums.epoch:
             self.advance(epoch)
         w = sums.weight(weight, epoch)
-        g = self.ai[arm].dot(x)
-        den = 1.0 + w * float(g.dot(x))
-        known = float(self.own[arm].dot(x))
         sums.add(arm, x, y, w)
         self.updates += 1
         if self.updates >= self.next_refresh:
             self.next_refresh = int(self.updates * REFRESH_GROWTH) + 1
             self.refresh()
-        elif self.updates % REBUILD_EVERY == 0 or den < 1e-6:
+        elif self.updates % REBUILD_EVERY == 0 or not self._move(arm, x, y, w):
             self._rebuild()
-        else:
-            self._move(arm, g, w, den, w * (y - known) / den)
 
-    def _move(self, arm: int, g: Array, w: float, den: float, step: float) -> None:
-        """Sherman-Morrison for one arm's covariance and for the shared one."""
-        z = self.r_inv * g
-        vz = self.v.dot(z)
-        ai = self.ai[arm]
-        ai -= outer(g, g * (w / den))
-        self.v -= outer(vz, vz * (w / (den + w * float(z.dot(vz)))))
-        self.hm += z * step
-        ai.dot(self.sums.h[arm], self.own[arm])
-        self._theta = self._looked = None
+    def _move(self, arm: int, x: Array, y: float, w: float) -> bool:
+        """Follow an outcome that is in the sums by rank-1 updates; whether that could be done."""
+        ai, own, h = self.ai[arm], self.own[arm], self.sums.h[arm]
+        self._pull = self._looked = None
+        return kernel.learn(ai, self.v, self.hm, own, h, self.r_inv, x, y, w)
 
     def refresh(self) -> None:
         # With empty sums too: what was learnt from outcomes that were all retracted must go.
@@ -203,7 +192,7 @@ class PooledRegression(Additive):
         fit = posterior(self.sums.lam, self.sums.h, self.scales)
         self.ai, self.v, self.hm, self.r_inv = fit.ai, fit.v, fit.hm, fit.r_inv
         self.own = fit.own
-        self._theta = self._looked = None
+        self._pull = self._looked = None
 
     def state(self) -> dict[str, Array]:
         return self.sums.state() | {
@@ -220,6 +209,6 @@ class PooledRegression(Additive):
         self.sums.restore(state)
         for name in ("scales", "ai", "v", "hm", "r_inv", "own"):
             setattr(self, name, state[name].copy())
-        self._theta = self._looked = None
+        self._pull = self._looked = None
         self.noise = float(state["marks"][0])
         self.updates, self.next_refresh = int(state["marks"][1]), int(state["marks"][2])

@@ -81,6 +81,7 @@ def run(config_file: Path, with_flags: Callable[[Config], Config]) -> None:
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s %(message)s")
     import asyncio
 
+    from learners.kernel import COMPILED
     from routerd.clock import wall_clock
     from routerd.config import load
     from routerd.log.base import LogCorrupt, LogStuck, LogUnavailable
@@ -95,6 +96,8 @@ def run(config_file: Path, with_flags: Callable[[Config], Config]) -> None:
             f"routerd {__version__} listening on {address}, data {config.data_dir}, "
             f"position {log.last('default')[0]}"
         )
+        if not COMPILED:
+            click.echo("no compiled loops: a decision takes twice as long (see README)", err=True)
 
     try:
         log = SqliteLog.open(Path(config.data_dir))

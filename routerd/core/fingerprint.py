@@ -1,6 +1,7 @@
 """A fingerprint of this machine's numeric kernels.
 
-BLAS kernels, vector widths and libm differ in last bits between machines. Two machines with the
+BLAS kernels, vector widths and libm differ in last bits between machines, and the compiled loops
+of learners from those in numpy. Two machines with the
 same fingerprint re-derive each other's laws bit for bit.
 """
 
@@ -12,6 +13,9 @@ from hashlib import blake2b
 import numpy as np
 from scipy.special import ndtr
 
+from learners import kernel
+from learners.law import win_probabilities
+
 
 @cache
 def fingerprint() -> str:
@@ -19,6 +23,7 @@ def fingerprint() -> str:
     digest = blake2b(digest_size=8)
     # libm's variants differ in the last bit of about one ndtr in 5,000
     digest.update(ndtr(np.linspace(-8.0, 8.0, 200_001)).tobytes())
+    digest.update(b"compiled" if kernel.COMPILED else b"numpy")
     for d in (1, 2, 3, 5, 8, 17, 26, 32, 64):
         base = np.sin(np.arange(1.0, 4 * d * d + 1)).reshape(4, d, d)
         a = np.matmul(base, base.transpose(0, 2, 1)) + np.eye(d)
@@ -34,6 +39,7 @@ def fingerprint() -> str:
             np.log1p(np.abs(a)),
             np.sqrt(np.abs(a)),
             a.sum(axis=0),
+            win_probabilities(a.sum(axis=0), np.ones((d, d))),
         ):
             digest.update(np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from learners.base import Array
-from learners.law import laws, with_floor
+from learners.law import win_probabilities, with_floor
 from routerd.core.policies import SCORES
 from routerd.core.state import State
 from routerd.core.values import Preference, Query
@@ -48,6 +48,6 @@ def views(state: State, queries: Sequence[Query], time_ms: int = 0) -> list[View
         *scores, floor = score(
             state.config.policy, mean, variance, plain[0].noise, state.learner.count, look
         )
-        for view, law in zip(plain, with_floor(laws(*scores), floor), strict=True):
+        for view, law in zip(plain, with_floor(win_probabilities(*scores), floor), strict=True):
             view.ready = law
     return made

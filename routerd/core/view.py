@@ -6,10 +6,12 @@ import math
 
 import numpy as np
 
-from learners.base import Array, outer
+from learners.base import Array
+from learners.plain import outer
 from learners.policies import behind
 from routerd.core.answers import Candidate, Estimate
 from routerd.core.budgets import price
+from routerd.core.outlook import across
 from routerd.core.paths import Paths, paths
 from routerd.core.state import State
 from routerd.core.tally import QUALITY
@@ -130,7 +132,7 @@ class View:
         if self.state.config.cascade is None:
             return outlook.gap(arms, weights)
         path = self.paths(eligible).mean - subset(self.alone, eligible)[0]
-        return behind(outlook.means(list(arms), weights) + path).T
+        return across(behind(outlook.means(list(arms), weights) + path))
 
     def covariance(self, eligible: tuple[int, ...]) -> Array:
         """Of each agent's utility there with its utility here, (k, m).

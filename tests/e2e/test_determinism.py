@@ -14,16 +14,26 @@ import grpc
 import pytest
 from google.rpc import error_details_pb2, status_pb2
 
+from learners.kernel import COMPILED
 from routerd.router import Router
 from routerd.v1 import router_pb2, router_pb2_grpc
 from tests.e2e.daemon import PATIENCE_S, ROOT, Daemon, rows, verified
 from tests.e2e.script import CONFIG, Step, Target, in_process, play, steps
 
+SCRIPT = "-m", "tests.e2e.script"
+IN_NUMPY = (
+    "-c",
+    "import sys; sys.modules['learners._kernel'] = None; "
+    "from tests.e2e.script import main; main(*sys.argv[1:])",
+)
 
-def played(folder: Path, *more: str, **environment: str) -> list[str]:
+
+def played(
+    folder: Path, *more: str, run: tuple[str, ...] = SCRIPT, **environment: str
+) -> list[str]:
     """The answers of a process of its own that played the script into the folder."""
     return subprocess.run(
-        [sys.executable, "-m", "tests.e2e.script", str(folder), *more],
+        [sys.executable, *run, str(folder), *more],
         env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONHASHSEED": "0", **environment},
         check=True,
         capture_output=True,
@@ -127,6 +137,15 @@ def test_a_log_of_other_kernels_is_verified_here(tmp_path: Path) -> None:
     found = verified(tmp_path)
     assert found.mismatches == ()
     assert found.laws_exact + found.laws_close == found.decisions > 1_500
+
+
+def test_a_log_of_loops_in_numpy_is_verified_here(tmp_path: Path) -> None:
+    """Where no compiler was, the same laws come about, within 1e-9."""
+    played(tmp_path, run=IN_NUMPY)
+    found = verified(tmp_path)
+    assert found.mismatches == ()
+    assert found.laws_close + found.laws_exact == found.decisions > 1_500
+    assert bool(found.laws_close) == COMPILED
 
 
 def test_a_log_in_memory_is_the_same_log(first: tuple[Path, list[str]]) -> None:

@@ -15,6 +15,8 @@ from learners.logistic import LogisticRegression
 from learners.policies import behind, thompson, value_of_information
 from learners.pooled import PooledRegression
 
+pytestmark = pytest.mark.usefixtures("loops")
+
 LEARNERS: list[Make] = [LinearRegression, PooledRegression, LogisticRegression, BetaCells]
 
 

@@ -7,7 +7,10 @@ import pytest
 from scipy.stats import norm
 
 from learners.base import Array
-from learners.policies import SHORTER, behind, value_of_information
+from learners.plain import SHORTER
+from learners.policies import behind, value_of_information
+
+pytestmark = pytest.mark.usefixtures("loops")
 
 NOISE = 0.2
 
@@ -28,7 +31,8 @@ def test_the_bonus_is_as_defined(horizon: float, each: bool) -> None:
     rng = np.random.default_rng(1)
     arms, contexts = 5, 7
     mean, variance = rng.random(arms), 0.02 * rng.random(arms) + 0.005
-    gap, covariance = behind(rng.random((contexts, arms))).T, 0.02 * rng.normal(size=(arms, 7))
+    gap = np.ascontiguousarray(behind(rng.random((contexts, arms))).T)
+    covariance = 0.02 * rng.normal(size=(arms, 7))
     horizons: Array = horizon * np.arange(1.0, arms + 1.0) if each else np.full(arms, horizon)
     expected, _ = defined(variance, horizons, gap, covariance, np.maximum(horizons / SHORTER, 1.0))
     given = horizons if each else horizon

@@ -1,0 +1,38 @@
+from learners.plain import Array
+
+def laws(mean: Array, sd: Array, law: Array, arms: int) -> None: ...
+def value_of_information(
+    mean: Array,
+    variance: Array,
+    horizon: Array,
+    gap: Array,
+    covariance: Array,
+    centre: Array,
+    sd: Array,
+    arms: int,
+    noise: float,
+    spread: float,
+) -> None: ...
+def moments(
+    ai: Array,
+    own: Array,
+    pull: Array,
+    x: Array,
+    mean: Array,
+    variance: Array,
+    look: Array,
+    offset: float,
+    noise: float,
+) -> None: ...
+def add(lam: Array, h: Array, x: Array, y: float, w: float) -> None: ...
+def learn(
+    ai: Array,
+    v: Array,
+    hm: Array,
+    own: Array,
+    h: Array,
+    r_inv: Array,
+    x: Array,
+    y: float,
+    w: float,
+) -> bool: ...

@@ -1,0 +1,121 @@
+/* Estimates, and what looks are worth: see learners/pooled.py and learners/policies.py. */
+#include "kernel.h"
+
+#include <math.h>
+#include <string.h>
+
+/* ---- the value of information ---- */
+
+#define SHORTER 256.0
+#define STEPS 128
+#define END 8
+#define LAST (STEPS * END - 1)
+
+static double OVERTAKING[STEPS * END];
+
+void prepare_estimates(void)
+{
+    for (int i = 0; i <= LAST; i++) {
+        double a = (i + 0.5) / STEPS;
+        double f = exp(-0.5 * a * a) / sqrt(2.0 * M_PI) - 0.5 * a * erfc(a * M_SQRT1_2);
+        OVERTAKING[i] = (double)(float)f; /* of so few digits that no last bit matters */
+    }
+}
+
+/* Sum over m contexts of |covariance| f(gap root / |covariance|). */
+static double worth(size_t m, const double *gap, const double *covariance, double root)
+{
+    double total = 0.0;
+    for (size_t i = 0; i < m; i++) {
+        double reach = fabs(covariance[i]) + 1e-12, a = gap[i] / reach;
+        a = (a < 1e9 ? a : 1e9) * root * STEPS;
+        total += OVERTAKING[a < LAST ? (int)a : LAST] * reach;
+    }
+    return total;
+}
+
+void value_of_information(const Outlook *on, double *centre, double *sd)
+{
+    size_t m = on->m;
+    for (size_t i = 0; i < on->n; i++) {
+        size_t arm = i % on->arms;
+        double ahead = on->horizon[on->horizons > 1 ? arm : 0];
+        double looks = ahead / SHORTER > 1.0 ? ahead / SHORTER : 1.0;
+        double root = sqrt(on->variance[i] + on->noise / looks);
+        const double *gap = on->gap + (on->gaps == on->n ? i : arm) * m;
+        double mean_worth = worth(m, gap, on->covariance + i * m, root) / (double)m;
+        centre[i] = on->mean[i] + mean_worth * (ahead / looks - 1.0) / root;
+        sd[i] = on->spread * sqrt(on->variance[i]);
+    }
+}
+
+/* ---- mixed-effects regression ---- */
+
+/* out (d) = x' a: most features of a context are zero. */
+static void times(size_t d, const double *x, const double *a, double *out)
+{
+    memset(out, 0, d * sizeof(double));
+    for (size_t i = 0; i < d; i++)
+        if (x[i] != 0.0)
+            for (size_t j = 0; j < d; j++)
+                out[j] += x[i] * a[i * d + j];
+}
+
+static double dot(size_t d, const double *a, const double *b)
+{
+    double total = 0.0;
+    for (size_t i = 0; i < d; i++)
+        total += a[i] * b[i];
+    return total;
+}
+
+/* a (d,d) += c b b' */
+static void add_outer(size_t d, double *a, const double *b, double c)
+{
+    for (size_t i = 0; i < d; i++) {
+        double each = c * b[i];
+        if (each != 0.0)
+            for (size_t j = 0; j < d; j++)
+                a[i * d + j] += each * b[j];
+    }
+}
+
+void moments(const Fit *fit, const double *x, double *mean, double *variance, double *look)
+{
+    size_t d = fit->d;
+    for (size_t arm = 0; arm < fit->k; arm++, look += d) {
+        times(d, x, fit->ai + arm * d * d, look);
+        double spread = dot(d, look, x);
+        double known = dot(d, fit->own + arm * d, x) + dot(d, look, fit->pull);
+        mean[arm] = fit->offset + known;
+        variance[arm] = (spread > 1e-12 ? spread : 1e-12) * fit->noise;
+    }
+}
+
+void add(size_t d, double *lam, double *h, const double *x, double y, double w)
+{
+    add_outer(d, lam, x, w);
+    for (size_t i = 0; i < d; i++)
+        h[i] += w * y * x[i];
+}
+
+int learn(const Step *at, const double *x, double y, double w, double *room)
+{
+    size_t d = at->d;
+    double *g = room, *vz = room + d;
+    times(d, x, at->ai, g);
+    double den = 1.0 + w * dot(d, g, x);
+    if (!(den >= 1e-6))
+        return 0;
+    double step = w * (y - dot(d, at->own, x)) / den;
+    add_outer(d, at->ai, g, -w / den);
+    times(d, at->h, at->ai, at->own);
+    double *z = g; /* in its place: g is not needed any more */
+    for (size_t i = 0; i < d; i++)
+        z[i] = at->r_inv[i] * g[i];
+    for (size_t i = 0; i < d; i++)
+        at->hm[i] += z[i] * step;
+    times(d, z, at->v, vz);
+    add_outer(d, at->v, vz, -w / (den + w * dot(d, z, vz)));
+    return 1;
+}

@@ -1,0 +1,48 @@
+/* The innermost loops of a decision and of an outcome: law.c and estimates.c, which know nothing of
+ * Python; module.c makes the Python module learners._kernel of them. learners/plain.py says in
+ * numpy what each computes, and stands in where this could not be compiled; tests hold the two
+ * together.
+ *
+ * Every sum runs in one fixed order and nothing is contracted, so the bits are the same at every
+ * optimisation level and vector width; only exp and erfc are the C library's. Arrays are of doubles,
+ * row by row; (k,d) is k rows of d. Functions that return int return 0 when out of memory.
+ */
+#include <stddef.h>
+
+/* Once, before all else. */
+void prepare_law(void);
+void prepare_estimates(void);
+
+/* The probability that each of `arms` independent normal scores is the largest; n laws. */
+int laws(size_t n, size_t arms, const double *mean, const double *sd, double *law);
+
+/* Centre and sd of the scores of n arms, `arms` of each decision, over m contexts each.
+ * horizon: one number, or one an arm. gap: (arms,m), or (n,m). covariance: (n,m). */
+typedef struct {
+    size_t n, arms, m, horizons, gaps;
+    const double *mean, *variance, *horizon, *gap, *covariance;
+    double noise, spread;
+} Outlook;
+void value_of_information(const Outlook *on, double *centre, double *sd);
+
+/* The mixed-effects regression of k arms on d features: ai (k,d,d), own (k,d), pull (d). */
+typedef struct {
+    size_t k, d;
+    const double *ai, *own, *pull;
+    double offset, noise;
+} Fit;
+/* Mean and variance (k) of the arms at x (d), and ai x of each, (k,d). */
+void moments(const Fit *fit, const double *x, double *mean, double *variance, double *look);
+
+/* lam (d,d) += w x x', h (d) += w y x */
+void add(size_t d, double *lam, double *h, const double *x, double y, double w);
+
+/* One arm's ai (d,d), own (d) and sums h (d), and the shared v (d,d) and hm (d). */
+typedef struct {
+    size_t d;
+    double *ai, *v, *hm, *own;
+    const double *h, *r_inv;
+} Step;
+/* Moves them by an outcome, whose w and y are in h already. room: 2 d. Whether it did: not where
+ * it would divide by next to nothing. */
+int learn(const Step *at, const double *x, double y, double w, double *room);

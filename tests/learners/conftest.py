@@ -1,0 +1,18 @@
+"""Both makes of the innermost loops: every test of a learner, a policy or the law runs on each."""
+
+from __future__ import annotations
+
+import pytest
+
+from learners import kernel, plain
+
+LOOPS = ("add", "laws", "learn", "moments", "value_of_information")
+
+
+@pytest.fixture(params=["compiled", "numpy"])
+def loops(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    if request.param == "compiled" and not kernel.COMPILED:
+        pytest.skip("there was no C compiler when this was installed")
+    if request.param == "numpy":
+        for name in LOOPS:
+            monkeypatch.setattr(kernel, name, getattr(plain, name))

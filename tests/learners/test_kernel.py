@@ -1,0 +1,130 @@
+"""The compiled loops compute what learners.plain says, refuse what does not fit, and leave the rest
+as it was."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from learners import kernel, plain
+from learners.base import Array
+from tests.learners.test_law import crowds_with_narrow_arms, random_cases
+
+if not kernel.COMPILED:
+    pytest.skip("there was no C compiler when this was installed", allow_module_level=True)
+
+from learners import _kernel
+
+SHAPES = ((1, 1), (2, 3), (3, 26), (9, 16), (16, 64))
+
+
+def close(these: list[Array], those: list[Array]) -> None:
+    for a, b in zip(these, those, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-12)
+
+
+def contexts(rng: np.random.Generator, rows: int, d: int) -> Array:
+    """With as many zeros as work types in one-hot columns bring."""
+    x = rng.normal(size=(rows, d)) * (rng.random((rows, d)) < 0.3)
+    x[:, 0] = 1.0
+    return x
+
+
+def precision(rng: np.random.Generator, count: int, d: int) -> Array:
+    a = rng.normal(size=(count, d, d))
+    inverse: Array = np.linalg.inv(np.matmul(a, a.transpose(0, 2, 1)) + np.eye(d))
+    return inverse
+
+
+def test_laws() -> None:
+    for mean, sd in [*random_cases(1500, 31, (1, 40)), *crowds_with_narrow_arms(40, 32)]:
+        compiled, numpy = np.empty((2, mean.size))
+        _kernel.laws(mean, sd, compiled, mean.size)
+        plain.laws(mean, sd, numpy, mean.size)
+        np.testing.assert_allclose(compiled, numpy, rtol=0.0, atol=1e-11)
+
+
+def values() -> Iterator[tuple[Array, ...]]:
+    """mean, variance, horizon, gap, covariance: of one decision and of four, alike and not."""
+    rng = np.random.default_rng(33)
+    for arms, m in ((1, 1), (3, 7), (8, 32)):
+        for horizon in (np.array([90.0]), 1e5 * rng.random(arms)):
+            for rows, gaps in ((1, 1), (4, 1), (4, 4)):
+                moments = rng.random((2, rows * arms))
+                gap = rng.random((gaps, arms, m)) * rng.choice([0.0, 0.01, 1.0])
+                yield *moments, horizon, gap, 0.02 * rng.normal(size=(rows, arms, m))
+
+
+def test_value_of_information() -> None:
+    for given in values():
+        arms, made = given[3].shape[1], []
+        for module in (_kernel, plain):
+            centre, sd = np.empty((2, given[0].size))
+            module.value_of_information(*given, centre, sd, arms, 0.2, 0.15)
+            made.append([centre, sd])
+        close(*made)
+
+
+@pytest.mark.parametrize(("k", "d"), SHAPES)
+def test_moments(k: int, d: int) -> None:
+    rng = np.random.default_rng(34)
+    ai, own, pull = precision(rng, k, d), rng.normal(size=(k, d)), rng.normal(size=d)
+    x, made = contexts(rng, 5, d), []
+    for module in (_kernel, plain):
+        mean, variance, look = np.empty((5, k)), np.empty((5, k)), np.empty((k, d))
+        module.moments(ai, own, pull, x, mean, variance, look, 0.5, 0.2)
+        made.append([mean, variance, look])
+    close(*made)
+
+
+@pytest.mark.parametrize(("k", "d"), SHAPES)
+def test_learn_and_add(k: int, d: int) -> None:
+    rng = np.random.default_rng(35)
+    ai, v = precision(rng, 2, d)
+    begun = [ai, v, *(rng.normal(size=d) for _ in range(3)), np.zeros((d, d))]
+    r_inv, made = rng.random(d), []
+    outcomes = list(zip(contexts(rng, 9, d), *rng.random((2, 9)).tolist(), strict=True))
+    for module in (_kernel, plain):
+        ai, v, hm, own, h, lam = now = [a.copy() for a in begun]
+        for x, y, w in outcomes:
+            module.add(lam, h, x, y, w)
+            assert module.learn(ai, v, hm, own, h, r_inv, x, y, w)
+        made.append(now)
+    close(*made)
+
+
+def test_a_step_that_would_divide_by_next_to_nothing_moves_nothing() -> None:
+    for module in (_kernel, plain):
+        now = [np.eye(2), np.eye(2), np.ones(2), np.ones(2), np.ones(2)]
+        was = [a.copy() for a in now]
+        assert module.learn(*now, np.ones(2), np.array([1.0, 0.0]), 0.5, -1.0) is False
+        assert all((a == b).all() for a, b in zip(now, was, strict=True))
+
+
+def test_what_does_not_fit_is_refused() -> None:
+    three, four = np.ones(3), np.ones(4)
+    with pytest.raises(ValueError, match="shapes do not agree"):
+        _kernel.laws(three, four, four, 4)
+    with pytest.raises(ValueError, match="an arm or more"):
+        _kernel.laws(three, three, three, 0)
+    with pytest.raises(ValueError, match="shapes do not agree"):
+        _kernel.add(np.ones((3, 3)), three, four, 1.0, 1.0)
+    with pytest.raises(ValueError, match="shapes do not agree"):
+        _kernel.moments(np.ones((2, 3, 3)), np.ones((2, 3)), four, three, three, three, three, 0, 1)
+    with pytest.raises(ValueError, match="shapes do not agree"):
+        _kernel.learn(np.eye(3), np.eye(3), three, three, three, four, three, 1.0, 1.0)
+    args = three, three, np.ones(2), three, three, three, three
+    with pytest.raises(ValueError, match="shapes do not agree"):
+        _kernel.value_of_information(*args, 3, 0.1, 0.1)
+    with pytest.raises(TypeError, match="arrays of doubles"):
+        _kernel.laws(np.array([1, 2, 3]), three, three, 3)
+    with pytest.raises(ValueError, match="contiguous"):
+        _kernel.laws(np.ones((3, 2))[:, 0], three, three, 3)
+    with pytest.raises(TypeError, match="need 4 arguments"):
+        _kernel.laws(three, three, three)  # type: ignore[call-arg]
+    read_only = np.ones(3)
+    read_only.flags.writeable = False
+    with pytest.raises(ValueError, match="read-only"):
+        _kernel.laws(three, three, read_only, 3)
