@@ -1,10 +1,10 @@
 from learners.plain import Array
 
-def laws(mean: Array, sd: Array, law: Array, arms: int) -> None: ...
+def laws(mean: Array, sd: Array, law: Array, arms: int, floor: float) -> None: ...
 def value_of_information(
     mean: Array,
     variance: Array,
-    horizon: Array,
+    horizon: Array | float,
     gap: Array,
     covariance: Array,
     centre: Array,
@@ -24,15 +24,18 @@ def moments(
     offset: float,
     noise: float,
 ) -> None: ...
+def means(ai: Array, own: Array, pull: Array, at: Array, mean: Array, offset: float) -> None: ...
 def add(lam: Array, h: Array, x: Array, y: float, w: float) -> None: ...
 def learn(
     ai: Array,
     v: Array,
     hm: Array,
     own: Array,
+    pull: Array,
     h: Array,
     r_inv: Array,
     x: Array,
     y: float,
     w: float,
 ) -> bool: ...
+def watch(runs: Array, mean: float, y: float, mark: float) -> float: ...

@@ -20,17 +20,13 @@ from typing import NamedTuple
 
 import numpy as np
 
+from learners import kernel
 from learners.base import Array
+from learners.plain import TILTS
 
-TILTS = (-2.0, -1.0, -0.5, 0.5, 1.0, 2.0)
-SURPLUS = tuple(math.expm1(tilt) for tilt in TILTS)
 PRICE = math.log(len(TILTS))
 EDGE = 0.02
 """Predictions are kept so far from 0 and 1, where one surprise would prove anything."""
-
-
-Runs = tuple[tuple[float, float, float, float], ...]
-NO_RUNS: Runs = ((0.0, 0.0, 0.0, 0.0),) * len(TILTS)
 
 
 class Change(NamedTuple):
@@ -46,7 +42,7 @@ class Change(NamedTuple):
 
 
 class DriftDetector:
-    """runs: of each arm and tilt the sum of a run's log increments, the mark that it began at, its
+    """runs (arms, tilts, 4): the sum of a run's log increments, the mark that it began at, its
     outcomes, and the sum of what these were above the prediction. latest: the arm that was observed
     last, and the largest sum of its runs.
 
@@ -58,26 +54,17 @@ class DriftDetector:
     """
 
     def __init__(self, arms: int) -> None:
-        self.runs = [NO_RUNS] * arms
+        self.runs = np.zeros((arms, len(TILTS), 4))
         self.latest_arm, self.latest_level = 0, 0.0
 
     def add_arms(self, count: int) -> None:
-        self.runs += [NO_RUNS] * count
+        self.runs = np.concatenate([self.runs, np.zeros((count, len(TILTS), 4))])
 
     def observe(self, arm: int, mean: float, y: float, mark: int) -> None:
         """One outcome y where `mean` was predicted; mark: grows with the age of decisions."""
         mean = min(max(mean, EDGE), 1.0 - EDGE)
-        begun = float(mark)
-        moved = []
-        for (level, since, count, total), tilt, surplus in zip(
-            self.runs[arm], TILTS, SURPLUS, strict=True
-        ):
-            if level <= 0.0:
-                level, since, count, total = 0.0, begun, 0.0, 0.0
-            level += tilt * y - math.log1p(mean * surplus)
-            moved.append((level, since, count + 1.0, total + y - mean))
-        self.runs[arm] = tuple(moved)
-        self.latest_arm, self.latest_level = arm, max(moved)[0]
+        self.latest_arm = arm
+        self.latest_level = kernel.watch(self.runs[arm], mean, y, float(mark))
 
     def change(self, arm: int) -> Change:
         """The change that the arm's outcomes tell of most.
@@ -85,7 +72,7 @@ class DriftDetector:
         A small tilt may have begun to rise by chance before the change. So of the runs of the same
         direction that tell at least half as much, the latest says when it began.
         """
-        runs = self.runs[arm]
+        runs = self.runs[arm].tolist()
         level, tilt = max((run[0], tilt) for run, tilt in zip(runs, TILTS, strict=True))
         telling = (
             run
@@ -97,15 +84,15 @@ class DriftDetector:
 
     def reset(self, arm: int) -> None:
         """Begin anew with an arm."""
-        self.runs[arm] = NO_RUNS
+        self.runs[arm] = 0.0
         if arm == self.latest_arm:
             self.latest_level = 0.0
 
     def state(self) -> dict[str, Array]:
         latest = np.array([float(self.latest_arm), self.latest_level])
-        return {"runs": np.array(self.runs).reshape(-1, len(TILTS), 4), "latest": latest}
+        return {"runs": self.runs, "latest": latest}
 
     def restore(self, state: Mapping[str, Array]) -> None:
-        self.runs = [tuple(map(tuple, runs)) for runs in state["runs"].tolist()]
+        self.runs = state["runs"].copy()
         arm, self.latest_level = state["latest"].tolist()
         self.latest_arm = int(arm)

@@ -23,8 +23,8 @@ from learners import kernel
 from learners.base import Array
 
 
-def win_probabilities(mean: Array, sd: Array) -> Array:
-    """P(arm k's score is the largest) for independent scores N(mean_k, sd_k^2).
+def win_probabilities(mean: Array, sd: Array, floor: float = 0.0) -> Array:
+    """P(arm k's score is the largest) for independent scores N(mean_k, sd_k^2); see with_floor.
 
     `mean` and `sd` have shape (..., K), K >= 1, in any one unit, finite, sd >= 0. An arm of zero sd
     is a point mass; equal point masses share what they win. An sd below 1e-100 may count as zero.
@@ -42,7 +42,7 @@ def win_probabilities(mean: Array, sd: Array) -> Array:
     [0.55, 0.34, 0.11]
     """
     law = np.empty(mean.shape)
-    kernel.laws(mean, sd, law, mean.shape[-1])
+    kernel.laws(mean, sd, law, mean.shape[-1], floor)
     return law
 
 

@@ -48,6 +48,10 @@ _CLOSED = 3
 # The closed form of three arms needs two sds above this share of the largest.
 _NARROW = 1e-8
 
+# Of the drift detector: what a unit of quality adds to a run, down or up, little or much.
+TILTS = np.array([-2.0, -1.0, -0.5, 0.5, 1.0, 2.0])
+_SURPLUS = np.expm1(TILTS)
+
 # f of `overtaking` in the middle of each of so many steps of one, up to 8; of so few digits that no
 # C library's last bit matters.
 _STEPS = 128
@@ -67,22 +71,22 @@ _F = np.array([_overtaking((step + 0.5) / _STEPS) for step in range(8 * _STEPS)]
 _OVERTAKING: Array = _F.astype(np.float32).astype(np.float64)
 
 
-def laws(mean: Array, sd: Array, law: Array, arms: int) -> None:
+def laws(mean: Array, sd: Array, law: Array, arms: int, floor: float) -> None:
     """Of every `arms` means and sds the law that learners.law.win_probabilities tells of.
 
-    mean, sd, law: n * arms numbers each. Raises ValueError.
+    mean, sd, law: n * arms numbers each. floor: the weight of the uniform law. Raises ValueError.
     """
     if arms < 1 or not math.isfinite(float((mean + sd).sum())) or (sd < 0.0).any():
         raise ValueError("need an arm or more, finite means and sds, sd >= 0")
     rows = (a.reshape(-1, arms) for a in (mean, sd, law))
     for its_mean, its_sd, its_law in zip(*rows, strict=True):
-        its_law[:] = _law(its_mean, its_sd)
+        its_law[:] = _law(its_mean, its_sd) * (1.0 - floor) + floor / arms
 
 
 def value_of_information(
     mean: Array,
     variance: Array,
-    horizon: Array,
+    horizon: Array | float,
     gap: Array,
     covariance: Array,
     centre: Array,
@@ -93,8 +97,8 @@ def value_of_information(
 ) -> None:
     """Centres and sds, (n * arms,), of scores; see learners.policies.value_of_information.
 
-    mean, variance (n * arms,). horizon (1,) or (arms,). gap (arms, m), or of each row (n, arms, m);
-    covariance (n * arms, m).
+    mean, variance (n * arms,). horizon: one, or (arms,). gap (arms, m), or (n, arms, m), of each
+    row; covariance (n * arms, m).
     """
     m = covariance.size // mean.size
     gap, covariance = gap.reshape(-1, arms, m), covariance.reshape(-1, arms, m)
@@ -142,6 +146,12 @@ def moments(
         its_variance[:] = np.maximum(look.dot(row), 1e-12) * noise
 
 
+def means(ai: Array, own: Array, pull: Array, at: Array, mean: Array, offset: float) -> None:
+    """Posterior mean (n, k) of k arms at each of n contexts (n, d)."""
+    theta = own + ai.reshape(-1, pull.size).dot(pull).reshape(own.shape)
+    np.add(at.dot(theta.T), offset, mean)
+
+
 def add(lam: Array, h: Array, x: Array, y: float, w: float) -> None:
     """Add w x x' to lam (d,d) and w y x to h (d,)."""
     wx = w * x
@@ -154,15 +164,16 @@ def learn(
     v: Array,
     hm: Array,
     own: Array,
+    pull: Array,
     h: Array,
     r_inv: Array,
     x: Array,
     y: float,
     w: float,
 ) -> bool:
-    """Move one arm's ai (d,d) and own (d,), and the shared v (d,d) and hm (d,), by an outcome.
+    """Move one arm's ai (d,d) and own (d,), and the shared v (d,d), hm and pull (d,).
 
-    h (d,): the arm's sums with the outcome. False, and nothing moved, where the step would divide
+    By an outcome y at x; h (d,): the arm's sums, which it is in already. False, and nothing moved, where the step would divide
     by next to nothing: the caller derives all anew then. Source: Sherman and Morrison (1950).
     """
     g = ai.dot(x)
@@ -175,7 +186,20 @@ def learn(
     ai -= outer(g, g * (w / den))
     v -= outer(vz, vz * (w / (den + w * float(z.dot(vz)))))
     ai.dot(h, own)
+    np.multiply(r_inv, v.dot(hm), pull)
     return True
+
+
+def watch(runs: Array, mean: float, y: float, mark: float) -> float:
+    """Let the runs of one arm's drift detector take in an outcome; their highest level.
+
+    runs (len(TILTS), 4): see learners.drift. mean: what was predicted, inside (0, 1).
+    """
+    runs[runs[:, 0] <= 0.0] = 0.0, mark, 0.0, 0.0
+    runs[:, 0] += TILTS * y - np.log1p(mean * _SURPLUS)
+    runs[:, 2] += 1.0
+    runs[:, 3] += y - mean
+    return float(runs[:, 0].max())
 
 
 def _law(mean: Array, sd: Array) -> Array:

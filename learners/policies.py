@@ -44,11 +44,9 @@ def value_of_information(
     with a look of several samples as in Frazier and Powell (2010); their search for the best n
     earned nothing over this one (see bench/results).
     """
-    centre, sd = np.empty((2, *mean.shape))
-    ahead = horizon if isinstance(horizon, np.ndarray) else np.array([horizon])
-    arms = mean.shape[-1]
+    centre, sd, arms = np.empty(mean.shape), np.empty(mean.shape), mean.shape[-1]
     kernel.value_of_information(
-        mean, variance, ahead, gap, covariance, centre, sd, arms, noise, spread
+        mean, variance, horizon, gap, covariance, centre, sd, arms, noise, spread
     )
     return centre, sd
 

@@ -41,12 +41,14 @@ class Posterior(NamedTuple):
     """ai (K,d,d): covariance of each delta_k; v (d,d): of m; hm (d,): m = v hm. Unit noise.
 
     own (K,d): ai_k h_k, the coefficients of each arm as far as they come from its own outcomes.
+    pull (d,): r_inv m, what all share of the rest.
     """
 
     ai: Array
     v: Array
     hm: Array
     own: Array
+    pull: Array
     r_inv: Array
 
 
@@ -61,7 +63,8 @@ def posterior(lam: Array, h: Array, scales: Array) -> Posterior:
     big_m = np.diag(1.0 / p) + (np.diag(r_inv) - r_inv[:, None] * ai * r_inv).sum(axis=0)
     v = np.linalg.inv(big_m).astype(np.float64, copy=False)
     own: Array = np.matmul(ai, h[:, :, None])[:, :, 0]
-    return Posterior(ai, v, r_inv * own.sum(axis=0), own, r_inv)
+    hm = r_inv * own.sum(axis=0)
+    return Posterior(ai, v, hm, own, r_inv * v.dot(hm), r_inv)
 
 
 def estimate_scales(lam: Array, h: Array, n: float, ss: float) -> tuple[Array, float]:
@@ -115,7 +118,6 @@ class PooledRegression(Additive):
         self.next_refresh = FIRST_REFRESH
         # What is made when asked for: the last x with its ai x (K,d) and its moments.
         self._looked: tuple[Array, Array, Array, Array] | None = None
-        self._pull: Array | None = None
         self._rebuild()
 
     def predict(self, x: Array, arms: Arms) -> tuple[Array, Array]:
@@ -131,8 +133,9 @@ class PooledRegression(Additive):
         kernel.moments(self.ai, self.own, self.pull, x, mean, variance, look, OFFSET, self.noise)
 
     def means(self, at: Array, arms: Arms) -> Array:
-        means: Array = at.dot(self.theta[arms].T)
-        means += OFFSET
+        ai, own = self.ai[arms], self.own[arms]
+        means = np.empty((len(at), len(own)))
+        kernel.means(ai, own, self.pull, at, means, OFFSET)
         return means
 
     def covariance(self, x: Array, at: Array, arms: Arms) -> Array:
@@ -140,24 +143,11 @@ class PooledRegression(Additive):
         covariance *= self.noise
         return covariance
 
-    @property
-    def pull(self) -> Array:
-        """r_inv m, (d,): how what all share pulls each arm."""
-        if self._pull is None:
-            self._pull = self.r_inv * self.v.dot(self.hm)
-        return self._pull
-
-    @property
-    def theta(self) -> Array:
-        """Coefficients of every arm, (K,d): m + delta_k = ai_k (h_k + r_inv m)."""
-        pulled = self.ai.reshape(-1, self.sums.d).dot(self.pull)
-        theta: Array = pulled.reshape(self.own.shape) + self.own
-        return theta
-
     def _look(self, x: Array) -> tuple[Array, Array, Array, Array]:
         """x itself, ai x of every arm (K,d), mean and variance of every arm (K,)."""
         if self._looked is None or self._looked[0] is not x:
-            look, (mean, variance) = np.empty(self.own.shape), np.empty((2, len(self.own)))
+            look, arms = np.empty(self.own.shape), len(self.own)
+            mean, variance = np.empty(arms), np.empty(arms)
             self._moments(x, mean, variance, look)
             self._looked = x, look, mean, variance
         return self._looked
@@ -178,8 +168,8 @@ class PooledRegression(Additive):
     def _move(self, arm: int, x: Array, y: float, w: float) -> bool:
         """Follow an outcome that is in the sums by rank-1 updates; whether that could be done."""
         ai, own, h = self.ai[arm], self.own[arm], self.sums.h[arm]
-        self._pull = self._looked = None
-        return kernel.learn(ai, self.v, self.hm, own, h, self.r_inv, x, y, w)
+        self._looked = None
+        return kernel.learn(ai, self.v, self.hm, own, self.pull, h, self.r_inv, x, y, w)
 
     def refresh(self) -> None:
         # With empty sums too: what was learnt from outcomes that were all retracted must go.
@@ -191,8 +181,8 @@ class PooledRegression(Additive):
     def _rebuild(self) -> None:
         fit = posterior(self.sums.lam, self.sums.h, self.scales)
         self.ai, self.v, self.hm, self.r_inv = fit.ai, fit.v, fit.hm, fit.r_inv
-        self.own = fit.own
-        self._pull = self._looked = None
+        self.own, self.pull = fit.own, fit.pull
+        self._looked = None
 
     def state(self) -> dict[str, Array]:
         return self.sums.state() | {
@@ -202,13 +192,14 @@ class PooledRegression(Additive):
             "hm": self.hm,
             "r_inv": self.r_inv,
             "own": self.own,
+            "pull": self.pull,
             "marks": np.array([self.noise, float(self.updates), float(self.next_refresh)]),
         }
 
     def restore(self, state: Mapping[str, Array]) -> None:
         self.sums.restore(state)
-        for name in ("scales", "ai", "v", "hm", "r_inv", "own"):
+        for name in ("scales", "ai", "v", "hm", "r_inv", "own", "pull"):
             setattr(self, name, state[name].copy())
-        self._pull = self._looked = None
+        self._looked = None
         self.noise = float(state["marks"][0])
         self.updates, self.next_refresh = int(state["marks"][1]), int(state["marks"][2])

@@ -92,6 +92,18 @@ void moments(const Fit *fit, const double *x, double *mean, double *variance, do
     }
 }
 
+void means(const Fit *fit, size_t n, const double *at, double *mean, double *room)
+{
+    size_t d = fit->d, k = fit->k;
+    for (size_t arm = 0; arm < k; arm++) {
+        times(d, fit->pull, fit->ai + arm * d * d, room);
+        for (size_t i = 0; i < d; i++)
+            room[i] += fit->own[arm * d + i];
+        for (size_t row = 0; row < n; row++)
+            mean[row * k + arm] = fit->offset + dot(d, at + row * d, room);
+    }
+}
+
 void add(size_t d, double *lam, double *h, const double *x, double y, double w)
 {
     add_outer(d, lam, x, w);
@@ -117,5 +129,8 @@ int learn(const Step *at, const double *x, double y, double w, double *room)
         at->hm[i] += z[i] * step;
     times(d, z, at->v, vz);
     add_outer(d, at->v, vz, -w / (den + w * dot(d, z, vz)));
+    times(d, at->hm, at->v, at->pull);
+    for (size_t i = 0; i < d; i++)
+        at->pull[i] *= at->r_inv[i];
     return 1;
 }

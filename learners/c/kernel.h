@@ -1,7 +1,7 @@
-/* The innermost loops of a decision and of an outcome: law.c and estimates.c, which know nothing of
- * Python; module.c makes the Python module learners._kernel of them. learners/plain.py says in
- * numpy what each computes, and stands in where this could not be compiled; tests hold the two
- * together.
+/* The innermost loops of a decision and of an outcome: law.c, estimates.c and drift.c, which know
+ * nothing of Python; module.c makes the Python module learners._kernel of them. learners/plain.py
+ * says in numpy what each computes, and stands in where this could not be compiled; tests hold the
+ * two together.
  *
  * Every sum runs in one fixed order and nothing is contracted, so the bits are the same at every
  * optimisation level and vector width; only exp and erfc are the C library's. Arrays are of doubles,
@@ -12,9 +12,11 @@
 /* Once, before all else. */
 void prepare_law(void);
 void prepare_estimates(void);
+void prepare_drift(void);
 
-/* The probability that each of `arms` independent normal scores is the largest; n laws. */
-int laws(size_t n, size_t arms, const double *mean, const double *sd, double *law);
+/* The probability that each of `arms` independent normal scores is the largest, mixed with the
+ * uniform law by `floor`; n laws. */
+int laws(size_t n, size_t arms, const double *mean, const double *sd, double floor, double *law);
 
 /* Centre and sd of the scores of n arms, `arms` of each decision, over m contexts each.
  * horizon: one number, or one an arm. gap: (arms,m), or (n,m). covariance: (n,m). */
@@ -33,16 +35,23 @@ typedef struct {
 } Fit;
 /* Mean and variance (k) of the arms at x (d), and ai x of each, (k,d). */
 void moments(const Fit *fit, const double *x, double *mean, double *variance, double *look);
+/* Mean (n,k) of the arms at each of n contexts (n,d). room: d. */
+void means(const Fit *fit, size_t n, const double *at, double *mean, double *room);
 
 /* lam (d,d) += w x x', h (d) += w y x */
 void add(size_t d, double *lam, double *h, const double *x, double y, double w);
 
-/* One arm's ai (d,d), own (d) and sums h (d), and the shared v (d,d) and hm (d). */
+/* One arm's ai (d,d), own (d) and sums h (d), and what all share: v (d,d), hm (d), pull (d). */
 typedef struct {
     size_t d;
-    double *ai, *v, *hm, *own;
+    double *ai, *v, *hm, *own, *pull;
     const double *h, *r_inv;
 } Step;
 /* Moves them by an outcome, whose w and y are in h already. room: 2 d. Whether it did: not where
  * it would divide by next to nothing. */
 int learn(const Step *at, const double *x, double y, double w, double *room);
+
+/* The runs of an arm's drift detector, see learners/drift.py: (TILTS,4), level, mark that it began
+ * at, outcomes, and sum of these above the prediction. Takes in an outcome; the highest level. */
+#define TILTS 6
+double watch(double *runs, double mean, double y, double mark);

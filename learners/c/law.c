@@ -273,7 +273,7 @@ static void one_law(size_t n, const double *mean, const double *sd, double *law,
         law[room->contends[i]] = room->law[i];
 }
 
-int laws(size_t n, size_t arms, const double *mean, const double *sd, double *law)
+int laws(size_t n, size_t arms, const double *mean, const double *sd, double floor, double *law)
 {
     size_t numbers = 5 * arms, knots = 2 * KNOTS * arms;
     char *bytes = malloc(numbers * sizeof(double) + knots * sizeof(Knot) + arms * sizeof(size_t));
@@ -286,5 +286,7 @@ int laws(size_t n, size_t arms, const double *mean, const double *sd, double *la
     for (size_t row = 0; row < n * arms; row += arms)
         one_law(arms, mean + row, sd + row, law + row, &room);
     free(bytes);
+    for (size_t i = 0; i < n * arms; i++)
+        law[i] = law[i] * (1.0 - floor) + floor / (double)arms;
     return 1;
 }

@@ -7,12 +7,13 @@
 
 #include "kernel.h"
 
-#define MOST 7
+#define MOST 8
 
 /* The arrays among a call's arguments: their numbers, and how many. */
 typedef struct {
     int held;
     Py_buffer views[MOST];
+    double alone; /* a float that came for an array */
     double *at[MOST];
     size_t count[MOST];
 } Arrays;
@@ -32,8 +33,8 @@ static PyObject *refuse(Arrays *arrays)
     return leave(arrays, NULL);
 }
 
-/* Takes the arrays of a call, then its numbers: kinds has a letter for each array, w for one that is
- * written to. 0, with an exception set, if that is not what came. */
+/* Takes the arrays of a call, then its numbers. kinds has a letter for each array: r is read, w
+ * written to, f read and may be a float. 0, with an exception set, if that is not what came. */
 static int take(PyObject *const *args, Py_ssize_t given, const char *kinds, Arrays *arrays,
                 int numbers, double *number)
 {
@@ -44,7 +45,12 @@ static int take(PyObject *const *args, Py_ssize_t given, const char *kinds, Arra
         return 0;
     }
     for (int i = 0; i < count; i++) {
-        Py_buffer *view = &arrays->views[i];
+        if (kinds[i] == 'f' && PyFloat_Check(args[i])) {
+            arrays->alone = PyFloat_AsDouble(args[i]);
+            arrays->at[i] = &arrays->alone, arrays->count[i] = 1;
+            continue;
+        }
+        Py_buffer *view = &arrays->views[arrays->held];
         int flags = PyBUF_C_CONTIGUOUS | PyBUF_FORMAT | (kinds[i] == 'w' ? PyBUF_WRITABLE : 0);
         if (PyObject_GetBuffer(args[i], view, flags) < 0)
             return 0;
@@ -64,10 +70,11 @@ static int take(PyObject *const *args, Py_ssize_t given, const char *kinds, Arra
 static PyObject *py_laws(PyObject *self, PyObject *const *args, Py_ssize_t given)
 {
     Arrays a;
-    double arms, total = 0.0;
-    if (!take(args, given, "rrw", &a, 1, &arms))
+    double number[2], total = 0.0;
+    if (!take(args, given, "rrw", &a, 2, number))
         return refuse(&a);
-    int sound = arms >= 1.0;
+    size_t arms = number[0] >= 1.0 ? (size_t)number[0] : 0;
+    int sound = arms > 0;
     for (size_t i = 0; i < a.count[1]; i++)
         sound &= a.at[1][i] >= 0.0, total += a.at[1][i] - a.at[1][i];
     for (size_t i = 0; i < a.count[0]; i++)
@@ -76,10 +83,10 @@ static PyObject *py_laws(PyObject *self, PyObject *const *args, Py_ssize_t given
         PyErr_SetString(PyExc_ValueError, "need an arm or more, finite means and sds, sd >= 0");
         return refuse(&a);
     }
-    size_t n = a.count[0] / (size_t)arms;
-    if (a.count[0] != n * (size_t)arms || a.count[1] != a.count[0] || a.count[2] != a.count[0])
+    size_t n = a.count[0] / arms;
+    if (a.count[0] != n * arms || a.count[1] != a.count[0] || a.count[2] != a.count[0])
         return refuse(&a);
-    if (!laws(n, (size_t)arms, a.at[0], a.at[1], a.at[2])) {
+    if (!laws(n, arms, a.at[0], a.at[1], number[1], a.at[2])) {
         PyErr_NoMemory();
         return refuse(&a);
     }
@@ -90,7 +97,7 @@ static PyObject *py_value_of_information(PyObject *self, PyObject *const *args, 
 {
     Arrays a;
     double number[3];
-    if (!take(args, given, "rrrrrww", &a, 3, number))
+    if (!take(args, given, "rrfrrww", &a, 3, number))
         return refuse(&a);
     size_t n = a.count[0], m = n ? a.count[4] / n : 0, arms = number[0] >= 1.0 ? (size_t)number[0] : 0;
     size_t horizons = a.count[2], gaps = m ? a.count[3] / m : 0;
@@ -120,6 +127,27 @@ static PyObject *py_moments(PyObject *self, PyObject *const *args, Py_ssize_t gi
     return leave(&a, Py_NewRef(Py_None));
 }
 
+static PyObject *py_means(PyObject *self, PyObject *const *args, Py_ssize_t given)
+{
+    Arrays a;
+    double offset;
+    if (!take(args, given, "rrrrw", &a, 1, &offset))
+        return refuse(&a);
+    size_t d = a.count[2], k = d ? a.count[1] / d : 0, n = d ? a.count[3] / d : 0;
+    if (!k || a.count[0] != k * d * d || a.count[1] != k * d || a.count[3] != n * d
+        || a.count[4] != n * k)
+        return refuse(&a);
+    double *room = PyMem_Malloc(d * sizeof(double));
+    if (!room) {
+        PyErr_NoMemory();
+        return refuse(&a);
+    }
+    Fit fit = {k, d, a.at[0], a.at[1], a.at[2], offset, 0.0};
+    means(&fit, n, a.at[3], a.at[4], room);
+    PyMem_Free(room);
+    return leave(&a, Py_NewRef(Py_None));
+}
+
 static PyObject *py_add(PyObject *self, PyObject *const *args, Py_ssize_t given)
 {
     Arrays a;
@@ -137,10 +165,10 @@ static PyObject *py_learn(PyObject *self, PyObject *const *args, Py_ssize_t give
 {
     Arrays a;
     double number[2];
-    if (!take(args, given, "wwwwrrr", &a, 2, number))
+    if (!take(args, given, "wwwwwrrr", &a, 2, number))
         return refuse(&a);
-    size_t d = a.count[6];
-    for (int i = 0; i < 6; i++)
+    size_t d = a.count[7];
+    for (int i = 0; i < 7; i++)
         if (a.count[i] != (i < 2 ? d * d : d))
             return refuse(&a);
     double *room = PyMem_Malloc(2 * d * sizeof(double));
@@ -148,16 +176,26 @@ static PyObject *py_learn(PyObject *self, PyObject *const *args, Py_ssize_t give
         PyErr_NoMemory();
         return refuse(&a);
     }
-    Step step = {d, a.at[0], a.at[1], a.at[2], a.at[3], a.at[4], a.at[5]};
-    int moved = learn(&step, a.at[6], number[0], number[1], room);
+    Step step = {d, a.at[0], a.at[1], a.at[2], a.at[3], a.at[4], a.at[5], a.at[6]};
+    int moved = learn(&step, a.at[7], number[0], number[1], room);
     PyMem_Free(room);
     return leave(&a, PyBool_FromLong(moved));
+}
+
+static PyObject *py_watch(PyObject *self, PyObject *const *args, Py_ssize_t given)
+{
+    Arrays a;
+    double number[3];
+    if (!take(args, given, "w", &a, 3, number) || a.count[0] != 4 * TILTS)
+        return refuse(&a);
+    return leave(&a, PyFloat_FromDouble(watch(a.at[0], number[0], number[1], number[2])));
 }
 
 #define METHOD(name) {#name, (PyCFunction)(void (*)(void))py_##name, METH_FASTCALL, NULL}
 
 static PyMethodDef METHODS[] = {
-    METHOD(laws), METHOD(value_of_information), METHOD(moments), METHOD(add), METHOD(learn),
+    METHOD(laws), METHOD(value_of_information), METHOD(moments), METHOD(means),
+    METHOD(add),  METHOD(learn),                METHOD(watch),
     {NULL, NULL, 0, NULL},
 };
 
@@ -168,5 +206,6 @@ PyMODINIT_FUNC PyInit__kernel(void)
 {
     prepare_law();
     prepare_estimates();
+    prepare_drift();
     return PyModule_Create(&MODULE);
 }

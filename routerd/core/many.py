@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from learners.base import Array
-from learners.law import win_probabilities, with_floor
+from learners.law import win_probabilities
 from routerd.core.policies import SCORES
 from routerd.core.state import State
 from routerd.core.values import Preference, Query
@@ -45,9 +45,9 @@ def views(state: State, queries: Sequence[Query], time_ms: int = 0) -> list[View
             gap = np.array([view.gap(everyone) for view in (plain[:1] if alike else plain)])
             return horizon, gap, np.array([view.covariance(everyone) for view in plain])
 
-        *scores, floor = score(
+        scores = score(
             state.config.policy, mean, variance, plain[0].noise, state.learner.count, look
         )
-        for view, law in zip(plain, with_floor(win_probabilities(*scores), floor), strict=True):
+        for view, law in zip(plain, win_probabilities(*scores), strict=True):
             view.ready = law
     return made

@@ -77,8 +77,8 @@ def largest_score(view: View, eligible: Eligible, kind: ValuePolicy | ThompsonPo
     def look(patience: float) -> tuple[float | Array, Array, Array]:
         return view.horizon(patience, eligible), view.gap(eligible), view.covariance(eligible)
 
-    *scores, floor = SCORES[type(kind)](kind, mean, variance, view.noise, count, look)
-    return Choice(with_floor(win_probabilities(*scores), floor))
+    scores = SCORES[type(kind)](kind, mean, variance, view.noise, count, look)
+    return Choice(win_probabilities(*scores))
 
 
 def square_cb(view: View, eligible: Eligible, kind: SquareCBPolicy) -> Choice:

@@ -6,13 +6,11 @@ import pytest
 
 from learners import kernel, plain
 
-LOOPS = ("add", "laws", "learn", "moments", "value_of_information")
-
 
 @pytest.fixture(params=["compiled", "numpy"])
 def loops(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     if request.param == "compiled" and not kernel.COMPILED:
         pytest.skip("there was no C compiler when this was installed")
     if request.param == "numpy":
-        for name in LOOPS:
+        for name in set(kernel.__all__) - {"COMPILED"}:
             monkeypatch.setattr(kernel, name, getattr(plain, name))

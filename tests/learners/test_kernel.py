@@ -4,6 +4,7 @@ as it was."""
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pytest
@@ -41,16 +42,16 @@ def precision(rng: np.random.Generator, count: int, d: int) -> Array:
 def test_laws() -> None:
     for mean, sd in [*random_cases(1500, 31, (1, 40)), *crowds_with_narrow_arms(40, 32)]:
         compiled, numpy = np.empty((2, mean.size))
-        _kernel.laws(mean, sd, compiled, mean.size)
-        plain.laws(mean, sd, numpy, mean.size)
+        _kernel.laws(mean, sd, compiled, mean.size, 0.0)
+        plain.laws(mean, sd, numpy, mean.size, 0.0)
         np.testing.assert_allclose(compiled, numpy, rtol=0.0, atol=1e-11)
 
 
-def values() -> Iterator[tuple[Array, ...]]:
+def values() -> Iterator[tuple[Any, ...]]:
     """mean, variance, horizon, gap, covariance: of one decision and of four, alike and not."""
     rng = np.random.default_rng(33)
     for arms, m in ((1, 1), (3, 7), (8, 32)):
-        for horizon in (np.array([90.0]), 1e5 * rng.random(arms)):
+        for horizon in (90.0, 1e5 * rng.random(arms)):
             for rows, gaps in ((1, 1), (4, 1), (4, 4)):
                 moments = rng.random((2, rows * arms))
                 gap = rng.random((gaps, arms, m)) * rng.choice([0.0, 0.01, 1.0])
@@ -75,56 +76,74 @@ def test_moments(k: int, d: int) -> None:
     for module in (_kernel, plain):
         mean, variance, look = np.empty((5, k)), np.empty((5, k)), np.empty((k, d))
         module.moments(ai, own, pull, x, mean, variance, look, 0.5, 0.2)
-        made.append([mean, variance, look])
-    close(*made)
+        again = np.empty((5, k))
+        module.means(ai, own, pull, x, again, 0.5)
+        made += [[mean, variance, look], [again, variance, look]]
+    for others in made[1:]:
+        close(made[0], others)
 
 
 @pytest.mark.parametrize(("k", "d"), SHAPES)
 def test_learn_and_add(k: int, d: int) -> None:
     rng = np.random.default_rng(35)
     ai, v = precision(rng, 2, d)
-    begun = [ai, v, *(rng.normal(size=d) for _ in range(3)), np.zeros((d, d))]
+    begun = [ai, v, *(rng.normal(size=d) for _ in range(4)), np.zeros((d, d))]
     r_inv, made = rng.random(d), []
     outcomes = list(zip(contexts(rng, 9, d), *rng.random((2, 9)).tolist(), strict=True))
     for module in (_kernel, plain):
-        ai, v, hm, own, h, lam = now = [a.copy() for a in begun]
+        ai, v, hm, own, pull, h, lam = now = [a.copy() for a in begun]
         for x, y, w in outcomes:
             module.add(lam, h, x, y, w)
-            assert module.learn(ai, v, hm, own, h, r_inv, x, y, w)
+            assert module.learn(ai, v, hm, own, pull, h, r_inv, x, y, w)
         made.append(now)
     close(*made)
 
 
 def test_a_step_that_would_divide_by_next_to_nothing_moves_nothing() -> None:
     for module in (_kernel, plain):
-        now = [np.eye(2), np.eye(2), np.ones(2), np.ones(2), np.ones(2)]
+        now = [np.eye(2), np.eye(2), *(np.ones(2) for _ in range(4))]
         was = [a.copy() for a in now]
         assert module.learn(*now, np.ones(2), np.array([1.0, 0.0]), 0.5, -1.0) is False
         assert all((a == b).all() for a, b in zip(now, was, strict=True))
 
 
+def test_watch() -> None:
+    rng = np.random.default_rng(37)
+    compiled, numpy = np.zeros((6, 4)), np.zeros((6, 4))
+    for mark in range(400):
+        mean, y = float(rng.uniform(0.02, 0.98)), float(rng.random() < 0.5)
+        level = _kernel.watch(compiled, mean, y, float(mark))
+        assert level == pytest.approx(plain.watch(numpy, mean, y, float(mark)), abs=1e-9)
+    close([compiled], [numpy])
+    assert np.ptp(compiled[:, 1]) > 0  # the runs began at different outcomes
+
+
 def test_what_does_not_fit_is_refused() -> None:
     three, four = np.ones(3), np.ones(4)
     with pytest.raises(ValueError, match="shapes do not agree"):
-        _kernel.laws(three, four, four, 4)
+        _kernel.laws(three, four, four, 4, 0.0)
     with pytest.raises(ValueError, match="an arm or more"):
-        _kernel.laws(three, three, three, 0)
+        _kernel.laws(three, three, three, 0, 0.0)
     with pytest.raises(ValueError, match="shapes do not agree"):
         _kernel.add(np.ones((3, 3)), three, four, 1.0, 1.0)
     with pytest.raises(ValueError, match="shapes do not agree"):
         _kernel.moments(np.ones((2, 3, 3)), np.ones((2, 3)), four, three, three, three, three, 0, 1)
     with pytest.raises(ValueError, match="shapes do not agree"):
-        _kernel.learn(np.eye(3), np.eye(3), three, three, three, four, three, 1.0, 1.0)
+        _kernel.learn(np.eye(3), np.eye(3), three, three, three, three, four, three, 1.0, 1.0)
+    with pytest.raises(ValueError, match="shapes do not agree"):
+        _kernel.watch(np.ones(23), 0.5, 0.5, 1.0)
+    with pytest.raises(ValueError, match="shapes do not agree"):
+        _kernel.means(np.ones((2, 3, 3)), np.ones((2, 3)), three, three, three, 0.5)
     args = three, three, np.ones(2), three, three, three, three
     with pytest.raises(ValueError, match="shapes do not agree"):
         _kernel.value_of_information(*args, 3, 0.1, 0.1)
     with pytest.raises(TypeError, match="arrays of doubles"):
-        _kernel.laws(np.array([1, 2, 3]), three, three, 3)
+        _kernel.laws(np.array([1, 2, 3]), three, three, 3, 0.0)
     with pytest.raises(ValueError, match="contiguous"):
-        _kernel.laws(np.ones((3, 2))[:, 0], three, three, 3)
-    with pytest.raises(TypeError, match="need 4 arguments"):
+        _kernel.laws(np.ones((3, 2))[:, 0], three, three, 3, 0.0)
+    with pytest.raises(TypeError, match="need 5 arguments"):
         _kernel.laws(three, three, three)  # type: ignore[call-arg]
     read_only = np.ones(3)
     read_only.flags.writeable = False
     with pytest.raises(ValueError, match="read-only"):
-        _kernel.laws(three, three, read_only, 3)
+        _kernel.laws(three, three, read_only, 3, 0.0)
