@@ -173,8 +173,9 @@ def learn(
 ) -> bool:
     """Move one arm's ai (d,d) and own (d,), and the shared v (d,d), hm and pull (d,).
 
-    By an outcome y at x; h (d,): the arm's sums, which it is in already. False, and nothing moved, where the step would divide
-    by next to nothing: the caller derives all anew then. Source: Sherman and Morrison (1950).
+    By an outcome y at x; h (d,): the arm's sums, which it is in already. False, and nothing moved,
+    where the step would divide by next to nothing: the caller derives all anew then. Source:
+    Sherman and Morrison (1950).
     """
     g = ai.dot(x)
     den = 1.0 + w * float(g.dot(x))
