@@ -12,6 +12,7 @@ def value_of_information(
     arms: int,
     noise: float,
     spread: float,
+    shorter: float,
 ) -> None: ...
 def moments(
     ai: Array,

@@ -14,9 +14,6 @@ from scipy.special import ndtr, owens_t
 
 Array = NDArray[np.float64]
 
-# A further look at an arm is a run of horizon / SHORTER looks, one at least.
-SHORTER = 256.0
-
 # Knots of one arm, in its own sds. They minimise the mean eighth power of the error over random
 # cases of 3 to 20 arms whose sds span 500x.
 _KNOTS = np.array([-1.31, -0.79, -0.34, -0.11, 0.28, 0.6, 0.91, 1.23, 1.62, 2.09, 2.69])
@@ -94,6 +91,7 @@ def value_of_information(
     arms: int,
     noise: float,
     spread: float,
+    shorter: float,
 ) -> None:
     """Centres and sds, (n * arms,), of scores; see learners.policies.value_of_information.
 
@@ -102,7 +100,7 @@ def value_of_information(
     """
     m = covariance.size // mean.size
     gap, covariance = gap.reshape(-1, arms, m), covariance.reshape(-1, arms, m)
-    looks = np.maximum(horizon / SHORTER, 1.0)
+    looks = np.maximum(horizon / shorter, 1.0)
     root = np.sqrt(variance.reshape(covariance.shape[:2]) + noise / looks)
     reach = np.abs(covariance) + 1e-12
     worth = overtaking(np.minimum(gap / reach, 1e9) * root[:, :, None]) * reach

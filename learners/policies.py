@@ -10,6 +10,9 @@ import numpy as np
 from learners import kernel
 from learners.base import Array
 
+# A further look at an arm is a run of horizon / SHORTER looks, one at least.
+SHORTER = 256.0
+
 
 def thompson(mean: Array, variance: Array, v: float) -> tuple[Array, Array]:
     """Plain Thompson sampling with its sd scaled by v. Source: Thompson (1933)."""
@@ -46,7 +49,7 @@ def value_of_information(
     """
     centre, sd, arms = np.empty(mean.shape), np.empty(mean.shape), mean.shape[-1]
     kernel.value_of_information(
-        mean, variance, horizon, gap, covariance, centre, sd, arms, noise, spread
+        mean, variance, horizon, gap, covariance, centre, sd, arms, noise, spread, SHORTER
     )
     return centre, sd
 

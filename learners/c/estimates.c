@@ -6,7 +6,6 @@
 
 /* ---- the value of information ---- */
 
-#define SHORTER 256.0
 #define STEPS 128
 #define END 8
 #define LAST (STEPS * END - 1)
@@ -40,7 +39,7 @@ void value_of_information(const Outlook *on, double *centre, double *sd)
     for (size_t i = 0; i < on->n; i++) {
         size_t arm = i % on->arms;
         double ahead = on->horizon[on->horizons > 1 ? arm : 0];
-        double looks = ahead / SHORTER > 1.0 ? ahead / SHORTER : 1.0;
+        double looks = fmax(ahead / on->shorter, 1.0);
         double root = sqrt(on->variance[i] + on->noise / looks);
         const double *gap = on->gap + (on->gaps == on->n ? i : arm) * m;
         double mean_worth = worth(m, gap, on->covariance + i * m, root) / (double)m;

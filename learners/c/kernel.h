@@ -23,7 +23,7 @@ int laws(size_t n, size_t arms, const double *mean, const double *sd, double flo
 typedef struct {
     size_t n, arms, m, horizons, gaps;
     const double *mean, *variance, *horizon, *gap, *covariance;
-    double noise, spread;
+    double noise, spread, shorter;
 } Outlook;
 void value_of_information(const Outlook *on, double *centre, double *sd);
 

@@ -96,8 +96,8 @@ static PyObject *py_laws(PyObject *self, PyObject *const *args, Py_ssize_t given
 static PyObject *py_value_of_information(PyObject *self, PyObject *const *args, Py_ssize_t given)
 {
     Arrays a;
-    double number[3];
-    if (!take(args, given, "rrfrrww", &a, 3, number))
+    double number[4];
+    if (!take(args, given, "rrfrrww", &a, 4, number))
         return refuse(&a);
     size_t n = a.count[0], m = n ? a.count[4] / n : 0, arms = number[0] >= 1.0 ? (size_t)number[0] : 0;
     size_t horizons = a.count[2], gaps = m ? a.count[3] / m : 0;
@@ -106,7 +106,7 @@ static PyObject *py_value_of_information(PyObject *self, PyObject *const *args, 
         || a.count[5] != n || a.count[6] != n)
         return refuse(&a);
     Outlook on = {n, arms, m, horizons, gaps, a.at[0], a.at[1], a.at[2], a.at[3], a.at[4],
-                  number[1], number[2]};
+                  number[1], number[2], number[3]};
     value_of_information(&on, a.at[5], a.at[6]);
     return leave(&a, Py_NewRef(Py_None));
 }

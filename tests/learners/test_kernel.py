@@ -63,7 +63,7 @@ def test_value_of_information() -> None:
         arms, made = given[3].shape[1], []
         for module in (_kernel, plain):
             centre, sd = np.empty((2, given[0].size))
-            module.value_of_information(*given, centre, sd, arms, 0.2, 0.15)
+            module.value_of_information(*given, centre, sd, arms, 0.2, 0.15, 256.0)
             made.append([centre, sd])
         close(*made)
 
@@ -136,7 +136,7 @@ def test_what_does_not_fit_is_refused() -> None:
         _kernel.means(np.ones((2, 3, 3)), np.ones((2, 3)), three, three, three, 0.5)
     args = three, three, np.ones(2), three, three, three, three
     with pytest.raises(ValueError, match="shapes do not agree"):
-        _kernel.value_of_information(*args, 3, 0.1, 0.1)
+        _kernel.value_of_information(*args, 3, 0.1, 0.1, 256.0)
     with pytest.raises(TypeError, match="arrays of doubles"):
         _kernel.laws(np.array([1, 2, 3]), three, three, 3, 0.0)
     with pytest.raises(ValueError, match="contiguous"):

@@ -7,8 +7,7 @@ import pytest
 from scipy.stats import norm
 
 from learners.base import Array
-from learners.plain import SHORTER
-from learners.policies import behind, value_of_information
+from learners.policies import SHORTER, behind, value_of_information
 
 pytestmark = pytest.mark.usefixtures("loops")
 
