@@ -1,4 +1,4 @@
-"""The innermost loops in numpy: what learners/_kernel.c computes, and what stands in for it.
+"""The innermost loops in numpy: what learners/c computes, and what stands in for it.
 
 Arrays are contiguous and of doubles, and what is made is written where the caller says. A row among
 many is computed as it is alone, so it has the bits that it has alone.
@@ -38,9 +38,6 @@ _INV_SQRT_2 = math.sqrt(0.5)
 
 # Stands in for a lead of zero, in units of the largest sd.
 _TINY = 1e-150
-
-# So many arms have a closed form.
-_CLOSED = 3
 
 # The closed form of three arms needs two sds above this share of the largest.
 _NARROW = 1e-8

@@ -97,7 +97,7 @@ def run(config_file: Path, with_flags: Callable[[Config], Config]) -> None:
             f"position {log.last('default')[0]}"
         )
         if not COMPILED:
-            click.echo("no compiled loops: a decision takes twice as long (see README)", err=True)
+            click.echo("no compiled loops: a decision takes twice as long (see README)")
 
     try:
         log = SqliteLog.open(Path(config.data_dir))

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from routerd import __version__
+from tests.cli.conftest import environment
 
 
 def one_sentence(stderr: str) -> str:
@@ -29,6 +32,25 @@ def test_it_says_in_one_line_where_it_listens_and_ends_cleanly(start: Any, tmp_p
         daemon.first_line,
     )
     assert daemon.end(signal.SIGINT) == (0, "")
+
+
+def test_it_says_so_where_no_compiler_was(config_file: Path, tmp_path: Path) -> None:
+    """In a second line; it serves all the same."""
+    without = "import sys; sys.modules['learners._kernel'] = None"
+    served = "from routerd.cli.main import main; main()"
+    place = "--data", str(tmp_path), "--listen", "127.0.0.1:0"
+    with subprocess.Popen(
+        [sys.executable, "-c", f"{without}; {served}", "serve", "--config", config_file, *place],
+        env=environment(),
+        text=True,
+        stdout=subprocess.PIPE,
+    ) as daemon:
+        assert daemon.stdout is not None
+        lines = daemon.stdout.readline(), daemon.stdout.readline()
+        daemon.send_signal(signal.SIGTERM)
+    assert "listening on" in lines[0]
+    assert lines[1].startswith("no compiled loops")
+    assert daemon.returncode == 0
 
 
 def test_it_goes_on_where_it_ended(start: Any, invoke: Any, tmp_path: Path) -> None:
