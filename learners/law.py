@@ -41,7 +41,7 @@ def win_probabilities(mean: Array, sd: Array, floor: float = 0.0) -> Array:
     >>> win_probabilities(np.array([0.3, 0.1, 0.2]), np.array([0.0, 0.5, 0.1])).round(2).tolist()
     [0.55, 0.34, 0.11]
     """
-    law = np.empty(mean.shape)
+    mean, sd, law = np.ascontiguousarray(mean), np.ascontiguousarray(sd), np.empty(mean.shape)
     kernel.laws(mean, sd, law, mean.shape[-1], floor)
     return law
 

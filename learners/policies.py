@@ -48,6 +48,9 @@ def value_of_information(
     earned nothing over this one (see bench/results).
     """
     centre, sd, arms = np.empty(mean.shape), np.empty(mean.shape), mean.shape[-1]
+    # of agents that do not stand in a row, many estimates come by columns
+    mean, variance = np.ascontiguousarray(mean), np.ascontiguousarray(variance)
+    gap, covariance = np.ascontiguousarray(gap), np.ascontiguousarray(covariance)
     kernel.value_of_information(
         mean, variance, horizon, gap, covariance, centre, sd, arms, noise, spread, SHORTER
     )

@@ -90,6 +90,21 @@ def test_every_policy_and_condition_decides_alike(kind: str, learner: str) -> No
     assert together(engine.state, several) == [alone(engine.state, q) for q in several]
 
 
+@pytest.mark.parametrize("cost", [0.0, 0.2])
+@pytest.mark.parametrize("kind", ["value", "thompson"])
+def test_agents_that_do_not_stand_in_a_row_are_decided_alike(kind: str, cost: float) -> None:
+    """One left, one has a name before all others: estimates are picked from among those of all arms."""
+    engine = Engine(policy={"kind": kind}, utility={"cost": cost})
+    for agent_id in ("a-first", "a-second"):
+        engine.register(agent_id)
+    for _ in range(60):
+        engine.report(engine.route(work_type="code").decision_id, quality=0.5, cost_usd=0.01)
+    engine.deregister("a-first")
+    several = queries(engine.state, AT_ONCE, ({},))
+    assert not isinstance(engine.state.roster.arms, slice)
+    assert together(engine.state, several) == [alone(engine.state, q) for q in several]
+
+
 RULES: dict[str, Any] = {
     "static_routes": [{"agent": "medium"}],
     "thresholds": {"confidence": 0.9},

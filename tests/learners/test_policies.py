@@ -30,8 +30,7 @@ def test_the_bonus_is_as_defined(horizon: float, each: bool) -> None:
     rng = np.random.default_rng(1)
     arms, contexts = 5, 7
     mean, variance = rng.random(arms), 0.02 * rng.random(arms) + 0.005
-    gap = np.ascontiguousarray(behind(rng.random((contexts, arms))).T)
-    covariance = 0.02 * rng.normal(size=(arms, 7))
+    gap, covariance = behind(rng.random((contexts, arms))).T, 0.02 * rng.normal(size=(arms, 7))
     horizons: Array = horizon * np.arange(1.0, arms + 1.0) if each else np.full(arms, horizon)
     expected, _ = defined(variance, horizons, gap, covariance, np.maximum(horizons / SHORTER, 1.0))
     given = horizons if each else horizon
