@@ -93,7 +93,7 @@ def test_every_policy_and_condition_decides_alike(kind: str, learner: str) -> No
 @pytest.mark.parametrize("cost", [0.0, 0.2])
 @pytest.mark.parametrize("kind", ["value", "thompson"])
 def test_agents_that_do_not_stand_in_a_row_are_decided_alike(kind: str, cost: float) -> None:
-    """One left, one has a name before all others: estimates are picked from among those of all arms."""
+    """One left, one is named before all others: estimates are picked from those of all arms."""
     engine = Engine(policy={"kind": kind}, utility={"cost": cost})
     for agent_id in ("a-first", "a-second"):
         engine.register(agent_id)
