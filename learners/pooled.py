@@ -198,8 +198,11 @@ class PooledRegression(Additive):
 
     def restore(self, state: Mapping[str, Array]) -> None:
         self.sums.restore(state)
-        for name in ("scales", "ai", "v", "hm", "r_inv", "own", "pull"):
+        for name in ("scales", "ai", "v", "hm", "r_inv", "own"):
             setattr(self, name, state[name].copy())
+        # snapshots were made without it, and a compacted log has no other beginning
+        kept = state.get("pull")
+        self.pull = self.r_inv * self.v.dot(self.hm) if kept is None else kept.copy()
         self._looked = None
         self.noise = float(state["marks"][0])
         self.updates, self.next_refresh = int(state["marks"][1]), int(state["marks"][2])

@@ -26,8 +26,8 @@ static double worth(size_t m, const double *gap, const double *covariance, doubl
 {
     double total = 0.0;
     for (size_t i = 0; i < m; i++) {
-        double reach = fabs(covariance[i]) + 1e-12, a = gap[i] / reach;
-        a = (a < 1e9 ? a : 1e9) * root * STEPS;
+        double reach = fabs(covariance[i]) + 1e-12, a = gap[i] / reach * root * STEPS;
+        a = a > 0.0 ? a : 0.0; /* whatever came, it is a place in the table */
         total += OVERTAKING[a < LAST ? (int)a : LAST] * reach;
     }
     return total;

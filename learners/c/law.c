@@ -173,7 +173,7 @@ static size_t thinned(Knot *knots, size_t n)
 {
     size_t i = 0, kept = 0;
     double mark = 0.0, last = -1.0;
-    while (knots[i].x < 0.0)
+    while (i + 1 < n && knots[i].x < 0.0)
         i++;
     for (Knot previous = knots[i]; i < n; i++) {
         Knot at = knots[i];

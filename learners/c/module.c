@@ -1,4 +1,4 @@
-/* The Python module learners._kernel: checks shapes, and calls law.c and estimates.c.
+/* The Python module learners._kernel: checks shapes, and calls law.c, estimates.c and drift.c.
  * Arguments are contiguous arrays of doubles; learners/_kernel.pyi lists them. */
 #define PY_SSIZE_T_CLEAN
 #define Py_LIMITED_API 0x030b0000
@@ -99,7 +99,8 @@ static PyObject *py_value_of_information(PyObject *self, PyObject *const *args, 
     double number[4];
     if (!take(args, given, "rrfrrww", &a, 4, number))
         return refuse(&a);
-    size_t n = a.count[0], m = n ? a.count[4] / n : 0, arms = number[0] >= 1.0 ? (size_t)number[0] : 0;
+    size_t arms = number[0] >= 1.0 ? (size_t)number[0] : 0;
+    size_t n = a.count[0], m = n ? a.count[4] / n : 0;
     size_t horizons = a.count[2], gaps = m ? a.count[3] / m : 0;
     if (!m || !arms || n % arms || (horizons != 1 && horizons != arms) || a.count[3] != gaps * m
         || (gaps != n && gaps != arms) || a.count[4] != n * m || a.count[1] != n
