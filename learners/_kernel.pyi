@@ -9,19 +9,22 @@ def value_of_information(
     covariance: Array,
     centre: Array,
     sd: Array,
+    law: Array,
     arms: int,
     noise: float,
     spread: float,
     shorter: float,
+    floor: float,
 ) -> None: ...
-def moments(
+def joint(
     ai: Array,
     own: Array,
     pull: Array,
     x: Array,
+    at: Array,
     mean: Array,
     variance: Array,
-    look: Array,
+    covariance: Array,
     offset: float,
     noise: float,
 ) -> None: ...

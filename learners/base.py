@@ -46,17 +46,15 @@ class Learner(Protocol):
     def predict(self, x: Array, arms: Arms) -> tuple[Array, Array]:
         """Posterior mean and variance of the mean reward at x (d,) of the given arms, each (k,)."""
 
-    def predict_many(self, x: Array, arms: Arms) -> tuple[Array, Array]:
-        """predict of every row of x (n, d), each (n, k), with the bits that each has alone."""
-
-    def means(self, at: Array, arms: Arms) -> Array:
-        """Posterior mean of the mean reward at each of the contexts `at` (m, d), (m, k)."""
-
-    def covariance(self, x: Array, at: Array, arms: Arms) -> Array:
-        """Of each arm's mean reward at x (d,) with that at each of the contexts `at`, (k, m).
+    def joint(self, x: Array, at: Array, arms: Arms) -> tuple[Array, Array, Array]:
+        """predict of every row of x (n, d), each (n, k), with the bits that each has alone; and
+        covariance with the mean reward at each of the contexts `at` (m, d), (n, k, m).
 
         Of what tells arms apart: what they share moves all of them and decides nothing.
         """
+
+    def means(self, at: Array, arms: Arms) -> Array:
+        """Posterior mean of the mean reward at each of the contexts `at` (m, d), (m, k)."""
 
     def observe(self, arm: int, x: Array, y: float, weight: float, epoch: int) -> None:
         """Add one observation; a negative weight takes an earlier one back."""
@@ -75,6 +73,23 @@ class Learner(Protocol):
 
     def restore(self, state: Mapping[str, Array]) -> None:
         """Take over what state() gave; recomputes nothing."""
+
+
+class RowByRow(ABC):
+    """A learner's joint from what it says of each context alone."""
+
+    @abstractmethod
+    def predict(self, x: Array, arms: Arms) -> tuple[Array, Array]:
+        """See Learner."""
+
+    @abstractmethod
+    def covariance(self, x: Array, at: Array, arms: Arms) -> Array:
+        """Of the mean reward at x (d,) with that at each of the contexts `at`, (k, m)."""
+
+    def joint(self, x: Array, at: Array, arms: Arms) -> tuple[Array, Array, Array]:
+        rows = [(*self.predict(row, arms), self.covariance(row, at, arms)) for row in x]
+        mean, variance, covariance = map(np.array, zip(*rows, strict=True))
+        return mean, variance, covariance
 
 
 class Sums:

@@ -14,14 +14,14 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from learners.base import Arms, Array
+from learners.base import Arms, Array, RowByRow
 from learners.rowsums import RowSums
 
 ARM_COUNT = 2.0
 CELL_COUNT = 4.0
 
 
-class BetaCells:
+class BetaCells(RowByRow):
     """Success rates by arm and categories.
 
     >>> learner = BetaCells(arms=2, d=1)
@@ -89,10 +89,6 @@ class BetaCells:
             there = pull if alike else self._moments(row, arms)[3]
             mine[:] = there * pull * shared + (own if alike else 0.0)
         return covariance
-
-    def predict_many(self, x: Array, arms: Arms) -> tuple[Array, Array]:
-        mean, variance = zip(*(self.predict(row, arms) for row in x), strict=True)
-        return np.array(mean), np.array(variance)
 
     def observe(self, arm: int, x: Array, y: float, weight: float, epoch: int) -> None:
         self.advance(epoch)

@@ -209,11 +209,11 @@ def contexts_agree(make: Make) -> None:
     learner = taught(make, stream(120, seed=14, epochs=2), 0.9)
     at = np.array([x for _, x, *_ in stream(6, seed=98)])
     for arms in (ALL, np.array([0, 2])):
-        mean, variance = learner.predict_many(at, arms)
+        mean, variance, covariance = learner.joint(at, at, arms)
         assert np.abs(learner.means(at, arms) - mean).max() < CLOSE
-        own = [learner.covariance(x, at, arms)[:, i] for i, x in enumerate(at)]
-        assert np.abs(np.array(own) - variance).max() < CLOSE
-        across = learner.covariance(at[0], at, arms).T
+        own = np.array([row[:, i] for i, row in enumerate(covariance)])
+        assert np.abs(own - variance).max() < CLOSE
+        across = covariance[0].T
         assert (across**2 <= variance * variance[0] + CLOSE).all(), "correlations are at most one"
 
 

@@ -6,12 +6,12 @@ Both compute the same within 1e-9, and not the same bits: routerd.core.fingerpri
 from __future__ import annotations
 
 try:
-    from learners._kernel import add, laws, learn, means, moments, value_of_information, watch
+    from learners._kernel import add, joint, laws, learn, means, value_of_information, watch
 
     COMPILED = True
 except ImportError:
-    from learners.plain import add, laws, learn, means, moments, value_of_information, watch
+    from learners.plain import add, joint, laws, learn, means, value_of_information, watch
 
     COMPILED = False
 
-__all__ = ["COMPILED", "add", "laws", "learn", "means", "moments", "value_of_information", "watch"]
+__all__ = ["COMPILED", "add", "joint", "laws", "learn", "means", "value_of_information", "watch"]

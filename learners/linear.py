@@ -12,7 +12,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from learners.base import Additive, Arms, Array, Sums
+from learners.base import Additive, Arms, Array, RowByRow, Sums
 
 OFFSET = 0.5
 SCALE_INTERCEPT = 0.8
@@ -22,7 +22,7 @@ NOISE_COUNT = 2.0
 REBUILD_EVERY = 1024
 
 
-class LinearRegression(Additive):
+class LinearRegression(Additive, RowByRow):
     """One regression an arm, kept up by rank-1 updates.
 
     >>> learner = LinearRegression(arms=2, d=1)
@@ -56,10 +56,6 @@ class LinearRegression(Additive):
         prior = self.r_inv[0] * self.centre
         mean = (self.sums.h[arms] * g).sum(axis=1) + g[:, 0] * prior + OFFSET
         return mean, np.maximum(g @ x, 1e-12) * self.noise
-
-    def predict_many(self, x: Array, arms: Arms) -> tuple[Array, Array]:
-        mean, variance = zip(*(self.predict(row, arms) for row in x), strict=True)
-        return np.array(mean), np.array(variance)
 
     def means(self, at: Array, arms: Arms) -> Array:
         prior = self.r_inv[0] * self.centre

@@ -17,7 +17,7 @@ from collections.abc import Mapping
 import numpy as np
 from scipy.special import expit
 
-from learners.base import Arms, Array
+from learners.base import Arms, Array, RowByRow
 from learners.rowsums import RowSums
 
 SCALE_INTERCEPT = 1.5
@@ -28,7 +28,7 @@ REFRESH_GROWTH = 1.2
 EDGE = 0.02
 
 
-class LogisticRegression:
+class LogisticRegression(RowByRow):
     """theta (arms, d): the modes; cov (arms, d, d): inverse Hessians at them.
 
     >>> learner = LogisticRegression(arms=2, d=1)
@@ -86,10 +86,6 @@ class LogisticRegression:
         mean = expit(logit / np.sqrt(1.0 + math.pi / 8.0 * variance))
         slope = mean * (1.0 - mean)
         return mean, np.maximum(slope * slope * variance, 1e-12)
-
-    def predict_many(self, x: Array, arms: Arms) -> tuple[Array, Array]:
-        mean, variance = zip(*(self.predict(row, arms) for row in x), strict=True)
-        return np.array(mean), np.array(variance)
 
     def means(self, at: Array, arms: Arms) -> Array:
         means = np.empty((len(at), len(self.sums.n[arms])))

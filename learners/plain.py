@@ -85,15 +85,18 @@ def value_of_information(
     covariance: Array,
     centre: Array,
     sd: Array,
+    law: Array,
     arms: int,
     noise: float,
     spread: float,
     shorter: float,
+    floor: float,
 ) -> None:
-    """Centres and sds, (n * arms,), of scores; see learners.policies.value_of_information.
+    """Centres and sds of scores, and their laws, (n * arms,) each.
 
-    mean, variance (n * arms,). horizon: one, or (arms,). gap (arms, m), or (n, arms, m), of each
-    row; covariance (n * arms, m).
+    See learners.policies.value_of_information. mean, variance (n * arms,). horizon: one, or
+    (arms,). gap (arms, m), or (n, arms, m), of each row; covariance (n * arms, m). floor, and what
+    is raised: as of `laws`.
     """
     m = covariance.size // mean.size
     gap, covariance = gap.reshape(-1, arms, m), covariance.reshape(-1, arms, m)
@@ -104,6 +107,7 @@ def value_of_information(
     gain = worth.sum(-1) / m * (horizon / looks - 1.0) / root
     centre[:] = (mean.reshape(gain.shape) + gain).reshape(centre.shape)
     sd[:] = spread * np.sqrt(variance)
+    laws(centre, sd, law, arms, floor)
 
 
 def overtaking(a: Array) -> Array:
@@ -118,27 +122,28 @@ def overtaking(a: Array) -> Array:
     return found
 
 
-def moments(
+def joint(
     ai: Array,
     own: Array,
     pull: Array,
     x: Array,
+    at: Array,
     mean: Array,
     variance: Array,
-    look: Array,
+    covariance: Array,
     offset: float,
     noise: float,
 ) -> None:
-    """Posterior mean and variance (rows * k,) of k arms at each row of x, of d numbers.
+    """Posterior mean and variance (n, k) of k arms at each row of x (n, d), and covariance
+    (n, k, m) with what they are at m contexts, which stand in columns: at (d, m).
 
-    ai (k,d,d), own (k,d), pull (d,): see learners.pooled. look (k,d): room; ai x of the last row.
+    ai (k,d,d), own (k,d), pull (d,): see learners.pooled.
     """
-    d = pull.size
-    means, variances = mean.reshape(-1, len(own)), variance.reshape(-1, len(own))
-    for row, its_mean, its_variance in zip(x.reshape(-1, d), means, variances, strict=True):
-        look[:] = ai.reshape(-1, d).dot(row).reshape(look.shape)
+    for row, its_mean, its_variance, across in zip(x, mean, variance, covariance, strict=True):
+        look = ai.reshape(-1, pull.size).dot(row).reshape(own.shape)
         its_mean[:] = offset + own.dot(row) + look.dot(pull)
         its_variance[:] = np.maximum(look.dot(row), 1e-12) * noise
+        across[:] = look.dot(at) * noise
 
 
 def means(ai: Array, own: Array, pull: Array, at: Array, mean: Array, offset: float) -> None:

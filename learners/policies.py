@@ -27,14 +27,16 @@ def value_of_information(
     horizon: float | Array,
     gap: Array,
     covariance: Array,
-) -> tuple[Array, Array]:
+    floor: float = 0.0,
+) -> tuple[Array, Array, Array]:
     """Thompson sampling tilted by what a few further looks at an arm are worth.
 
     mean, variance (..., k): posterior of each arm's utility here; noise: variance of one look;
     horizon: decisions for which it counts, or of each arm (k,), whose contexts are like these
     m >= 1. gap (k, m), or of its own for each row: how far each arm is behind there; covariance
-    (..., k, m): of its utility there with that here. A row among many has the bits that it has
-    alone.
+    (..., k, m): of its utility there with that here. Returns the centres and sds of the scores, and
+    their law as learners.law.win_probabilities has it, (..., k) each. A row among many has the bits
+    that it has alone.
 
     n looks here move an arm's mean in another context by about S. They pay over what is left if it
     overtakes the best there (for the best: if it falls behind the second):
@@ -47,14 +49,13 @@ def value_of_information(
     with a look of several samples as in Frazier and Powell (2010); their search for the best n
     earned nothing over this one (see bench/results).
     """
-    centre, sd, arms = np.empty(mean.shape), np.empty(mean.shape), mean.shape[-1]
+    made = np.empty(mean.shape), np.empty(mean.shape), np.empty(mean.shape)
     # of agents that do not stand in a row, many estimates come by columns
     mean, variance = np.ascontiguousarray(mean), np.ascontiguousarray(variance)
     gap, covariance = np.ascontiguousarray(gap), np.ascontiguousarray(covariance)
-    kernel.value_of_information(
-        mean, variance, horizon, gap, covariance, centre, sd, arms, noise, spread, SHORTER
-    )
-    return centre, sd
+    given, arms = (mean, variance, horizon, gap, covariance), mean.shape[-1]
+    kernel.value_of_information(*given, *made, arms, noise, spread, SHORTER, floor)
+    return made
 
 
 def behind(mean: Array) -> Array:

@@ -116,41 +116,24 @@ class PooledRegression(Additive):
         self.scales, self.noise = estimate_scales(self.sums.lam, self.sums.h, 0.0, 0.0)
         self.updates = 0
         self.next_refresh = FIRST_REFRESH
-        # What is made when asked for: the last x with its ai x (K,d) and its moments.
-        self._looked: tuple[Array, Array, Array, Array] | None = None
         self._rebuild()
 
     def predict(self, x: Array, arms: Arms) -> tuple[Array, Array]:
-        _, _, mean, variance = self._look(x)
-        return mean[arms], variance[arms]
+        mean, variance, _ = self.joint(x[None, :], np.empty((0, x.size)), arms)
+        return mean[0], variance[0]
 
-    def predict_many(self, x: Array, arms: Arms) -> tuple[Array, Array]:
-        mean, variance = np.empty((2, len(x), len(self.own)))
-        self._moments(x, mean, variance, np.empty(self.own.shape))
-        return mean[:, arms], variance[:, arms]
-
-    def _moments(self, x: Array, mean: Array, variance: Array, look: Array) -> None:
-        kernel.moments(self.ai, self.own, self.pull, x, mean, variance, look, OFFSET, self.noise)
+    def joint(self, x: Array, at: Array, arms: Arms) -> tuple[Array, Array, Array]:
+        ai, own, pull, columns = self.ai, self.own, self.pull, np.ascontiguousarray(at.T)
+        mean, variance = np.empty((len(x), len(own))), np.empty((len(x), len(own)))
+        covariance = np.empty((len(x), len(own), len(at)))
+        kernel.joint(ai, own, pull, x, columns, mean, variance, covariance, OFFSET, self.noise)
+        return mean[:, arms], variance[:, arms], covariance[:, arms]
 
     def means(self, at: Array, arms: Arms) -> Array:
         ai, own = self.ai[arms], self.own[arms]
         means = np.empty((len(at), len(own)))
         kernel.means(ai, own, self.pull, at, means, OFFSET)
         return means
-
-    def covariance(self, x: Array, at: Array, arms: Arms) -> Array:
-        covariance: Array = self._look(x)[1][arms].dot(at.T)
-        covariance *= self.noise
-        return covariance
-
-    def _look(self, x: Array) -> tuple[Array, Array, Array, Array]:
-        """x itself, ai x of every arm (K,d), mean and variance of every arm (K,)."""
-        if self._looked is None or self._looked[0] is not x:
-            look, arms = np.empty(self.own.shape), len(self.own)
-            mean, variance = np.empty(arms), np.empty(arms)
-            self._moments(x, mean, variance, look)
-            self._looked = x, look, mean, variance
-        return self._looked
 
     def observe(self, arm: int, x: Array, y: float, weight: float, epoch: int) -> None:
         sums, y = self.sums, y - OFFSET
@@ -168,7 +151,6 @@ class PooledRegression(Additive):
     def _move(self, arm: int, x: Array, y: float, w: float) -> bool:
         """Follow an outcome that is in the sums by rank-1 updates; whether that could be done."""
         ai, own, h = self.ai[arm], self.own[arm], self.sums.h[arm]
-        self._looked = None
         return kernel.learn(ai, self.v, self.hm, own, self.pull, h, self.r_inv, x, y, w)
 
     def refresh(self) -> None:
@@ -182,7 +164,6 @@ class PooledRegression(Additive):
         fit = posterior(self.sums.lam, self.sums.h, self.scales)
         self.ai, self.v, self.hm, self.r_inv = fit.ai, fit.v, fit.hm, fit.r_inv
         self.own, self.pull = fit.own, fit.pull
-        self._looked = None
 
     def state(self) -> dict[str, Array]:
         return self.sums.state() | {
@@ -203,6 +184,5 @@ class PooledRegression(Additive):
         # snapshots were made without it, and a compacted log has no other beginning
         kept = state.get("pull")
         self.pull = self.r_inv * self.v.dot(self.hm) if kept is None else kept.copy()
-        self._looked = None
         self.noise = float(state["marks"][0])
         self.updates, self.next_refresh = int(state["marks"][1]), int(state["marks"][2])

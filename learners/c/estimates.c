@@ -79,15 +79,38 @@ static void add_outer(size_t d, double *a, const double *b, double c)
     }
 }
 
-void moments(const Fit *fit, const double *x, double *mean, double *variance, double *look)
+/* out (m) = c x' at, of at (d,m): a few columns at once stay in registers. */
+#define COLUMNS 16
+static void across(size_t d, size_t m, const double *x, const double *at, double c, double *out)
+{
+    size_t first = 0;
+    for (; first + COLUMNS <= m; first += COLUMNS) {
+        double total[COLUMNS] = {0.0};
+        for (size_t i = 0; i < d; i++)
+            for (size_t j = 0; j < COLUMNS; j++)
+                total[j] += x[i] * at[i * m + first + j];
+        for (size_t j = 0; j < COLUMNS; j++)
+            out[first + j] = total[j] * c;
+    }
+    for (; first < m; first++) {
+        double total = 0.0;
+        for (size_t i = 0; i < d; i++)
+            total += x[i] * at[i * m + first];
+        out[first] = total * c;
+    }
+}
+
+void joint(const Fit *fit, size_t m, const double *x, const double *at, double *mean,
+           double *variance, double *covariance, double *room)
 {
     size_t d = fit->d;
-    for (size_t arm = 0; arm < fit->k; arm++, look += d) {
-        times(d, x, fit->ai + arm * d * d, look);
-        double spread = dot(d, look, x);
-        double known = dot(d, fit->own + arm * d, x) + dot(d, look, fit->pull);
+    for (size_t arm = 0; arm < fit->k; arm++) {
+        times(d, x, fit->ai + arm * d * d, room);
+        double spread = dot(d, room, x);
+        double known = dot(d, fit->own + arm * d, x) + dot(d, room, fit->pull);
         mean[arm] = fit->offset + known;
         variance[arm] = (spread > 1e-12 ? spread : 1e-12) * fit->noise;
+        across(d, m, room, at, fit->noise, covariance + arm * m);
     }
 }
 

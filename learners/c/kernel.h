@@ -33,8 +33,10 @@ typedef struct {
     const double *ai, *own, *pull;
     double offset, noise;
 } Fit;
-/* Mean and variance (k) of the arms at x (d), and ai x of each, (k,d). */
-void moments(const Fit *fit, const double *x, double *mean, double *variance, double *look);
+/* Mean and variance (k) of the arms at x (d), and covariance (k,m) with what they are at m contexts
+ * that stand in columns, at (d,m). room: d. */
+void joint(const Fit *fit, size_t m, const double *x, const double *at, double *mean,
+           double *variance, double *covariance, double *room);
 /* Mean (n,k) of the arms at each of n contexts (n,d). room: d. */
 void means(const Fit *fit, size_t n, const double *at, double *mean, double *room);
 

@@ -67,64 +67,79 @@ static int take(PyObject *const *args, Py_ssize_t given, const char *kinds, Arra
     return !PyErr_Occurred();
 }
 
+/* Writes a law for every `arms` of n scores; 0, with an exception set, where there is none. */
+static int write_laws(size_t n, size_t arms, const double *mean, const double *sd, double floor,
+                      double *law)
+{
+    double total = 0.0;
+    int sound = arms > 0;
+    for (size_t i = 0; i < n; i++)
+        sound &= sd[i] >= 0.0, total += (sd[i] - sd[i]) + (mean[i] - mean[i]);
+    if (!sound || total != 0.0)
+        PyErr_SetString(PyExc_ValueError, "need an arm or more, finite means and sds, sd >= 0");
+    else if (!laws(n / arms, arms, mean, sd, floor, law))
+        PyErr_NoMemory();
+    else
+        return 1;
+    return 0;
+}
+
 static PyObject *py_laws(PyObject *self, PyObject *const *args, Py_ssize_t given)
 {
     Arrays a;
-    double number[2], total = 0.0;
+    double number[2];
     if (!take(args, given, "rrw", &a, 2, number))
         return refuse(&a);
-    size_t arms = number[0] >= 1.0 ? (size_t)number[0] : 0;
-    int sound = arms > 0;
-    for (size_t i = 0; i < a.count[1]; i++)
-        sound &= a.at[1][i] >= 0.0, total += a.at[1][i] - a.at[1][i];
-    for (size_t i = 0; i < a.count[0]; i++)
-        total += a.at[0][i] - a.at[0][i];
-    if (!sound || total != 0.0) {
-        PyErr_SetString(PyExc_ValueError, "need an arm or more, finite means and sds, sd >= 0");
+    size_t arms = number[0] >= 1.0 ? (size_t)number[0] : 0, n = a.count[0];
+    if ((arms && n % arms) || a.count[1] != n || a.count[2] != n
+        || !write_laws(n, arms, a.at[0], a.at[1], number[1], a.at[2]))
         return refuse(&a);
-    }
-    size_t n = a.count[0] / arms;
-    if (a.count[0] != n * arms || a.count[1] != a.count[0] || a.count[2] != a.count[0])
-        return refuse(&a);
-    if (!laws(n, arms, a.at[0], a.at[1], number[1], a.at[2])) {
-        PyErr_NoMemory();
-        return refuse(&a);
-    }
     return leave(&a, Py_NewRef(Py_None));
 }
 
 static PyObject *py_value_of_information(PyObject *self, PyObject *const *args, Py_ssize_t given)
 {
     Arrays a;
-    double number[4];
-    if (!take(args, given, "rrfrrww", &a, 4, number))
+    double number[5];
+    if (!take(args, given, "rrfrrwww", &a, 5, number))
         return refuse(&a);
     size_t arms = number[0] >= 1.0 ? (size_t)number[0] : 0;
     size_t n = a.count[0], m = n ? a.count[4] / n : 0;
     size_t horizons = a.count[2], gaps = m ? a.count[3] / m : 0;
     if (!m || !arms || n % arms || (horizons != 1 && horizons != arms) || a.count[3] != gaps * m
         || (gaps != n && gaps != arms) || a.count[4] != n * m || a.count[1] != n
-        || a.count[5] != n || a.count[6] != n)
+        || a.count[5] != n || a.count[6] != n || a.count[7] != n)
         return refuse(&a);
     Outlook on = {n, arms, m, horizons, gaps, a.at[0], a.at[1], a.at[2], a.at[3], a.at[4],
                   number[1], number[2], number[3]};
     value_of_information(&on, a.at[5], a.at[6]);
+    if (!write_laws(n, arms, a.at[5], a.at[6], number[4], a.at[7]))
+        return refuse(&a);
     return leave(&a, Py_NewRef(Py_None));
 }
 
-static PyObject *py_moments(PyObject *self, PyObject *const *args, Py_ssize_t given)
+static PyObject *py_joint(PyObject *self, PyObject *const *args, Py_ssize_t given)
 {
     Arrays a;
     double number[2];
-    if (!take(args, given, "rrrrwww", &a, 2, number))
+    if (!take(args, given, "rrrrrwww", &a, 2, number))
         return refuse(&a);
-    size_t d = a.count[2], k = d ? a.count[1] / d : 0, rows = d ? a.count[3] / d : 0;
-    if (!k || a.count[0] != k * d * d || a.count[1] != k * d || a.count[3] != rows * d
-        || a.count[4] != rows * k || a.count[5] != rows * k || a.count[6] != k * d)
+    size_t d = a.count[2], k = d ? a.count[1] / d : 0, n = d ? a.count[3] / d : 0;
+    size_t m = d ? a.count[4] / d : 0;
+    if (!k || a.count[0] != k * d * d || a.count[1] != k * d || a.count[3] != n * d
+        || a.count[4] != d * m || a.count[5] != n * k || a.count[6] != n * k
+        || a.count[7] != n * k * m)
         return refuse(&a);
+    double *room = PyMem_Malloc(d * sizeof(double));
+    if (!room) {
+        PyErr_NoMemory();
+        return refuse(&a);
+    }
     Fit fit = {k, d, a.at[0], a.at[1], a.at[2], number[0], number[1]};
-    for (size_t row = 0; row < rows; row++)
-        moments(&fit, a.at[3] + row * d, a.at[4] + row * k, a.at[5] + row * k, a.at[6]);
+    for (size_t i = 0; i < n; i++)
+        joint(&fit, m, a.at[3] + i * d, a.at[4], a.at[5] + i * k, a.at[6] + i * k,
+              a.at[7] + i * k * m, room);
+    PyMem_Free(room);
     return leave(&a, Py_NewRef(Py_None));
 }
 
@@ -195,7 +210,7 @@ static PyObject *py_watch(PyObject *self, PyObject *const *args, Py_ssize_t give
 #define METHOD(name) {#name, (PyCFunction)(void (*)(void))py_##name, METH_FASTCALL, NULL}
 
 static PyMethodDef METHODS[] = {
-    METHOD(laws), METHOD(value_of_information), METHOD(moments), METHOD(means),
+    METHOD(laws), METHOD(value_of_information), METHOD(joint), METHOD(means),
     METHOD(add),  METHOD(learn),                METHOD(watch),
     {NULL, NULL, 0, NULL},
 };

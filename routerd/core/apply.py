@@ -170,7 +170,7 @@ def start_anew(state: State) -> None:
     state.tally = Tally(len(agents), CELLS)
     state.detector = DriftDetector(len(agents))
     state.contexts = Contexts(state.encoder.width)
-    state.outlook = Outlook()
+    state.outlook = Outlook(state.encoder.width)
     state.discounts = ()
     state.drifts = {}
     state.imports = {}

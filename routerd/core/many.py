@@ -11,8 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from learners.base import Array
-from learners.law import win_probabilities
-from routerd.core.policies import SCORES
+from routerd.core.policies import SCORING
 from routerd.core.state import State
 from routerd.core.values import Preference, Query
 from routerd.core.view import View
@@ -27,14 +26,14 @@ def views(state: State, queries: Sequence[Query], time_ms: int = 0) -> list[View
     """The views of at most AT_ONCE queries, with their quality and law where those are shared."""
     made = [View(state, query, time_ms) for query in queries]
     x = np.array([view.x for view in made])
-    mean, variance = state.learner.predict_many(x, state.roster.arms)
-    for view, estimates in zip(made, zip(mean, variance, strict=True), strict=True):
-        view.quality = estimates
-    score = SCORES.get(type(state.config.policy))
+    mean, variance, covariance = state.learner.joint(x, state.outlook.x, state.roster.arms)
+    for view, *estimates in zip(made, mean, variance, covariance, strict=True):
+        view.know(*estimates)
+    law_of = SCORING.get(type(state.config.policy))
     # whether utilities weigh alike, and what is ahead is the same for all
     alike = not state.config.budgets and state.config.cascade is None and len(state.outlook.x)
     plain = [view for view in made if view.query.preference == PLAIN]
-    if score is not None and plain:
+    if law_of is not None and plain:
         if len(plain) < len(made) or not (alike and plain[0].quality_alone):
             utilities = zip(*(view.utility for view in plain), strict=True)
             mean, variance = (np.array(rows) for rows in utilities)
@@ -45,9 +44,8 @@ def views(state: State, queries: Sequence[Query], time_ms: int = 0) -> list[View
             gap = np.array([view.gap(everyone) for view in (plain[:1] if alike else plain)])
             return horizon, gap, np.array([view.covariance(everyone) for view in plain])
 
-        scores = score(
-            state.config.policy, mean, variance, plain[0].noise, state.learner.count, look
-        )
-        for view, law in zip(plain, win_probabilities(*scores), strict=True):
+        policy, count = state.config.policy, state.learner.count
+        laws = law_of(policy, mean, variance, plain[0].noise, count, look)
+        for view, law in zip(plain, laws, strict=True):
             view.ready = law
     return made

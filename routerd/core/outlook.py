@@ -36,8 +36,8 @@ def is_due(outcomes: int) -> bool:
 class Outlook:
     """x (m, d), cells (m,): the contexts. quality, cost, latency (m, arms): mean of each there."""
 
-    def __init__(self) -> None:
-        self.x = np.zeros((0, 0))
+    def __init__(self, d: int) -> None:
+        self.x = np.zeros((0, d))
         self.cells = np.zeros(0)
         self.quality = self.cost = self.latency = np.zeros((0, 0))
         self._gaps: dict[tuple[tuple[int, ...], Weights], Array] = {}
@@ -46,8 +46,9 @@ class Outlook:
         self, contexts: Contexts, learner: Learner, cost: LogNormalCells, latency: LogNormalCells
     ) -> None:
         """Look at it anew."""
-        self.x, self.cells = contexts.x.copy(), contexts.cells.astype(np.float64)
-        self.quality = learner.means(self.x, slice(None))
+        # By columns, as learners take it.
+        self.x, self.cells = contexts.x.copy(order="F"), contexts.cells.astype(np.float64)
+        self.quality = learner.means(contexts.x, slice(None))
         self.cost, self.latency = (each.mean[:, contexts.cells].T for each in (cost, latency))
         self._gaps.clear()
 
@@ -79,8 +80,10 @@ class Outlook:
         return {name: getattr(self, name) for name in ARRAYS}
 
     def restore(self, state: Mapping[str, Array]) -> None:
+        d = self.x.shape[1]
         for name in ARRAYS:
             setattr(self, name, state[name].copy())
+        self.x = self.x.reshape(-1, d).copy(order="F")
         self._gaps.clear()
 
 

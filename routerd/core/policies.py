@@ -39,9 +39,6 @@ class Choice(NamedTuple):
 
 Eligible = tuple[int, ...]
 
-Scores = tuple[Array, Array, float]
-"""Centres and spreads of the scores, and the law's floor."""
-
 Look = Callable[[float], tuple[float | Array, Array, Array]]
 """Makes View.horizon from a patience, View.gap and View.covariance, of one decision (k, m) or of
 many (n, k, m)."""
@@ -49,23 +46,23 @@ many (n, k, m)."""
 
 def value(
     kind: ValuePolicy, mean: Array, variance: Array, noise: float, count: float, look: Look
-) -> Scores:
-    scores = value_of_information(mean, variance, noise, kind.spread, *look(kind.patience))
-    return *scores, kind.floor
+) -> Array:
+    ahead = look(kind.patience)
+    return value_of_information(mean, variance, noise, kind.spread, *ahead, kind.floor)[-1]
 
 
 def thompson_sampling(
     kind: ThompsonPolicy, mean: Array, variance: Array, noise: float, count: float, look: Look
-) -> Scores:
+) -> Array:
     scores = thompson(mean, variance, decay(kind.v_0, kind.v_min, count, kind.tau))
-    return *scores, decay(kind.floor, kind.floor_min, count, kind.tau)
+    return win_probabilities(*scores, decay(kind.floor, kind.floor_min, count, kind.tau))
 
 
-SCORES: dict[type, Callable[[Any, Array, Array, float, float, Look], Scores]] = {
+SCORING: dict[type, Callable[[Any, Array, Array, float, float, Look], Array]] = {
     ValuePolicy: value,
     ThompsonPolicy: thompson_sampling,
 }
-"""Policies that draw the largest of independent scores, for one decision (k,) or many (n, k)."""
+"""Laws of the largest of independent scores, for one decision (k,) or many (n, k)."""
 
 
 def largest_score(view: View, eligible: Eligible, kind: ValuePolicy | ThompsonPolicy) -> Choice:
@@ -77,8 +74,7 @@ def largest_score(view: View, eligible: Eligible, kind: ValuePolicy | ThompsonPo
     def look(patience: float) -> tuple[float | Array, Array, Array]:
         return view.horizon(patience, eligible), view.gap(eligible), view.covariance(eligible)
 
-    scores = SCORES[type(kind)](kind, mean, variance, view.noise, count, look)
-    return Choice(win_probabilities(*scores))
+    return Choice(SCORING[type(kind)](kind, mean, variance, view.noise, count, look))
 
 
 def square_cb(view: View, eligible: Eligible, kind: SquareCBPolicy) -> Choice:

@@ -104,7 +104,7 @@ def take_models(state: State, models: Mapping[str, Arrays]) -> None:
     state.claims = ShrunkMeans(arms, BINS, 1, epoch_gamma(state.config))
     state.tally = Tally(arms, CELLS)
     state.contexts = Contexts(state.encoder.width)
-    state.outlook = Outlook()
+    state.outlook = Outlook(state.encoder.width)
     state.detector = DriftDetector(arms)
     for name in MODELS:
         getattr(state, name).restore(models[name])

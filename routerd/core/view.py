@@ -24,6 +24,14 @@ LEAST_VARIANCE = 1e-12
 class View:
     """Estimates are (mean, variance) over the roster in id order, computed when first read."""
 
+    _quality: Estimates | None = None
+    _covariance: Array | None = None
+    _cost: Estimates | None = None
+    _latency: Estimates | None = None
+    _utility: Estimates | None = None
+    # The policy's law over the whole roster, when it was made with those of other queries.
+    ready: Array | None = None
+
     def __init__(self, state: State, query: Query, time_ms: int) -> None:
         self.state = state
         self.query = query
@@ -36,15 +44,9 @@ class View:
         self.price = price(state, query) if state.config.budgets else 0.0
         self.cost_weight = cost / weights.cost_scale_usd + self.price
         self.latency_weight = latency / weights.latency_scale_ms
-        self._quality: Estimates | None = None
-        self._cost: Estimates | None = None
-        self._latency: Estimates | None = None
-        self._utility: Estimates | None = None
         self._paths: dict[tuple[int, ...], Paths] = {}
         # The static table, or that of an experiment's arm.
         self.routes = state.config.static_routes
-        # The policy's law over the whole roster, when it was made with those of other queries.
-        self.ready: Array | None = None
 
     @property
     def quality_alone(self) -> bool:
@@ -60,12 +62,14 @@ class View:
     @property
     def quality(self) -> Estimates:
         if self._quality is None:
-            self._quality = self.state.learner.predict(self.x, self.state.roster.arms)
+            at, arms = self.state.outlook.x, self.state.roster.arms
+            mean, variance, covariance = self.state.learner.joint(self.x[None, :], at, arms)
+            self._quality, self._covariance = (mean[0], variance[0]), covariance[0]
         return self._quality
 
-    @quality.setter
-    def quality(self, known: Estimates) -> None:
-        self._quality = known
+    def know(self, mean: Array, variance: Array, covariance: Array) -> None:
+        """Take over estimates of quality, and its covariance with that in what is ahead."""
+        self._quality, self._covariance = (mean, variance), covariance
 
     @property
     def cost(self) -> Estimates:
@@ -142,9 +146,10 @@ class View:
         state, outlook = self.state, self.state.outlook
         if not len(outlook.x):
             return self.utility_of(eligible)[1][:, None].copy()
-        covariance = state.learner.covariance(self.x, outlook.x, state.roster.arms)
+        covariance = self._covariance if self.quality else None
+        assert covariance is not None
         if not self.quality_alone:
-            covariance *= self.quality_weight**2
+            covariance = covariance * self.quality_weight**2
             alike = outlook.cells == self.query.cell
             if self.cost_weight:
                 covariance += outer(self.cost_weight**2 * self.cost[1], alike)
@@ -154,7 +159,7 @@ class View:
             covariance = covariance[list(eligible)]
         if state.config.cascade is not None:
             longer = self.paths(eligible).variance / subset(self.alone, eligible)[1]
-            covariance *= longer[:, None]
+            covariance = covariance * longer[:, None]
         return covariance
 
     def cost_known(self, index: int) -> bool:

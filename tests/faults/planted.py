@@ -78,7 +78,9 @@ def wrong_basis() -> Patch:
 
     def stale(self: Sequencer, view: View, request: Any, *, explain: bool) -> Answer:
         estimates = remembered.setdefault(self, {})
-        view.quality = estimates.setdefault((view.query.x, view.state.roster.ids), view.quality)
+        known = (view.query.x, view.state.roster.ids)
+        mean, variance = estimates.setdefault(known, view.quality)
+        view.know(mean, variance, view.covariance(view.state.roster.everyone))
         return settle(self, view, request, explain=explain)
 
     return Sequencer, "settle", stale

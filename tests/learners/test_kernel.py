@@ -62,23 +62,24 @@ def test_value_of_information() -> None:
     for given in values():
         arms, made = given[3].shape[1], []
         for module in (_kernel, plain):
-            centre, sd = np.empty((2, given[0].size))
-            module.value_of_information(*given, centre, sd, arms, 0.2, 0.15, 256.0)
-            made.append([centre, sd])
+            centre, sd, law = np.empty((3, given[0].size))
+            module.value_of_information(*given, centre, sd, law, arms, 0.2, 0.15, 256.0, 0.1)
+            made.append([centre, sd, law])
         close(*made)
 
 
 @pytest.mark.parametrize(("k", "d"), SHAPES)
-def test_moments(k: int, d: int) -> None:
+def test_joint_and_means(k: int, d: int) -> None:
     rng = np.random.default_rng(34)
     ai, own, pull = precision(rng, k, d), rng.normal(size=(k, d)), rng.normal(size=d)
-    x, made = contexts(rng, 5, d), []
+    m = 3 * k
+    x, at, made = contexts(rng, 5, d), np.ascontiguousarray(contexts(rng, m, d).T), []
     for module in (_kernel, plain):
-        mean, variance, look = np.empty((5, k)), np.empty((5, k)), np.empty((k, d))
-        module.moments(ai, own, pull, x, mean, variance, look, 0.5, 0.2)
+        mean, variance, across = np.empty((5, k)), np.empty((5, k)), np.empty((5, k, m))
+        module.joint(ai, own, pull, x, at, mean, variance, across, 0.5, 0.2)
         again = np.empty((5, k))
         module.means(ai, own, pull, x, again, 0.5)
-        made += [[mean, variance, look], [again, variance, look]]
+        made += [[mean, variance, across], [again, variance, across]]
     for others in made[1:]:
         close(made[0], others)
 
@@ -126,17 +127,21 @@ def test_what_does_not_fit_is_refused() -> None:
         _kernel.laws(three, three, three, 0, 0.0)
     with pytest.raises(ValueError, match="shapes do not agree"):
         _kernel.add(np.ones((3, 3)), three, four, 1.0, 1.0)
+    fit = np.ones((2, 3, 3)), np.ones((2, 3)), four
     with pytest.raises(ValueError, match="shapes do not agree"):
-        _kernel.moments(np.ones((2, 3, 3)), np.ones((2, 3)), four, three, three, three, three, 0, 1)
+        _kernel.joint(*fit, three, three, three, three, three, 0.0, 1.0)
     with pytest.raises(ValueError, match="shapes do not agree"):
         _kernel.learn(np.eye(3), np.eye(3), three, three, three, three, four, three, 1.0, 1.0)
     with pytest.raises(ValueError, match="shapes do not agree"):
         _kernel.watch(np.ones(23), 0.5, 0.5, 1.0)
     with pytest.raises(ValueError, match="shapes do not agree"):
         _kernel.means(np.ones((2, 3, 3)), np.ones((2, 3)), three, three, three, 0.5)
-    args = three, three, np.ones(2), three, three, three, three
+    scores, law = (three, three, three, three, three), np.empty(3)
     with pytest.raises(ValueError, match="shapes do not agree"):
-        _kernel.value_of_information(*args, 3, 0.1, 0.1, 256.0)
+        _kernel.value_of_information(*scores, four, three, law, 3, 0.1, 0.1, 256.0, 0.0)
+    nowhere = np.full(3, np.inf), *scores[1:]
+    with pytest.raises(ValueError, match="an arm or more"):
+        _kernel.value_of_information(*nowhere, three, three, law, 3, 0.1, 0.1, 256.0, 0.0)
     with pytest.raises(TypeError, match="arrays of doubles"):
         _kernel.laws(np.array([1, 2, 3]), three, three, 3, 0.0)
     with pytest.raises(ValueError, match="contiguous"):

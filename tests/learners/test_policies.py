@@ -34,7 +34,7 @@ def test_the_bonus_is_as_defined(horizon: float, each: bool) -> None:
     horizons: Array = horizon * np.arange(1.0, arms + 1.0) if each else np.full(arms, horizon)
     expected, _ = defined(variance, horizons, gap, covariance, np.maximum(horizons / SHORTER, 1.0))
     given = horizons if each else horizon
-    centre, spread = value_of_information(mean, variance, NOISE, 0.5, given, gap, covariance.copy())
+    centre, spread, _ = value_of_information(mean, variance, NOISE, 0.5, given, gap, covariance)
     # f is looked up in a table
     np.testing.assert_allclose(centre - mean, expected, rtol=0.04, atol=1e-3 * expected.max())
     np.testing.assert_allclose(spread, 0.5 * np.sqrt(variance))
@@ -51,7 +51,7 @@ def test_what_looks_are_worth_is_what_they_earn_when_simulated() -> None:
     earned = np.where(after > 0.62, there, 0.62).mean() - 0.62  # agent 0 is known to have .62
 
     horizon = looks * SHORTER
-    centre, _ = value_of_information(
+    centre, *_ = value_of_information(
         np.array([0.5]),
         prior[:1, 0].copy(),
         NOISE,
