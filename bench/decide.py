@@ -3,8 +3,9 @@
 A decision is what stands between the wire and the log: features, posterior, law, draw, reasons.
 Its fold counts in the steps per second, like all else that a step takes. An observation is the fold
 of one outcome: of quality as the peers have it, and, as `routerd+cost`, of quality and cost, which
-decisions then weigh. No log, no wire: those are measured by the load bench. Peers run on the same
-tasks, each by the interface that its room in bench.peers names; they get x ready-made.
+decisions then weigh. `routerd*64` decides on 64 tasks at once, as a batch does; each has its share.
+No log, no wire: those are measured by the load bench. Peers run on the same tasks, each by the
+interface that its room in bench.peers names; they get x ready-made.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import numpy as np
 
 from bench.engine import Engine
 from bench.recorded import Array
+from routerd.core.many import AT_ONCE
 from routerd.core.settings import Agent, CategoryFeature, EngineConfig, NumberFeature, Utility
 from routerd.core.values import Task
 
@@ -99,6 +101,28 @@ def measure(agents: int, features: int, *, costs: bool = False) -> DecideTimes:
     return row(name, agents, features, np.array(times)[WARM_UP:])
 
 
+def measure_together(agents: int, features: int) -> DecideTimes:
+    """Time decisions that are made so many at once, and then learnt from."""
+    on = engine(agents, features)
+    asked = [(task, f"r{i}") for i, (task, _) in enumerate(tasks(features, WARM_UP + STEPS))]
+    quality = [quality for _, quality in tasks(features, WARM_UP + STEPS)]
+    for i, (task, request_id) in enumerate(asked[:WARM_UP]):
+        step(on, task, request_id, quality[i], None)
+    times = []
+    for first in range(WARM_UP, len(asked) - AT_ONCE + 1, AT_ONCE):
+        started = time.perf_counter()
+        made = on.decide_many(asked[first : first + AT_ONCE])
+        share = (time.perf_counter() - started) / AT_ONCE
+        taken = [on.take(decision, view) for decision, view in made]
+        folded = (time.perf_counter() - started) / AT_ONCE
+        for i, decision_id in enumerate(taken, first):
+            began = time.perf_counter()
+            on.learn(decision_id, quality[i])
+            learned = time.perf_counter() - began
+            times.append(Step(share, learned, folded + learned))
+    return row(f"routerd*{AT_ONCE}", agents, features, np.array(times))
+
+
 def measure_peers(agents: int, features: int, told: Told) -> Iterator[DecideTimes]:
     """Time every family of peers on the same tasks, of which they get x ready-made."""
     from bench.contest import Skipped
@@ -147,6 +171,7 @@ def run(told: Told = warn) -> list[DecideTimes]:
         for times in (
             measure(agents, features),
             measure(agents, features, costs=True),
+            measure_together(agents, features),
             *measure_peers(agents, features, told),
         )
     ]

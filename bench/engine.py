@@ -6,14 +6,17 @@ makes the very decisions that a daemon with the same configuration, clock and re
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 import numpy as np
 
 from learners.base import Array
 from routerd import __version__
 from routerd.core.apply import apply
-from routerd.core.decide import decide, encode_request
+from routerd.core.decide import decide, decided, encode_request
 from routerd.core.fingerprint import fingerprint
+from routerd.core.many import views
 from routerd.core.react import react, window_ended
 from routerd.core.settings import Agent, EngineConfig, engine_part
 from routerd.core.state import GENESIS, State
@@ -75,6 +78,16 @@ class Engine:
         request = Request(request_id, task, agent_id, follows=follows)
         query = encode_request(self.state, request, request_id)
         return decide(self.state, query, self._time(time_ms))
+
+    def decide_many(self, asked: Sequence[tuple[Task, str]]) -> list[tuple[Decision, View]]:
+        """decide for tasks and their request ids, at most AT_ONCE, as a batch does: each is taken
+        before anything else happens, and none brings a value that is new to its feature."""
+        requests = [Request(request_id, task) for task, request_id in asked]
+        queries = [encode_request(self.state, each, each.request_id) for each in requests]
+        made = views(self.state, queries)
+        for time_ms, view in enumerate(made, self._time(0)):
+            view.time_ms = time_ms
+        return [(decided(view), view) for view in made]
 
     def take(self, decision: Decision, view: View) -> str:
         """Fold a decision that was just made; its id."""

@@ -102,3 +102,18 @@ def test_only_the_engines_part_of_a_configuration_is_taken() -> None:
     one, other = Engine(config()), Engine(config(listen="127.0.0.1:1"))
     assert one.state.hash() == other.state.hash()
     assert isinstance(one.state.config, EngineConfig)
+
+
+def test_decisions_made_together_are_those_made_one_by_one() -> None:
+    alone, together = Engine(config()), Engine(config())
+    for step in range(40):
+        task = Task(work_type=f"w{step % 4}")
+        for engine in (alone, together):
+            _, _, decision_id = engine.choose(task, f"r{step}")
+            engine.learn(decision_id, step % 3 / 2)
+    asked = [(Task(work_type=f"w{step % 4}"), f"s{step}") for step in range(30)]
+    made = together.decide_many(asked)
+    for (task, request_id), (decision, view) in zip(asked, made, strict=True):
+        expected, its_view = alone.decide(task, request_id)
+        assert decision == expected
+        assert alone.take(expected, its_view) == together.take(decision, view)
