@@ -6,7 +6,11 @@ difference, its median over the settings. The check leaves one set out, picks th
 highest mean scaled gain over the others, and tells what that pick earns on the set left out. Where
 the default was tuned to a set, the pick without it is another one and earns less there.
 
-    python -m bench.grid FILE [FILE ...] [--agents A,B] [--seeds N] [--cost-weight L] --out FILE
+With --draw each seed has its own draw of agents and tasks: streams that nothing was chosen on, for
+what is to be chosen.
+
+    python -m bench.grid FILE [FILE ...] [--agents A,B] [--draw AGENTS,TASKS] [--seeds N]
+        [--cost-weight L] --out FILE
     python -m bench.grid --check PLAYED [PLAYED ...] --out FILE
 """
 
@@ -21,7 +25,7 @@ import numpy as np
 
 from bench.datasets import load
 from bench.recorded import Array, Recorded
-from bench.variants import Variant, change, options, scores
+from bench.variants import Draw, Variant, change, options, scores
 from learners import policies, pooled
 from routerd.core.settings import ValuePolicy
 
@@ -37,6 +41,25 @@ GRID = (
     Variant("a look of horizon / 1,024", constants={policies: {"SHORTER": 1024.0}}),
     Variant("floor .01", ValuePolicy(floor=0.01)),
     Variant("no least scale of slopes", constants={pooled: {"SLOPE": 0.0}}),
+    Variant(
+        "scales of shared slopes .03 to .9",
+        constants={
+            pooled: {
+                "GRID": (*pooled.GRID[:2], (0.03, 0.1, 0.3, 0.9)),
+                "CENTRES": (*pooled.CENTRES[:2], 0.3),
+                "LOG_SDS": (*pooled.LOG_SDS[:2], 1.2),
+            }
+        },
+    ),
+    Variant(
+        "scales of shared slopes .05 to .5",
+        constants={
+            pooled: {
+                "GRID": (*pooled.GRID[:2], (0.05, 0.15, 0.5)),
+                "CENTRES": (*pooled.CENTRES[:2], 0.2),
+            }
+        },
+    ),
     Variant("spread .05, patience 10", ValuePolicy(spread=0.05, patience=10.0)),
     Variant("spread .05, patience 60", ValuePolicy(spread=0.05, patience=60.0)),
     Variant("spread .3, patience 100", ValuePolicy(spread=0.3, patience=100.0)),
@@ -64,15 +87,21 @@ class Gains(NamedTuple):
 
 
 def played(
-    data: Recorded, seeds: int, cost_weight: float, jobs: int, grid: Sequence[Variant] = GRID
+    data: Recorded,
+    seeds: int,
+    cost_weight: float,
+    jobs: int,
+    grid: Sequence[Variant] = GRID,
+    draw: Draw | None = None,
 ) -> dict[str, Any]:
-    """What every setting earned on one set, by seed."""
+    """What every setting earned on one set, or on draws from it, by seed."""
     data = data.complete()
-    score = scores(data, grid, seeds, cost_weight, jobs)
+    score = scores(data, grid, seeds, cost_weight, jobs, draw)
+    agents, tasks = draw or (len(data.agents), len(data))
     return {
-        "dataset": data.name,
-        "tasks": len(data),
-        "agents": len(data.agents),
+        "dataset": data.name if draw is None else f"{data.name}, draws of {agents} x {tasks}",
+        "tasks": tasks,
+        "agents": agents,
         "cost_weight": cost_weight,
         "utility": {of.name: row.tolist() for of, row in zip(grid, score, strict=True)},
     }
@@ -131,10 +160,19 @@ def check(sets: Sequence[Gains]) -> list[dict[str, Any]]:
     return rows
 
 
+def draw_of(text: str) -> Draw:
+    """AGENTS,TASKS; raises ValueError for what are no such numbers."""
+    agents, tasks = map(int, text.split(","))
+    if agents < 2 or tasks < 1:
+        raise ValueError("a draw needs two agents and a task")
+    return agents, tasks
+
+
 def main() -> None:
     """See the module's text."""
     ask = options("bench.grid", __doc__)
     ask.add_argument("--agents", type=lambda names: names.split(","))
+    ask.add_argument("--draw", type=draw_of, metavar="AGENTS,TASKS")
     ask.add_argument("--check", action="store_true", help="the FILEs are what was played before")
     asked = ask.parse_args()
     if asked.check:
@@ -142,7 +180,10 @@ def main() -> None:
         rows = check([gains(of) for of in read])
     else:
         rows = [
-            played(load(file, asked.agents), asked.seeds, asked.cost_weight, asked.jobs)
+            played(
+                *(load(file, asked.agents), asked.seeds, asked.cost_weight, asked.jobs),
+                draw=asked.draw,
+            )
             for file in asked.files
         ]
     asked.out.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")

@@ -82,6 +82,18 @@ class Recorded:
             replicates=cells,
         )
 
+    def drawn(self, agents: int, tasks: int, seed: int) -> Recorded:
+        """So many of the agents and of the tasks at random, by the seed; all where there are fewer.
+
+        >>> three = Recorded("r", ("a", "b"), ("x", "y", "z"), ("", ""), ("", ""), np.zeros((2, 3)))
+        >>> three.drawn(2, 9, seed=0).quality.shape
+        (2, 2)
+        """
+        rng = np.random.default_rng([seed, agents, tasks])
+        some = [self.agents[k] for k in rng.permutation(len(self.agents))[:agents]]
+        rows: Rows = np.sort(rng.permutation(len(self))[:tasks])
+        return self.subset(some).take(rows)
+
     def complete(self) -> Recorded:
         """Only the tasks that every agent ran; raises DataError when there are none."""
         whole = ~np.isnan(self.quality).any(axis=1)

@@ -22,6 +22,9 @@ from bench.replay import one_thread
 from bench.stats import bootstrap_ci
 from routerd.core.settings import EngineConfig, Policy, ValuePolicy
 
+Draw = tuple[int, int]
+"""So many agents and tasks, another draw of them for each seed."""
+
 Constants = Mapping[Any, Mapping[str, Any]]
 """Of each module or class: the names that are replaced while a variant runs, and by what."""
 
@@ -49,8 +52,12 @@ def replaced(constants: Constants) -> Iterator[None]:
             setattr(of, name, value)
 
 
-def earned(data: Recorded, variant: Variant, seed: int, cost_weight: float) -> float:
+def earned(
+    data: Recorded, variant: Variant, seed: int, cost_weight: float, draw: Draw | None = None
+) -> float:
     """Mean utility of one variant on the stream of one seed."""
+    if draw is not None:
+        data = data.drawn(*draw, seed)
     with one_thread(), replaced(variant.constants):
         conditions = Conditions(cost_weight=cost_weight)
         on = stream(data, seed, conditions)
@@ -65,13 +72,18 @@ def earned(data: Recorded, variant: Variant, seed: int, cost_weight: float) -> f
 
 
 def scores(
-    data: Recorded, variants: Sequence[Variant], seeds: int, cost_weight: float, jobs: int
+    data: Recorded,
+    variants: Sequence[Variant],
+    seeds: int,
+    cost_weight: float,
+    jobs: int,
+    draw: Draw | None = None,
 ) -> Array:
     """What every variant earned on every stream, (variants, seeds). The tasks are complete."""
     from joblib import Parallel, delayed
 
     work = [(variant, seed) for variant in variants for seed in range(seeds)]
-    runs = Parallel(n_jobs=jobs)(delayed(earned)(data, *one, cost_weight) for one in work)
+    runs = Parallel(n_jobs=jobs)(delayed(earned)(data, *one, cost_weight, draw) for one in work)
     return np.array(runs).reshape(len(variants), seeds)
 
 

@@ -46,6 +46,25 @@ def test_the_first_of_the_grid_is_the_default_of_a_replay() -> None:
     assert played(data, 2, 0.0, 1, GRID[:1])["utility"] == {"the default": found}
 
 
+def test_each_seed_has_a_draw_of_its_own() -> None:
+    """Other agents and tasks for another seed, the same again for the same, all where few are."""
+    data = made(90, 5)
+    draws = [data.drawn(3, 20, seed) for seed in (0, 1, 2, 0)]
+    assert all(draw.quality.shape == (20, 3) for draw in draws)
+    assert len({(draw.agents, draw.task_ids) for draw in draws}) == 3
+    for draw in draws:
+        rows = [data.task_ids.index(task_id) for task_id in draw.task_ids]
+        columns = [data.agents.index(agent) for agent in draw.agents]
+        assert (draw.quality == data.quality[np.ix_(rows, columns)]).all()
+    assert data.drawn(9, 900, 4).task_ids == data.task_ids
+
+    told = played(data, 3, 0.0, 1, GRID[:1], (3, 20))
+    assert (told["agents"], told["tasks"]) == (3, 20)
+    for seed, earned in enumerate(told["utility"]["the default"]):
+        alone = replay(draws[seed], ["default"], seed + 1, jobs=1)["runs"][0]["per_seed"]
+        assert alone[seed] == earned
+
+
 def test_every_setting_is_another_one() -> None:
     """A name stands for one setting; the constants that a setting replaces exist."""
     assert len({of.name for of in GRID}) == len({repr(of[1:]) for of in GRID}) == len(GRID)
