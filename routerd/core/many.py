@@ -14,7 +14,7 @@ from learners.base import Array
 from routerd.core.policies import SCORING
 from routerd.core.state import State
 from routerd.core.values import Preference, Query
-from routerd.core.view import View
+from routerd.core.view import View, estimated
 
 AT_ONCE = 64
 """Queries whose arrays fit a processor's nearer caches together."""
@@ -26,9 +26,9 @@ def views(state: State, queries: Sequence[Query], time_ms: int = 0) -> list[View
     """The views of at most AT_ONCE queries, with their quality and law where those are shared."""
     made = [View(state, query, time_ms) for query in queries]
     x = np.array([view.x for view in made])
-    mean, variance, covariance = state.learner.joint(x, state.outlook.x, state.roster.arms)
-    for view, *estimates in zip(made, mean, variance, covariance, strict=True):
-        view.know(*estimates)
+    mean, variance, covariance = estimated(state, x)
+    for view, *known in zip(made, mean, variance, covariance, strict=True):
+        view.know(*known)
     law_of = SCORING.get(type(state.config.policy))
     # whether utilities weigh alike, and what is ahead is the same for all
     alike = not state.config.budgets and state.config.cascade is None and len(state.outlook.x)

@@ -13,6 +13,7 @@ from routerd.core.answers import Candidate, Estimate
 from routerd.core.budgets import price
 from routerd.core.outlook import across
 from routerd.core.paths import Paths, paths
+from routerd.core.settings import ValuePolicy
 from routerd.core.state import State
 from routerd.core.tally import QUALITY
 from routerd.core.values import Query
@@ -62,13 +63,12 @@ class View:
     @property
     def quality(self) -> Estimates:
         if self._quality is None:
-            at, arms = self.state.outlook.x, self.state.roster.arms
-            mean, variance, covariance = self.state.learner.joint(self.x[None, :], at, arms)
+            mean, variance, covariance = estimated(self.state, self.x[None, :])
             self._quality, self._covariance = (mean[0], variance[0]), covariance[0]
         return self._quality
 
     def know(self, mean: Array, variance: Array, covariance: Array) -> None:
-        """Take over estimates of quality, and its covariance with that in what is ahead."""
+        """Take over what is estimated of quality."""
         self._quality, self._covariance = (mean, variance), covariance
 
     @property
@@ -147,7 +147,8 @@ class View:
         if not len(outlook.x):
             return self.utility_of(eligible)[1][:, None].copy()
         covariance = self._covariance if self.quality else None
-        assert covariance is not None
+        if covariance is None or not covariance.size:  # an experiment's arm asks, the policy not
+            covariance = state.learner.joint(self.x[None, :], outlook.x, state.roster.arms)[-1][0]
         if not self.quality_alone:
             covariance = covariance * self.quality_weight**2
             alike = outlook.cells == self.query.cell
@@ -236,6 +237,13 @@ class View:
                 )
             )
         return tuple(told)
+
+
+def estimated(state: State, x: Array) -> tuple[Array, Array, Array]:
+    """Mean and variance of quality at each row of x (n, d), (n, k), and its covariance with that in
+    what is ahead, (n, k, m); m is 0 where the policy does not ask what a look is worth."""
+    asks = isinstance(state.config.policy, ValuePolicy)
+    return state.learner.joint(x, state.outlook.x if asks else x[:0], state.roster.arms)
 
 
 def subset(of: Estimates, eligible: tuple[int, ...]) -> Estimates:

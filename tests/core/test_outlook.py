@@ -8,7 +8,7 @@ from learners.policies import behind
 from routerd.core.decide import encode_request
 from routerd.core.outlook import EVERY, MOST_GAPS, is_due
 from routerd.core.state import State
-from routerd.core.view import View
+from routerd.core.view import View, estimated
 from routerd.router import request_of
 from tests.core.engine import Engine
 
@@ -49,6 +49,24 @@ def test_the_first_decision_stands_for_those_to_come() -> None:
     assert (covariance[:, 0] == variance).all()
     covariance *= 0.0
     assert (view.utility[1] > 0.0).all(), "whoever works in it changes no estimate"
+
+
+def test_who_does_not_ask_what_a_look_is_worth_is_not_told() -> None:
+    """It takes a logistic model longer than all the rest of a decision; whoever does ask, is told
+    all the same, as an arm of an experiment may."""
+    policy = {"kind": "thompson", "learner": {"kind": "logistic"}}
+    engine = Engine(policy=policy)
+    for i in range(12):
+        engine.report(engine.route(work_type="code").decision_id, quality=float(i % 2))
+    state = engine.state
+    view, x = view_of(state), view_of(state).x[None, :]
+    mean, variance, covariance = estimated(state, x)
+    assert covariance.size == 0
+    assert (view.quality[0] == mean[0]).all()
+    assert (view.quality[1] == variance[0]).all()
+    told = view.covariance(state.roster.everyone)
+    assert (told == state.learner.joint(x, state.outlook.x, state.roster.arms)[2][0]).all()
+    assert told.shape == (3, 12)
 
 
 def test_it_changes_when_it_is_looked_at_and_not_before() -> None:

@@ -78,8 +78,8 @@ def wrong_basis() -> Patch:
 
     def stale(self: Sequencer, view: View, request: Any, *, explain: bool) -> Answer:
         estimates = remembered.setdefault(self, {})
-        known = (view.query.x, view.state.roster.ids)
-        mean, variance = estimates.setdefault(known, view.quality)
+        like_this = view.query.x, view.state.roster.ids
+        mean, variance = estimates.setdefault(like_this, view.quality)
         view.know(mean, variance, view.covariance(view.state.roster.everyone))
         return settle(self, view, request, explain=explain)
 
