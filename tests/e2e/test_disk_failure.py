@@ -119,11 +119,14 @@ def mounted(directory: Path, size: str) -> Iterator[None]:
         subprocess.run(["umount", str(directory)], check=True)
 
 
-async def test_a_file_system_of_4_mb_fills_up_and_is_served_from_again(tmp_path: Path) -> None:
-    """Under load until no byte is left: READ_ONLY, NOT_SERVING; with room again, all is there."""
+async def test_a_file_system_of_16_mb_fills_up_and_is_served_from_again(tmp_path: Path) -> None:
+    """Under load until no byte is left: READ_ONLY, NOT_SERVING; with room again, all is there.
+
+    Of so many bytes the log itself takes few: it could not go on where it alone had taken them all.
+    """
     ledgers = [Ledger(f"c{i}") for i in range(6)]
     data = tmp_path / "data"
-    with mounted(data, "4m"), Daemon(tmp_path, CONFIG) as daemon:
+    with mounted(data, "16m"), Daemon(tmp_path, CONFIG) as daemon:
         async with grpc.aio.insecure_channel(daemon.address) as channel:
             client = Client(channel)
             for _ in range(2):
