@@ -104,8 +104,8 @@ def measure(agents: int, features: int, *, costs: bool = False) -> DecideTimes:
 def measure_together(agents: int, features: int) -> DecideTimes:
     """Time decisions that are made so many at once, and then learnt from."""
     on = engine(agents, features)
-    asked = [(task, f"r{i}") for i, (task, _) in enumerate(tasks(features, WARM_UP + STEPS))]
-    quality = [quality for _, quality in tasks(features, WARM_UP + STEPS)]
+    seen, quality = zip(*tasks(features, WARM_UP + STEPS), strict=True)
+    asked = [(task, f"r{i}") for i, task in enumerate(seen)]
     for i, (task, request_id) in enumerate(asked[:WARM_UP]):
         step(on, task, request_id, quality[i], None)
     times = []

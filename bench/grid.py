@@ -17,6 +17,7 @@ what is to be chosen.
 from __future__ import annotations
 
 import json
+from argparse import ArgumentTypeError
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -161,11 +162,12 @@ def check(sets: Sequence[Gains]) -> list[dict[str, Any]]:
 
 
 def draw_of(text: str) -> Draw:
-    """AGENTS,TASKS; raises ValueError for what are no such numbers."""
-    agents, tasks = map(int, text.split(","))
-    if agents < 2 or tasks < 1:
-        raise ValueError("a draw needs two agents and a task")
-    return agents, tasks
+    """AGENTS,TASKS. Raises ArgumentTypeError."""
+    match text.split(","):
+        case [agents, tasks] if agents.isdecimal() and tasks.isdecimal():
+            if int(agents) >= 2 and int(tasks) >= 1:
+                return int(agents), int(tasks)
+    raise ArgumentTypeError(f"{text!r} is no draw; give two agents and a task or more, as 8,1000")
 
 
 def main() -> None:
@@ -180,11 +182,8 @@ def main() -> None:
         rows = check([gains(of) for of in read])
     else:
         rows = [
-            played(
-                *(load(file, asked.agents), asked.seeds, asked.cost_weight, asked.jobs),
-                draw=asked.draw,
-            )
-            for file in asked.files
+            played(data, asked.seeds, asked.cost_weight, asked.jobs, draw=asked.draw)
+            for data in (load(file, asked.agents) for file in asked.files)
         ]
     asked.out.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
 

@@ -25,8 +25,7 @@ LEAST_VARIANCE = 1e-12
 class View:
     """Estimates are (mean, variance) over the roster in id order, computed when first read."""
 
-    _quality: Estimates | None = None
-    _covariance: Array | None = None
+    _known: tuple[Array, Array, Array] | None = None
     _cost: Estimates | None = None
     _latency: Estimates | None = None
     _utility: Estimates | None = None
@@ -62,14 +61,18 @@ class View:
 
     @property
     def quality(self) -> Estimates:
-        if self._quality is None:
+        return self._estimated[:2]
+
+    @property
+    def _estimated(self) -> tuple[Array, Array, Array]:
+        if self._known is None:
             mean, variance, covariance = estimated(self.state, self.x[None, :])
-            self._quality, self._covariance = (mean[0], variance[0]), covariance[0]
-        return self._quality
+            self._known = mean[0], variance[0], covariance[0]
+        return self._known
 
     def know(self, mean: Array, variance: Array, covariance: Array) -> None:
-        """Take over what is estimated of quality."""
-        self._quality, self._covariance = (mean, variance), covariance
+        """Take over what `estimated` has for this query."""
+        self._known = mean, variance, covariance
 
     @property
     def cost(self) -> Estimates:
@@ -146,8 +149,8 @@ class View:
         state, outlook = self.state, self.state.outlook
         if not len(outlook.x):
             return self.utility_of(eligible)[1][:, None].copy()
-        covariance = self._covariance if self.quality else None
-        if covariance is None or not covariance.size:  # an experiment's arm asks, the policy not
+        covariance = self._estimated[2]
+        if not covariance.size:  # an experiment's arm asks, the policy does not
             covariance = state.learner.joint(self.x[None, :], outlook.x, state.roster.arms)[-1][0]
         if not self.quality_alone:
             covariance = covariance * self.quality_weight**2

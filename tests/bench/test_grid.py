@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from argparse import ArgumentTypeError
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from bench.grid import GRID, Gains, check, gains, played
+from bench.grid import GRID, Gains, check, draw_of, gains, played
 from bench.recorded import Array, Recorded
 from bench.replay import replay
 from bench.variants import Variant, replaced
@@ -63,6 +64,13 @@ def test_each_seed_has_a_draw_of_its_own() -> None:
     for seed, earned in enumerate(told["utility"]["the default"]):
         alone = replay(draws[seed], ["default"], seed + 1, jobs=1)["runs"][0]["per_seed"]
         assert alone[seed] == earned
+
+
+@pytest.mark.parametrize("text", ["8", "8,", "1,9", "8,0", "8,9,9", "8,-9", "a,b"])
+def test_what_is_no_draw_is_refused_with_the_way_out(text: str) -> None:
+    with pytest.raises(ArgumentTypeError, match="as 8,1000"):
+        draw_of(text)
+    assert draw_of("8,1000") == (8, 1000)
 
 
 def test_every_setting_is_another_one() -> None:

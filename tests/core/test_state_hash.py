@@ -225,7 +225,7 @@ def remade(state: State) -> State:
     return restored(marks, entries, state.models())
 
 
-KEPT = {"_pull", "_looked", "_gaps"}
+KEPT = {"_gaps"}
 """What is made when it is first asked for, of what is compared."""
 
 
