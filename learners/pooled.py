@@ -1,11 +1,11 @@
 """Mixed-effects regression: every arm is a deviation from what all arms share.
 
     y - OFFSET = x . (m + delta_k) + e      e ~ N(0, s2)
-    delta_k ~ N(0, s2 R)   R = diag(ra^2, rc^2, ...)
-    m       ~ N(0, s2 P)   P = diag(P_0^2, rb^2, ...)       the first feature is the intercept
+    delta_k ~ N(0, s2 R)   R = diag(ra^2, rc^2, ...)        the first feature is the intercept;
+    m       ~ N(0, s2 P)   P = diag(P_0^2, rb^2, ...)       rn^2 in R where one holds numbers
 
 A new arm starts from what all arms taught. Given m the arms are independent, so what a law
-compares is independent. The scales (ra, rc, rb) and the noise s2 are empirical Bayes estimates,
+compares is independent. The scales (ra, rc, rb, rn) and the noise s2 are empirical Bayes estimates,
 made anew from the sums alone on a geometric schedule, so they do not depend on the order of
 arrival. Sources: Laird and Ware (1982), random-effects models; Kass and Steffey (1989),
 conditionally independent hierarchical models; Sherman and Morrison (1950) for the updates.
@@ -18,6 +18,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from learners import kernel
 from learners.base import Additive, Arms, Array, Sums
@@ -32,6 +33,7 @@ LOG_SDS = (0.7, 1.0, 0.7)
 GRID = ((0.1, 0.2, 0.4, 0.8, 1.6), (0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2), (0.2, 0.6))
 SWEEPS = 2
 SLOPE, PER_SLOPE = 0.3, 10.0
+NUMBER_SLOPE = 0.14
 FIRST_REFRESH = 8
 REFRESH_GROWTH = 1.2
 REBUILD_EVERY = 1024
@@ -57,6 +59,7 @@ def posterior(lam: Array, h: Array, scales: Array) -> Posterior:
     d = h.shape[1]
     r = np.full(d, scales[1] ** 2)
     p = np.full(d, scales[2] ** 2)
+    r[numbers(lam)] = scales[3] ** 2
     r[0], p[0] = scales[0] ** 2, P_0**2
     r_inv = 1.0 / r
     ai = np.linalg.inv(lam + np.diag(r_inv)).astype(np.float64, copy=False)
@@ -67,8 +70,18 @@ def posterior(lam: Array, h: Array, scales: Array) -> Posterior:
     return Posterior(ai, v, hm, own, r_inv * v.dot(hm), r_inv)
 
 
+def numbers(lam: Array) -> NDArray[np.intp]:
+    """The features that were anything but 0 or 1: sum w x^2 is not sum w x. A category's are not.
+
+    >>> lam = np.array([[[2.0, 1.0, 0.9], [1.0, 1.0, 0.5], [0.9, 0.5, 0.41]]])
+    >>> numbers(lam)
+    array([2])
+    """
+    return np.flatnonzero((np.einsum("kii->ki", lam) != lam[:, 0]).any(axis=0))
+
+
 def estimate_scales(lam: Array, h: Array, n: float, ss: float) -> tuple[Array, float]:
-    """Scales (ra, rc, rb) and noise variance by coordinate-wise empirical Bayes.
+    """Scales (ra, rc, rb, rn) and noise variance by coordinate-wise empirical Bayes.
 
     Each scale becomes the root mean square of its grid, weighted by the marginal likelihood times a
     log-normal prior: while the data cannot tell small coefficients from large ones, their variance
@@ -77,6 +90,10 @@ def estimate_scales(lam: Array, h: Array, n: float, ss: float) -> tuple[Array, f
     Where one arm serves nearly all, nothing tells its own slopes from the shared ones, and slopes
     of zero explain the data as well as any: the others would be known without having been tried. So
     rc is SLOPE at least, and less only while there are not PER_SLOPE observations for each slope.
+
+    rn is rc, but a number's slope is at least NUMBER_SLOPE of quality until there is an outcome for
+    each such slope, and in proportion less with more: as long as all fail that are tried, slopes of
+    zero are likely, and nobody would look where another agent is right.
     """
     used = np.flatnonzero(np.einsum("kii->i", lam) > 0)
     seen = np.flatnonzero(np.einsum("kii->k", lam) > 0)
@@ -98,7 +115,8 @@ def estimate_scales(lam: Array, h: Array, n: float, ss: float) -> tuple[Array, f
         noise = float((weight * rate).sum()) / shape
     slopes = len(lam) * int(np.count_nonzero(np.einsum("kii->i", lam)))
     scales[1] = max(scales[1], SLOPE * math.sqrt(min(1.0, n / (PER_SLOPE * max(slopes, 1)))))
-    return scales, noise
+    share = min(1.0, len(lam) * len(numbers(lam)) / max(n, 1.0))
+    return np.append(scales, max(scales[1], NUMBER_SLOPE / math.sqrt(noise) * share)), noise
 
 
 class PooledRegression(Additive):
@@ -181,7 +199,9 @@ class PooledRegression(Additive):
         self.sums.restore(state)
         for name in ("scales", "ai", "v", "hm", "r_inv", "own"):
             setattr(self, name, state[name].copy())
-        # snapshots were made without it, and a compacted log has no other beginning
+        # snapshots were made without these, and a compacted log has no other beginning
+        if len(self.scales) == len(CENTRES):
+            self.scales = np.append(self.scales, self.scales[1])
         kept = state.get("pull")
         self.pull = self.r_inv * self.v.dot(self.hm) if kept is None else kept.copy()
         self.noise = float(state["marks"][0])

@@ -13,7 +13,7 @@ from learners.checks import LEARNER_CHECKS, POLICY_CHECKS, Make, Scores
 from learners.linear import LinearRegression
 from learners.logistic import LogisticRegression
 from learners.policies import behind, thompson, value_of_information
-from learners.pooled import PooledRegression
+from learners.pooled import NUMBER_SLOPE, PooledRegression, estimate_scales, numbers
 
 pytestmark = pytest.mark.usefixtures("loops")
 
@@ -69,13 +69,15 @@ def fails(check: Callable[[Make], None], make: Make) -> bool:
     return False
 
 
-def test_a_pooled_state_of_before_its_pull_was_kept_is_taken_over() -> None:
+def test_a_pooled_state_of_before_all_of_it_was_kept_is_taken_over() -> None:
     """A log that was compacted has nothing but such a snapshot to begin with."""
     learner, rng = PooledRegression(arms=3, d=2), np.random.default_rng(41)
     for i in range(50):
         learner.observe(i % 3, np.array([1.0, rng.random()]), rng.random(), 1.0, 0)
-    old = PooledRegression(arms=3, d=2)
-    old.restore({name: array for name, array in learner.state().items() if name != "pull"})
+    old, kept = PooledRegression(arms=3, d=2), learner.state()
+    kept["scales"] = kept["scales"][:3]
+    old.restore({name: array for name, array in kept.items() if name != "pull"})
+    assert old.scales[3] == old.scales[1]
     x = np.array([1.0, 0.3])
     for now, then in zip(learner.predict(x, slice(None)), old.predict(x, slice(None)), strict=True):
         np.testing.assert_allclose(now, then, rtol=1e-12)
@@ -86,13 +88,19 @@ def test_pooled_posterior_is_the_joint_gaussian_one() -> None:
     from learners.checks import ARMS, WIDTH, stream, taught
     from learners.pooled import OFFSET, P_0
 
-    learner = taught(PooledRegression, stream(90, seed=21))
+    flag = np.arange(WIDTH) == 2
+    events = [
+        (arm, np.where(flag, x > 0, x), y, weight, epoch)
+        for arm, x, y, weight, epoch in stream(24, seed=21)
+    ]
+    learner = taught(PooledRegression, events)
     assert isinstance(learner, PooledRegression)
-    ra, rc, rb = learner.scales
+    ra, rc, rb, rn = learner.scales
+    assert rn > rc
     prior = np.concatenate([[P_0**2], np.full(WIDTH - 1, rb**2)])
-    prior = np.concatenate([prior, np.tile([ra**2, *[rc**2] * (WIDTH - 1)], ARMS)])
+    prior = np.concatenate([prior, np.tile([ra**2, rn**2, rc**2, rn**2, rn**2], ARMS)])
     precision, right = np.diag(1 / prior), np.zeros(len(prior))
-    for arm, x, y, *_ in stream(90, seed=21):
+    for arm, x, y, *_ in events:
         row = np.zeros(len(prior))
         row[:WIDTH] = x
         row[WIDTH * (arm + 1) : WIDTH * (arm + 2)] = x
@@ -106,3 +114,30 @@ def test_pooled_posterior_is_the_joint_gaussian_one() -> None:
         assert abs(joint - mean[arm]) < 1e-9
         block = learner.sums.lam[arm] + np.diag(learner.r_inv)
         assert np.abs(block @ learner.ai[arm] - np.eye(WIDTH)).max() < 1e-9
+
+
+@pytest.mark.parametrize(("count", "least"), [(40, NUMBER_SLOPE), (400, NUMBER_SLOPE / 5)])
+def test_slopes_of_numbers_may_be_wide_until_outcomes_tell(count: int, least: float) -> None:
+    """80 slopes of numbers, and nothing but failures, which slopes of zero explain."""
+    rng = np.random.default_rng(17)
+    X = np.column_stack([np.ones(count), rng.integers(2, size=count), rng.random((count, 8))])
+    arms = rng.integers(10, size=count)
+    lam = np.array([X[arms == k].T @ X[arms == k] for k in range(10)])
+    h = np.array([-0.5 * X[arms == k].sum(axis=0) for k in range(10)])
+    assert numbers(lam).tolist() == list(range(2, 10))
+    scales, noise = estimate_scales(lam, h, count, 0.25 * count)
+    assert scales[3] == pytest.approx(max(scales[1], least / noise**0.5))
+    assert scales[3] > scales[1]
+
+
+def test_slopes_of_categories_are_no_wider_than_the_evidence_has_them() -> None:
+    """Also after decay, a discount and a retraction, which leave their sums off from whole."""
+    learner, rng = PooledRegression(arms=3, d=4, gamma=0.9), np.random.default_rng(4)
+    for i in range(60):
+        x = np.array([1.0, *np.eye(3)[rng.integers(3)]])
+        learner.observe(i % 3, x, rng.random(), 1.0, i // 7)
+        if i % 5 == 0:
+            learner.observe(i % 3, x, 0.5, -1.0 / 3.0, i // 9)
+    learner.discount(1, 0.3)
+    learner.refresh()
+    assert learner.scales[3] == learner.scales[1]
