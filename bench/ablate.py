@@ -38,6 +38,7 @@ VARIANTS = (
         "empirical Bayes: scales at their centres", constants={pooled: {"GRID": CENTRES_ALONE}}
     ),
     Variant("the least scale of slopes", constants={pooled: {"SLOPE": 0.0}}),
+    Variant("the wide slopes of numbers at first", constants={pooled: {"NUMBER_SLOPE": 0.0}}),
     Variant("prior centring: the shared mean held at .5", constants={pooled: {"P_0": 0.01}}),
     Variant("the small floor: .05 instead of .002", ValuePolicy(floor=0.05)),
     Variant("patience: 100 decisions an agent instead of 25", ValuePolicy(patience=100.0)),

@@ -26,8 +26,9 @@ from bench.engine import Engine
 from bench.recorded import Array, Recorded, Rows
 from bench.replay import one_thread
 from routerd.core.draw import uniform
+from routerd.core.events import DriftDetected
 from routerd.core.settings import EngineConfig, ValuePolicy
-from routerd.core.values import DriftDetected, Task
+from routerd.core.values import Task
 
 NEWCOMER = "gemini-1.5-pro-002"
 MODELS = (

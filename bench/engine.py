@@ -15,23 +15,20 @@ from learners.base import Array
 from routerd import __version__
 from routerd.core.apply import apply
 from routerd.core.decide import decide, decided, encode_request
+from routerd.core.events import (
+    AgentRegistered,
+    AnyEvent,
+    ConfigApplied,
+    Decision,
+    OutcomeReported,
+    Record,
+)
 from routerd.core.fingerprint import fingerprint
 from routerd.core.many import views
 from routerd.core.react import react, window_ended
 from routerd.core.settings import Agent, EngineConfig, engine_part
 from routerd.core.state import GENESIS, State
-from routerd.core.values import (
-    AgentRegistered,
-    AnyEvent,
-    ConfigApplied,
-    Decision,
-    Follows,
-    Outcome,
-    OutcomeReported,
-    Record,
-    Request,
-    Task,
-)
+from routerd.core.values import Follows, Outcome, Request, Task
 from routerd.core.view import View
 
 

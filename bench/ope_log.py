@@ -31,6 +31,7 @@ from routerd.core.apply import apply
 from routerd.core.decide import decide
 from routerd.core.encode import Encoder, width
 from routerd.core.errors import RouterError
+from routerd.core.events import ConfigApplied, Decision, Record
 from routerd.core.experiment import (
     ExperimentDeleted,
     ExperimentPromoted,
@@ -49,7 +50,7 @@ from routerd.core.settings import (
     engine_part,
 )
 from routerd.core.state import Credit, OpenDecision, State
-from routerd.core.values import ConfigApplied, Decision, Query, Record, Task
+from routerd.core.values import Query, Task
 from routerd.core.worth import weights_of, worth
 from routerd.log.base import Log
 from routerd.log.codec import decision_id, records

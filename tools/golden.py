@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from routerd import __version__
+from routerd.core.events import Decision
 from routerd.core.fingerprint import fingerprint
-from routerd.core.values import Decision
 from routerd.log.codec import records
 from routerd.log.snapshot import Snapshots
 from routerd.log.sqlite import SqliteLog

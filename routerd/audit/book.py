@@ -10,16 +10,10 @@ from typing import NamedTuple, Protocol
 
 import msgspec
 
+from routerd.core.events import AnyEvent, ConfigApplied, Decision, DecisionsClosed, OutcomeReported
 from routerd.core.outcomes import Reports, cancelled, current, write_registers
 from routerd.core.settings import EngineConfig
-from routerd.core.values import (
-    AnyEvent,
-    ConfigApplied,
-    Decision,
-    DecisionsClosed,
-    Outcome,
-    OutcomeReported,
-)
+from routerd.core.values import Outcome
 
 
 class Result(NamedTuple):

@@ -17,9 +17,10 @@ import numpy as np
 
 from routerd.audit.book import Book, Case
 from routerd.audit.rows import Row, in_json
+from routerd.core.events import Decision
 from routerd.core.outcomes import Reports
 from routerd.core.reasons import law_of
-from routerd.core.values import Decision, Outcome
+from routerd.core.values import Outcome
 from routerd.core.worth import weights_of, worth
 from routerd.log.base import Log
 from routerd.log.codec import decision_id, records

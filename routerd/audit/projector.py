@@ -20,10 +20,7 @@ from routerd.audit.schema import audit_path
 from routerd.audit.store import Mark, Store, Unusable
 from routerd.audit.tallies import Tallies
 from routerd.core.claim_events import CompetenceDisputed
-from routerd.core.health import AgentCooledDown, AgentRecovered
-from routerd.core.outcomes import Reports
-from routerd.core.settings import EngineConfig
-from routerd.core.values import (
+from routerd.core.events import (
     AgentDeregistered,
     AgentRegistered,
     AgentStatusChanged,
@@ -32,10 +29,13 @@ from routerd.core.values import (
     Decision,
     DecisionsClosed,
     DriftDetected,
-    Outcome,
     OutcomeReported,
     Record,
 )
+from routerd.core.health import AgentCooledDown, AgentRecovered
+from routerd.core.outcomes import Reports
+from routerd.core.settings import EngineConfig
+from routerd.core.values import Outcome
 from routerd.log.base import Log, LogCompacted
 from routerd.log.codec import decision_id, hash_at, records
 

@@ -9,25 +9,21 @@ import msgspec
 
 from routerd.audit.book import Case
 from routerd.core.claim_events import CompetenceDisputed
-from routerd.core.health import AgentCooledDown, AgentRecovered
-from routerd.core.outcomes import DEFAULT_SOURCE
-from routerd.core.reasons import law_of, sentence
-from routerd.core.settings import Agent
-from routerd.core.standing import Standing
-from routerd.core.values import (
+from routerd.core.events import (
     AgentDeregistered,
     AgentRegistered,
-    AgentStatus,
     AgentStatusChanged,
     AgentUpdated,
     ConfigApplied,
     Decision,
     DriftDetected,
-    Outcome,
-    OutcomeKind,
-    Preference,
-    StatusCause,
 )
+from routerd.core.health import AgentCooledDown, AgentRecovered
+from routerd.core.outcomes import DEFAULT_SOURCE
+from routerd.core.reasons import law_of, sentence
+from routerd.core.settings import Agent
+from routerd.core.standing import Standing
+from routerd.core.values import AgentStatus, Outcome, OutcomeKind, Preference, StatusCause
 
 Row = dict[str, Any]
 AgentEvent = AgentRegistered | AgentUpdated | AgentDeregistered | AgentStatusChanged

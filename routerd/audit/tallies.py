@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from routerd.audit.book import Change, Result
 from routerd.audit.rows import Row
 from routerd.audit.store import Store
-from routerd.core.values import AnyEvent, Decision, Reason
+from routerd.core.events import AnyEvent, Decision
+from routerd.core.values import Reason
 
 METRICS = (("quality", "quality_sum"), ("cost", "cost_usd_sum"), ("latency", "latency_ms_sum"))
 NOTHING = {name: 0 for metric, total in METRICS for name in (f"{metric}_count", total)}

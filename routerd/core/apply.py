@@ -21,6 +21,18 @@ from routerd.core.cooldown import (
 )
 from routerd.core.drift import apply_drift, watch, weight_of
 from routerd.core.encode import CELLS, Encoder
+from routerd.core.events import (
+    AgentDeregistered,
+    AgentRegistered,
+    AgentStatusChanged,
+    AgentUpdated,
+    ConfigApplied,
+    Decision,
+    DecisionsClosed,
+    DriftDetected,
+    OutcomeReported,
+    Record,
+)
 from routerd.core.experiment import (
     ExperimentDeleted,
     ExperimentPromoted,
@@ -57,20 +69,7 @@ from routerd.core.state import (
 )
 from routerd.core.tally import COST, LATENCY, QUALITY, Tally
 from routerd.core.trials import apply_experiment, configured, count_decision, tell
-from routerd.core.values import (
-    AgentDeregistered,
-    AgentRegistered,
-    AgentStatusChanged,
-    AgentUpdated,
-    ConfigApplied,
-    Decision,
-    DecisionsClosed,
-    DriftDetected,
-    FollowCause,
-    Follows,
-    OutcomeReported,
-    Record,
-)
+from routerd.core.values import FollowCause, Follows
 
 
 def apply(state: State, record: Record, decision_id: str) -> None:

@@ -14,12 +14,13 @@ from msgspec.structs import replace
 
 from learners.pacing import hull_slope, opened
 from routerd.core.encode import category
+from routerd.core.events import Decision
 from routerd.core.ledger import Explored, Ledger, cap_window, target_usd, window_of
 from routerd.core.rules import Budget
 from routerd.core.settings import EngineConfig
 from routerd.core.state import OpenDecision, State
 from routerd.core.tally import COST, QUALITY
-from routerd.core.values import Decision, Query
+from routerd.core.values import Query
 
 OTHERS = "*"
 """The value that those beyond `limits.budget_values` share."""

@@ -9,6 +9,7 @@ import msgspec
 from learners.law import draw
 from routerd.core.confidence import by_mean, confidence
 from routerd.core.draw import AGENT, uniform
+from routerd.core.events import Decision
 from routerd.core.experiment import Trialled
 from routerd.core.law import Law
 from routerd.core.probe import together
@@ -17,7 +18,7 @@ from routerd.core.stages.budget import predicted_usd
 from routerd.core.stages.fallback import fallback_index
 from routerd.core.stages.probe import companion
 from routerd.core.state import State
-from routerd.core.values import Decision, Query, Reason, Request
+from routerd.core.values import Query, Reason, Request
 from routerd.core.view import View
 
 ALTERNATIVES = 4

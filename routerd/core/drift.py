@@ -12,8 +12,8 @@ import math
 import numpy as np
 
 from learners.drift import PRICE
+from routerd.core.events import DriftDetected
 from routerd.core.state import Credit, OpenDecision, State
-from routerd.core.values import DriftDetected
 
 
 def watch(state: State, entry: OpenDecision, credit: Credit) -> None:

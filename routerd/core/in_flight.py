@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Mapping
 from typing import Protocol
 
-from routerd.core.values import Decision
+from routerd.core.events import Decision
 
 
 class Counted(Protocol):

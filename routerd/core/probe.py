@@ -14,7 +14,7 @@ import numpy as np
 
 from learners.base import Array
 from learners.law import draw
-from routerd.core.values import Decision
+from routerd.core.events import Decision
 
 SURE = 1e-12
 

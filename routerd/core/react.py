@@ -6,10 +6,10 @@ from itertools import islice, takewhile
 
 from routerd.core.cooldown import findings
 from routerd.core.drift import drift_of, is_plain
+from routerd.core.events import AnyEvent, DecisionsClosed
 from routerd.core.overrides import has_expired
 from routerd.core.rule_events import OverrideRemoved, RemovalCause
 from routerd.core.state import OpenDecision, State
-from routerd.core.values import AnyEvent, DecisionsClosed
 
 CLOSE_AT_ONCE = 256
 # Decisions are closed some at a time: an event for each would cost every call a quarter more. So

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from routerd.core.values import Decision, Reason
+from routerd.core.events import Decision
+from routerd.core.values import Reason
 
 
 def sentence(decision: Decision) -> str:

@@ -9,16 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from routerd.core.drift import inherit
+from routerd.core.events import AgentDeregistered, AgentRegistered, AgentStatusChanged, AgentUpdated
 from routerd.core.settings import Agent
 from routerd.core.standing import UNHEARD_OF
 from routerd.core.state import Roster, State, priors
-from routerd.core.values import (
-    AgentDeregistered,
-    AgentRegistered,
-    AgentStatus,
-    AgentStatusChanged,
-    AgentUpdated,
-)
+from routerd.core.values import AgentStatus
 
 
 def agents_of(state: State) -> dict[str, Agent]:

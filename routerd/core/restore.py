@@ -12,6 +12,7 @@ from learners.contexts import Contexts
 from learners.drift import DriftDetector
 from learners.means import ShrunkMeans
 from routerd.core.encode import CELLS, Encoder
+from routerd.core.events import Decision
 from routerd.core.experiment import in_force
 from routerd.core.in_force import put_in_force
 from routerd.core.outlook import Outlook
@@ -31,7 +32,7 @@ from routerd.core.state import (
 )
 from routerd.core.tally import Tally
 from routerd.core.trials import configured, take_running
-from routerd.core.values import AgentStatus, Decision, Preference
+from routerd.core.values import AgentStatus, Preference
 
 ANY = Preference()
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
-from routerd.core.values import AgentStatus, AgentStatusChanged, StatusCause
+from routerd.core.events import AgentStatusChanged
+from routerd.core.values import AgentStatus, StatusCause
 
 SEVERITY = {AgentStatus.ONLINE: 0, AgentStatus.BUSY: 1, AgentStatus.OFFLINE: 2}
 

@@ -22,6 +22,7 @@ from learners.logistic import LogisticRegression
 from learners.means import ShrunkMeans
 from learners.pooled import PooledRegression
 from routerd.core.encode import CELLS, Encoder
+from routerd.core.events import Decision, DriftDetected
 from routerd.core.experiment import Experiment, Promoted, Trial
 from routerd.core.health import Cooling, Health
 from routerd.core.in_flight import InFlight
@@ -31,7 +32,6 @@ from routerd.core.overrides import Overrides, Placed
 from routerd.core.settings import Agent, EngineConfig
 from routerd.core.standing import Standing
 from routerd.core.tally import Tally
-from routerd.core.values import Decision, DriftDetected
 
 GENESIS = bytes(16)
 """The hash before position 1."""

@@ -13,7 +13,7 @@ from hashlib import blake2b
 
 import msgspec
 
-from routerd.core.values import AnyEvent, ConfigApplied, Record
+from routerd.core.events import AnyEvent, ConfigApplied, Record
 from routerd.log.base import Base, Entry, Log, LogCorrupt
 
 HASH_BYTES = 16

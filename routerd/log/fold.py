@@ -14,8 +14,8 @@ from pathlib import Path
 import msgspec
 
 from routerd.core.apply import apply
+from routerd.core.events import Record
 from routerd.core.state import State
-from routerd.core.values import Record
 from routerd.log.base import Log, LogCompacted, LogCorrupt
 from routerd.log.check import checked
 from routerd.log.codec import decision_id, hash_at, records

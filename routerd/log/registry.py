@@ -10,6 +10,13 @@ from collections.abc import Mapping
 
 from routerd.core.answers import Listed, Logged, Page, Profile
 from routerd.core.errors import ErrorReason, RouterError
+from routerd.core.events import (
+    AgentDeregistered,
+    AgentRegistered,
+    AgentStatusChanged,
+    AgentUpdated,
+    AnyEvent,
+)
 from routerd.core.profile import profile
 from routerd.core.settings import Agent
 from routerd.core.standing import UNHEARD_OF, Standing
@@ -21,18 +28,7 @@ from routerd.core.validate import (
     check_heartbeat,
     check_listing,
 )
-from routerd.core.values import (
-    AgentDeregistered,
-    AgentRegistered,
-    AgentSource,
-    AgentStatus,
-    AgentStatusChanged,
-    AgentUpdated,
-    AnyEvent,
-    Heartbeat,
-    Listing,
-    StatusCause,
-)
+from routerd.core.values import AgentSource, AgentStatus, Heartbeat, Listing, StatusCause
 from routerd.log.sequencer import Sequencer
 
 

@@ -16,8 +16,8 @@ from typing import Any, NamedTuple
 
 import apsw
 
+from routerd.core.events import ConfigApplied
 from routerd.core.state import GENESIS, Marks
-from routerd.core.values import ConfigApplied
 from routerd.log.base import WHOLE, Base, Entry, LogCorrupt, LogUnavailable
 from routerd.log.codec import HASH_BYTES, chain_hash, encode
 from routerd.log.disk import release, sync_directory, take_lock

@@ -10,13 +10,14 @@ from collections.abc import Mapping
 
 from routerd.core.answers import BudgetPage, ListedBudget, ListedOverride, OverridePage, Removal
 from routerd.core.errors import ErrorReason, RouterError
+from routerd.core.events import AnyEvent
 from routerd.core.ledger import Ledger, window_ms, window_of
 from routerd.core.overrides import Placed, has_expired
 from routerd.core.rule_events import OverrideRemoved, OverrideSet
 from routerd.core.rules import Budget, Override
 from routerd.core.state import State
 from routerd.core.validate import PAGE_SIZE, check_id, check_override_listing, check_page
-from routerd.core.values import AgentSource, AnyEvent
+from routerd.core.values import AgentSource
 from routerd.log.registry import unknown
 from routerd.log.sequencer import Sequencer
 

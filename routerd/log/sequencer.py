@@ -14,6 +14,7 @@ from routerd.core.answers import Ack, Answer, Candidate, Claimed, Companion, Fou
 from routerd.core.claims import answer, dispute, judged
 from routerd.core.decide import decided, digest_of, digest_of_request, encode_request
 from routerd.core.errors import ErrorReason, RouterError, Violation, compacted, invalid
+from routerd.core.events import Decision, OutcomeReported
 from routerd.core.follow import check_steps
 from routerd.core.outcomes import current, meant
 from routerd.core.probe import together
@@ -21,14 +22,7 @@ from routerd.core.react import window_ended
 from routerd.core.reasons import law_of, sentence
 from routerd.core.state import OpenDecision
 from routerd.core.validate import MADE_ID, check_claim, check_outcome, check_request
-from routerd.core.values import (
-    Claim,
-    Decision,
-    Outcome,
-    OutcomeReported,
-    Query,
-    Request,
-)
+from routerd.core.values import Claim, Outcome, Query, Request
 from routerd.core.view import View
 from routerd.log.base import LogCompacted, LogUnavailable
 from routerd.log.codec import (

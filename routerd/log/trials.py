@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from routerd.core.answers import ExperimentPage, ListedExperiment, Removal
 from routerd.core.errors import ErrorReason, RouterError, Violation, invalid
+from routerd.core.events import AnyEvent
 from routerd.core.experiment import (
     Experiment,
     ExperimentDeleted,
@@ -15,7 +16,6 @@ from routerd.core.experiment import (
 from routerd.core.lift import lifts
 from routerd.core.state import State
 from routerd.core.validate import PAGE_SIZE, check_id, check_page
-from routerd.core.values import AnyEvent
 from routerd.log.registry import unknown
 from routerd.log.sequencer import Sequencer
 

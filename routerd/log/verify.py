@@ -14,9 +14,9 @@ from routerd.core.claims import judged
 from routerd.core.decide import decide
 from routerd.core.draw import AGENT, uniform
 from routerd.core.errors import RouterError
+from routerd.core.events import Decision
 from routerd.core.fingerprint import fingerprint
 from routerd.core.state import State
-from routerd.core.values import Decision
 from routerd.log.base import Log, LogCorrupt
 from routerd.log.check import look_through
 from routerd.log.codec import records

@@ -19,11 +19,11 @@ from routerd import __version__
 from routerd.core.answers import Logged
 from routerd.core.apply import apply
 from routerd.core.errors import ErrorReason, RouterError
+from routerd.core.events import AnyEvent, ConfigApplied, Record
 from routerd.core.fingerprint import fingerprint
 from routerd.core.react import react
 from routerd.core.settings import EngineConfig, engine_part
 from routerd.core.state import State
-from routerd.core.values import AnyEvent, ConfigApplied, Record
 from routerd.log.base import Entry, Log, LogCorrupt, LogUnavailable
 from routerd.log.codec import chain_hash, decision_id, encode
 from routerd.log.fold import checked_fold, fold

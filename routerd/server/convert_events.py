@@ -7,6 +7,19 @@ from typing import Any
 from routerd.core.answers import Found
 from routerd.core.claim_events import ClaimMade, CompetenceDisputed
 from routerd.core.errors import Violation, invalid
+from routerd.core.events import (
+    AgentDeregistered,
+    AgentRegistered,
+    AgentStatusChanged,
+    AgentUpdated,
+    AnyEvent,
+    ConfigApplied,
+    Decision,
+    DecisionsClosed,
+    DriftDetected,
+    OutcomeReported,
+    Record,
+)
 from routerd.core.experiment import (
     ExperimentDeleted,
     ExperimentPromoted,
@@ -18,20 +31,7 @@ from routerd.core.imports import OutcomesImported
 from routerd.core.outcomes import DEFAULT_SOURCE
 from routerd.core.reasons import sentence
 from routerd.core.rule_events import OverrideRemoved, OverrideSet, RemovalCause
-from routerd.core.values import (
-    AgentDeregistered,
-    AgentRegistered,
-    AgentStatusChanged,
-    AgentUpdated,
-    AnyEvent,
-    ConfigApplied,
-    Decision,
-    DecisionsClosed,
-    DriftDetected,
-    Outcome,
-    OutcomeReported,
-    Record,
-)
+from routerd.core.values import Outcome
 from routerd.log.codec import decision_id
 from routerd.server import convert_rules, convert_trials
 from routerd.server.convert import OUTCOME_KINDS, decision_record

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from routerd.core.events import Decision
 from routerd.core.signals import NO_DIRECTIVES, Classified, SignalSource
-from routerd.core.values import Decision
 from routerd.signals.directives import injected
 from routerd.v1 import types_pb2
 

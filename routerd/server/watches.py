@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 
 from routerd.core.errors import ErrorReason, RouterError, compacted
-from routerd.core.values import Record
+from routerd.core.events import Record
 from routerd.log.base import Entry, Log, LogCompacted, LogCorrupt, LogUnavailable
 from routerd.log.codec import decode
 from routerd.server.interceptors import Partition

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from routerd.core.values import Decision
+from routerd.core.events import Decision
 
 _places = re.compile(r"\{(label|work_type|confidence|agent)\}")
 

@@ -15,8 +15,8 @@ from bench.ope_estimators import Sample, ips, known, snips
 from bench.ope_log import read_log
 from bench.ope_table import read_table
 from routerd.audit.export import COLUMNS, decisions, write
+from routerd.core.events import Decision
 from routerd.core.reasons import law_of
-from routerd.core.values import Decision
 from routerd.log.codec import records
 from tests.audit.made import busy_engine, projected, query
 from tests.core.engine import Engine

@@ -13,7 +13,8 @@ import pytest
 
 from routerd.audit.projector import Projector
 from routerd.audit.schema import VERSION, audit_path
-from routerd.core.values import OutcomeKind, OutcomeReported
+from routerd.core.events import OutcomeReported
+from routerd.core.values import OutcomeKind
 from routerd.log.base import Entry
 from routerd.log.codec import chain_hash, encode, records
 from routerd.log.memory import MemoryLog

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from bench.ablate import VARIANTS, run
@@ -37,7 +39,9 @@ def test_what_is_replaced_is_put_back() -> None:
 def test_every_variant_is_another_policy() -> None:
     """On the same streams each earns something else; rows are paired with the default's."""
     said: list[str] = []
-    rows = run(made(400, 5), 2, COST_WEIGHT, 1, said.append)
+    numbers = np.random.default_rng(2).normal(size=(400, 1))
+    data = replace(made(400, 5), numbers=numbers, number_names=("size",))
+    rows = run(data, 2, COST_WEIGHT, 1, said.append)
     assert len(rows) == len(said) == len(VARIANTS)
     assert rows[0]["change"] == 0.0
     assert len({round(row["utility_mean"], 9) for row in rows}) > len(VARIANTS) - 3

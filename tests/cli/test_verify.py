@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from routerd.core.values import Decision
+from routerd.core.events import Decision
 from routerd.log.base import Entry
 from routerd.log.codec import chain_hash, decode, encode
 from routerd.log.sqlite import SqliteLog

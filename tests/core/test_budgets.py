@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from routerd.core.errors import ErrorReason, RouterError
+from routerd.core.events import Decision
 from routerd.core.reasons import law_of
-from routerd.core.values import Decision, Exclusion
+from routerd.core.values import Exclusion
 from routerd.log.verify import verify
 from tests.core.engine import HOUR_MS, START_MS, Engine
 

@@ -10,8 +10,9 @@ from scipy.special import ndtr
 
 from routerd.core.decide import decide, encode_request
 from routerd.core.errors import ErrorReason
+from routerd.core.events import Decision
 from routerd.core.reasons import law_of
-from routerd.core.values import Decision, Reason
+from routerd.core.values import Reason
 from routerd.core.view import View
 from routerd.router import request_of
 from tests.core.engine import AGENTS, HOUR_MS, Engine

@@ -9,9 +9,9 @@ import pytest
 
 from learners.base import Array
 from routerd.core.decide import encode_request
+from routerd.core.events import DecisionsClosed, DriftDetected
 from routerd.core.state import State
 from routerd.core.tally import QUALITY
-from routerd.core.values import DecisionsClosed, DriftDetected
 from routerd.core.view import View
 from routerd.log.verify import verify
 from routerd.router import request_of

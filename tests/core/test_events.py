@@ -9,10 +9,10 @@ import pytest
 
 from routerd.core.base import Event
 from routerd.core.errors import ErrorReason
+from routerd.core.events import ConfigApplied, DecisionsClosed
 from routerd.core.react import SHARE
 from routerd.core.reasons import law_of
 from routerd.core.tally import QUALITY
-from routerd.core.values import ConfigApplied, DecisionsClosed
 from routerd.router import request_of
 from tests.core.engine import AGENTS, HOUR_MS, START_MS, Engine
 

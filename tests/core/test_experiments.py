@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from routerd.core.errors import ErrorReason
+from routerd.core.events import Decision
 from routerd.core.experiment import ExperimentPromoted
 from routerd.core.lift import lifts, means
 from routerd.core.reasons import law_of
-from routerd.core.values import Decision, Reason
+from routerd.core.values import Reason
 from routerd.log.verify import verify
 from tests.core.engine import Engine
 

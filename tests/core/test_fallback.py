@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from routerd.core.events import Decision
 from routerd.core.reasons import law_of
-from routerd.core.values import Decision, Reason
+from routerd.core.values import Reason
 from routerd.log.verify import verify
 from tests.core.engine import Engine
 

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from routerd.core.errors import ErrorReason
-from routerd.core.values import Decision, Exclusion, Reason
+from routerd.core.events import Decision
+from routerd.core.values import Exclusion, Reason
 from routerd.log.verify import verify
 from tests.core.engine import HOUR_MS, Engine
 

@@ -9,9 +9,10 @@ import pytest
 
 from routerd.core.decide import decide, decided, encode_request
 from routerd.core.errors import RouterError
+from routerd.core.events import Decision
 from routerd.core.many import AT_ONCE, views
 from routerd.core.state import State
-from routerd.core.values import Decision, Query
+from routerd.core.values import Query
 from routerd.router import request_of
 from tests.core.engine import Engine
 

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from routerd.core.errors import ErrorReason
+from routerd.core.events import Decision
 from routerd.core.reasons import law_of
 from routerd.core.rule_events import OverrideRemoved, RemovalCause
 from routerd.core.rules import Override
-from routerd.core.values import AgentSource, Decision, Exclusion, Reason
+from routerd.core.values import AgentSource, Exclusion, Reason
 from routerd.log.verify import verify
 from tests.core.engine import HOUR_MS, Engine
 

@@ -9,9 +9,10 @@ import pytest
 
 from routerd.core.draw import AGENT, uniform
 from routerd.core.errors import ErrorReason
+from routerd.core.events import Decision
 from routerd.core.probe import capped, members
 from routerd.core.reasons import law_of
-from routerd.core.values import Decision, Reason
+from routerd.core.values import Reason
 from routerd.log.batch import route_many
 from routerd.log.verify import verify
 from routerd.router import request_of

@@ -11,9 +11,9 @@ from learners.base import Array
 from learners.law import draw
 from routerd.core.decide import decide, encode_request
 from routerd.core.draw import AGENT, uniform
+from routerd.core.events import Decision
 from routerd.core.reasons import law_of
 from routerd.core.state import State
-from routerd.core.values import Decision
 from routerd.router import request_of
 from tests.core.engine import AGENTS, Engine
 

@@ -5,19 +5,15 @@ from __future__ import annotations
 import pytest
 
 from routerd.core.errors import ErrorReason
-from routerd.core.reasons import law_of
-from routerd.core.values import (
+from routerd.core.events import (
     AgentDeregistered,
     AgentRegistered,
-    AgentSource,
-    AgentStatus,
     AgentStatusChanged,
     AgentUpdated,
     ConfigApplied,
-    Exclusion,
-    Listing,
-    StatusCause,
 )
+from routerd.core.reasons import law_of
+from routerd.core.values import AgentSource, AgentStatus, Exclusion, Listing, StatusCause
 from routerd.log.verify import verify
 from tests.core.engine import AGENTS, START_MS, Engine
 

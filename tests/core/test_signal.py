@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from routerd.core.values import Decision, Exclusion, Reason
+from routerd.core.events import Decision
+from routerd.core.values import Exclusion, Reason
 from tests.core.engine import Engine
 
 PLAIN = {"source": "RULES", "version": "v", "label": "bug", "work_type": "code"}

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from routerd.core.errors import ErrorReason
-from routerd.core.values import OutcomeReported
+from routerd.core.events import OutcomeReported
 from tests.core.engine import HOUR_MS, Engine
 
 SIGNALS = {

@@ -10,7 +10,7 @@ from typing import Any
 
 import grpc
 
-from routerd.core.values import Decision
+from routerd.core.events import Decision
 from routerd.log.codec import records
 from routerd.log.sqlite import SqliteLog
 from tests.e2e.daemon import Daemon, verified

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from routerd.client import AsyncClient, Client, Decision
-from routerd.core.values import Decision as Decided
-from routerd.core.values import Outcome, OutcomeReported
+from routerd.core.events import Decision as Decided
+from routerd.core.events import OutcomeReported
+from routerd.core.values import Outcome
 from routerd.log.codec import decision_id, records
 from routerd.log.sqlite import SqliteLog
 from tests.client.harness import free_port

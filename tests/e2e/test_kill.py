@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import grpc
 import pytest
 
-from routerd.core.values import Decision, OutcomeReported
+from routerd.core.events import Decision, OutcomeReported
 from routerd.log.codec import decision_id, records
 from routerd.log.sqlite import SqliteLog
 from routerd.v1 import agents_pb2, agents_pb2_grpc, router_pb2, router_pb2_grpc, types_pb2

@@ -13,8 +13,8 @@ from typing import Any
 import grpc
 import msgspec
 
+from routerd.core.events import ConfigApplied
 from routerd.core.settings import EngineConfig
-from routerd.core.values import ConfigApplied
 from routerd.log.codec import records
 from routerd.log.sqlite import SqliteLog
 from tests.e2e.daemon import PATIENCE_S, Daemon, verified

@@ -10,7 +10,7 @@ from typing import Any
 
 import grpc
 
-from routerd.core.values import Decision, OutcomeReported
+from routerd.core.events import Decision, OutcomeReported
 from routerd.log.codec import records
 from routerd.log.sqlite import SqliteLog
 from routerd.v1 import router_pb2, router_pb2_grpc

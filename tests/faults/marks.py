@@ -14,6 +14,18 @@ from typing import Any, NamedTuple
 import msgspec
 import numpy as np
 
+from routerd.core.events import (
+    AgentDeregistered,
+    AgentRegistered,
+    AgentStatusChanged,
+    AgentUpdated,
+    ConfigApplied,
+    Decision,
+    DecisionsClosed,
+    DriftDetected,
+    OutcomeReported,
+    Record,
+)
 from routerd.core.experiment import (
     ExperimentDeleted,
     ExperimentPromoted,
@@ -24,20 +36,7 @@ from routerd.core.health import AgentCooledDown, AgentRecovered
 from routerd.core.rule_events import OverrideRemoved, OverrideSet
 from routerd.core.rules import Override
 from routerd.core.state import State
-from routerd.core.values import (
-    AgentDeregistered,
-    AgentRegistered,
-    AgentStatus,
-    AgentStatusChanged,
-    AgentUpdated,
-    ConfigApplied,
-    Decision,
-    DecisionsClosed,
-    DriftDetected,
-    Exclusion,
-    OutcomeReported,
-    Record,
-)
+from routerd.core.values import AgentStatus, Exclusion
 from routerd.log.codec import decision_id
 from routerd.v1 import agents_pb2, policy_pb2, types_pb2
 from tests.faults.model import Model, Violation, final, hold

@@ -15,8 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from learners.base import Array, Sums
-from routerd.core.state import State
-from routerd.core.values import (
+from routerd.core.events import (
     AgentRegistered,
     AgentUpdated,
     Decision,
@@ -24,6 +23,7 @@ from routerd.core.values import (
     OutcomeReported,
     Record,
 )
+from routerd.core.state import State
 from routerd.log.codec import decision_id
 from routerd.v1 import router_pb2, types_pb2
 

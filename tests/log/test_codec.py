@@ -7,6 +7,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from routerd.core.events import (
+    AgentDeregistered,
+    AgentRegistered,
+    AgentStatusChanged,
+    AgentUpdated,
+    AnyEvent,
+    ConfigApplied,
+    Decision,
+    DecisionsClosed,
+    DriftDetected,
+    OutcomeReported,
+)
 from routerd.core.experiment import (
     Arm,
     Experiment,
@@ -20,23 +32,7 @@ from routerd.core.rule_events import OverrideRemoved, OverrideSet, RemovalCause
 from routerd.core.rules import Override
 from routerd.core.settings import Agent, Prices, StaticPolicy, StaticRoute
 from routerd.core.state import GENESIS
-from routerd.core.values import (
-    AgentDeregistered,
-    AgentRegistered,
-    AgentStatus,
-    AgentStatusChanged,
-    AgentUpdated,
-    AnyEvent,
-    ConfigApplied,
-    Decision,
-    DecisionsClosed,
-    DriftDetected,
-    Outcome,
-    OutcomeReported,
-    Query,
-    Reason,
-    StatusCause,
-)
+from routerd.core.values import AgentStatus, Outcome, Query, Reason, StatusCause
 from routerd.log.base import Entry, LogCorrupt
 from routerd.log.codec import (
     chain_hash,

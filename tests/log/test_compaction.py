@@ -10,8 +10,8 @@ from pathlib import Path
 import apsw
 import pytest
 
+from routerd.core.events import ConfigApplied, DecisionsClosed
 from routerd.core.state import GENESIS
-from routerd.core.values import ConfigApplied, DecisionsClosed
 from routerd.log.base import WHOLE, Entry, Log, LogCompacted, LogCorrupt
 from routerd.log.codec import chain_hash, encode, records
 from routerd.log.memory import MemoryLog

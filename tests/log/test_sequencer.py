@@ -8,7 +8,8 @@ import msgspec
 import pytest
 
 from routerd.core.errors import ErrorReason
-from routerd.core.values import Decision, Outcome, OutcomeReported
+from routerd.core.events import Decision, OutcomeReported
+from routerd.core.values import Outcome
 from routerd.log.base import Entry, LogCorrupt, LogUnavailable
 from routerd.log.codec import chain_hash, decision_id, encode
 from routerd.log.memory import MemoryLog

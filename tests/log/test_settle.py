@@ -10,7 +10,7 @@ import pytest
 
 from routerd.core.answers import Answer
 from routerd.core.errors import ErrorReason, RouterError
-from routerd.core.values import DecisionsClosed
+from routerd.core.events import DecisionsClosed
 from routerd.log.committer import Committer, worked_off
 from routerd.log.crowd import FIRST, MOST
 from routerd.router import request_of

@@ -8,8 +8,9 @@ import msgspec
 import numpy as np
 
 from routerd.config import parse_experiment, parse_override
+from routerd.core.events import Decision
 from routerd.core.settings import EngineConfig
-from routerd.core.values import Decision, Outcome
+from routerd.core.values import Outcome
 from routerd.log.codec import records
 from routerd.log.memory import MemoryLog
 from routerd.log.rules import Rules

@@ -11,10 +11,9 @@ import msgspec
 import numpy as np
 import pytest
 
-from routerd.core.values import (
+from routerd.core.events import (
     AgentDeregistered,
     AgentRegistered,
-    AgentStatus,
     AgentStatusChanged,
     AgentUpdated,
     AnyEvent,
@@ -22,9 +21,8 @@ from routerd.core.values import (
     Decision,
     DecisionsClosed,
     OutcomeReported,
-    Reason,
-    StatusCause,
 )
+from routerd.core.values import AgentStatus, Reason, StatusCause
 from routerd.log.base import Entry, LogCorrupt
 from routerd.log.codec import chain_hash, decision_id, decode, encode
 from routerd.log.memory import MemoryLog

@@ -11,15 +11,7 @@ from google.protobuf.message import Message
 
 from routerd.core.base import Value
 from routerd.core.errors import RouterError
-from routerd.core.values import (
-    Follows,
-    Outcome,
-    OutcomeKind,
-    Preference,
-    Reason,
-    Request,
-    Task,
-)
+from routerd.core.values import Follows, Outcome, OutcomeKind, Preference, Reason, Request, Task
 from routerd.server import convert
 from routerd.v1 import router_pb2, types_pb2
 

@@ -10,7 +10,8 @@ from typing import Any
 import grpc
 
 from routerd.core.answers import Listed
-from routerd.core.values import AgentStatus, AgentStatusChanged, StatusCause
+from routerd.core.events import AgentStatusChanged
+from routerd.core.values import AgentStatus, StatusCause
 from routerd.log.codec import records
 from routerd.log.fold import fold
 from routerd.log.registry import Registry

@@ -10,7 +10,7 @@ from typing import Any, get_args
 import grpc
 import pytest
 
-from routerd.core.values import AnyEvent, ConfigApplied
+from routerd.core.events import AnyEvent, ConfigApplied
 from routerd.log.codec import decision_id, records
 from routerd.server.convert_events import TYPES
 from routerd.server.watches import BUFFER
