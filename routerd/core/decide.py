@@ -46,7 +46,7 @@ def encode_request(state: State, request: Request, request_id: str) -> Query:
     x, cell, new_slots = state.encoder.encode(task, state.slots)
     return Query(
         request_id=request_id,
-        digest=digest_of_request(request),
+        digest=digest_of_request(request) if request.request_id else b"",
         x=x.tobytes(),
         cell=cell,
         new_slots=new_slots,

@@ -147,6 +147,7 @@ class Request(Value, frozen=True):
 class Query(Value, frozen=True):
     """A request as the law sees it: encoded features instead of texts. Logged in its decision.
 
+    digest: of what was asked; empty without an id of the caller's, by which it could ask again.
     probe: how many agents are to be tried at once; 0 for one. companion_of: the decision that this
     one accompanies as its companion of that number, from 1.
     signal: how the work type was found, when the request had none. description: masked, and only
