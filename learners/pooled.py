@@ -1,8 +1,8 @@
 """Mixed-effects regression: every arm is a deviation from what all arms share.
 
     y - OFFSET = x . (m + delta_k) + e      e ~ N(0, s2)
-    delta_k ~ N(0, s2 R)   R = diag(ra^2, rc^2, ...)        the first feature is the intercept;
-    m       ~ N(0, s2 P)   P = diag(P_0^2, rb^2, ...)       rn^2 in R where one holds numbers
+    delta_k ~ N(0, s2 R)   R = diag(ra^2, rc^2, ...)       the first feature is the intercept;
+    m       ~ N(0, s2 P)   P = diag(P_0^2, rb^2, ...)      rn for rc where one holds numbers
 
 A new arm starts from what all arms taught. Given m the arms are independent, so what a law
 compares is independent. The scales (ra, rc, rb, rn) and the noise s2 are empirical Bayes estimates,
