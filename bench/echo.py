@@ -1,8 +1,10 @@
 """The floor that a daemon is measured against: a bare gRPC server that answers without looking.
 
 It has the server options of routerd's own and answers each method of RouterService with the same
-message every time: what it costs is what grpc.aio and the parsing of messages cost. Run as
-`python -m bench.echo FILE`, a JSON object of methods and their answers in hexadecimal digits.
+message every time: what it costs is what grpc.aio and the parsing of messages cost. Its event loop
+is asyncio's own, which does not poll as that of routerd.server.polling does.
+
+Run as `python -m bench.echo FILE`, a JSON object of methods and their answers in hexadecimal digits.
 """
 
 from __future__ import annotations

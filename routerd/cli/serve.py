@@ -6,6 +6,7 @@ import gc
 import logging
 import os
 import resource
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -87,6 +88,7 @@ def run(config_file: Path, with_flags: Callable[[Config], Config]) -> None:
     from routerd.log.base import LogCorrupt, LogStuck, LogUnavailable
     from routerd.log.sqlite import SqliteLog
     from routerd.server.app import serve as serve_grpc
+    from routerd.server.polling import event_loop
     from routerd.signals.hybrid import SignalsUnavailable
 
     def ready(port: int) -> None:
@@ -101,9 +103,11 @@ def run(config_file: Path, with_flags: Callable[[Config], Config]) -> None:
 
     try:
         log = SqliteLog.open(Path(config.data_dir))
+        loop_factory = partial(event_loop, config.server.busy_poll_us)
         source = Source(config_file, lambda: with_flags(load(config_file)), first)
         served = serve_grpc(config, log, wall_clock(), source=source, ready=ready, told=click.echo)
-        asyncio.run(served)
+        with asyncio.Runner(loop_factory=loop_factory) as runner:
+            runner.run(served)
     except LogStuck as error:
         click.echo(f"routerd: {error}", err=True)
         os._exit(Exit.FAILED)  # a thread that waits for the disk would keep the process for ever

@@ -318,12 +318,14 @@ class Server(Section, frozen=True):
     max_in_flight: calls, and messages of streams, that are worked on at once. max_streams: streams
     that are open at once. max_unanswered: messages that one stream may be ahead of its answers.
     max_wait_ms: while calls wait longer than this before they are looked at, most are refused.
+    busy_poll_us: where calls follow each other as soon, it polls before it sleeps; 0: never.
     """
 
     max_in_flight: Count = 1_000
     max_wait_ms: Count = 500
     max_streams: Count = 1_000
     max_unanswered: Count = 256
+    busy_poll_us: Annotated[int, Meta(ge=0, le=10_000)] = 400
     default_timeout_ms: Count = 10_000
     drain_timeout_ms: Count = 10_000
 
