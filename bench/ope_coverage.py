@@ -1,6 +1,6 @@
 """How good the off-policy estimates are where the truth is known: bias, RMSE and coverage.
 
-python -m bench.ope_coverage --out bench/results/ope_coverage.json     1,000 logs a line, minutes
+python -m bench.ope_coverage --out bench/results/ope/coverage.json     1,000 logs a line, minutes
 
 Each line is one world, one law that logged, one policy that is judged, one estimator, over many
 logs. `coverage` is of the interval that would be quoted: a bootstrap where neither law learns, else

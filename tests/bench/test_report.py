@@ -58,6 +58,20 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return kept(out, found)
 
 
+RESULTS = Path(__file__).parents[2] / "bench" / "results"
+
+
+def test_the_results_that_are_kept_make_a_page(tmp_path: Path) -> None:
+    """The command at the top of bench/results/README.md works: each file has its section."""
+    files = sorted(RESULTS.glob("*.json"))
+    assert "bench report bench/results/*.json" in (RESULTS / "README.md").read_text()
+    text = page_of(tmp_path, *files)
+    headings = re.findall(r"<h2>([^<]*)</h2>", text)
+    missing = [file.name for file in files if not any(file.name in told for told in headings)]
+    assert len(files) > 10
+    assert missing == []
+
+
 # Replays.
 
 
