@@ -1,5 +1,7 @@
 """What keeps a start short and the log bounded: snapshots and compaction, beside the serving.
 
+It also warns of a disk that is nearly full: when it is full, nothing but reading is served.
+
 A snapshot is made by a process of its own: it folds the durable log from the snapshot before, so
 nobody waits for it here, and it never holds what a failing disk could take back. Compaction is
 work for the log's one writer: a few entries at a time.
@@ -9,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import shutil
 import sys
 from pathlib import Path
 
@@ -20,6 +23,8 @@ from routerd.log.retention import FORGET_AT_ONCE, dispensable, due, last_words
 from routerd.log.snapshot import Snapshots
 
 LOOK_EVERY_S = 1.0
+# What the log may need before it is short again: log.db-wal, its copy, and a large snapshot.
+LOW_BYTES = 256 * 2**20
 LONGEST_PAUSE_S = 600.0
 BREATH_S = 0.005
 
@@ -37,6 +42,7 @@ class Upkeep:
         self._sequencer = committer.sequencer
         self._snapshots = Snapshots(self.directory)
         self._keeping: asyncio.Task[None] | None = None
+        self._low = False
 
     def start(self) -> None:
         self._keeping = asyncio.get_running_loop().create_task(self._keep())
@@ -60,6 +66,7 @@ class Upkeep:
         while True:
             partition, position = self._sequencer.state.partition, self._sequencer.durable
             try:
+                self._look_at_the_disk()
                 every = None if self._sequencer.read_only else self._rules.snapshot_events
                 if due(self._snapshots, partition, position, every):
                     await self._snapshot()
@@ -69,6 +76,17 @@ class Upkeep:
                 pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
                 logger.warning("snapshots and compaction pause for %.0f s: %s", pause_s, error)
             await asyncio.sleep(pause_s)
+
+    def _look_at_the_disk(self) -> None:
+        """Warn before it is full, once until there is room again. Raises OSError."""
+        free = shutil.disk_usage(self.directory).free
+        if free < LOW_BYTES and not self._low:
+            logger.warning(
+                "%d MB are free where %s is: make room, a full disk refuses calls that write",
+                free // 10**6,
+                self.directory,
+            )
+        self._low = free < (2 * LOW_BYTES if self._low else LOW_BYTES)
 
     async def _snapshot(self) -> None:
         """Have a snapshot made. Raises OSError."""

@@ -20,6 +20,7 @@ from routerd.config import parse
 from routerd.log.fold import fold
 from routerd.log.sqlite import SqliteLog
 from routerd.server.app import Server
+from routerd.server.upkeep import LOOK_EVERY_S
 from tests.e2e.daemon import PATIENCE_S, Daemon, verified
 from tests.e2e.test_kill import CONFIG, Ledger, Stubs, hold_to_the_ledgers, send_again, work
 from tests.log.disk import watched_disk
@@ -148,6 +149,34 @@ async def test_a_file_system_of_16_mb_fills_up_and_is_served_from_again(tmp_path
         assert "Traceback" not in daemon.complaints()
         hold_to_the_ledgers(daemon.data, ledgers)
         assert verified(daemon.data).mismatches == ()
+
+
+async def test_a_disk_that_is_nearly_full_is_told_of_before_it_is(tmp_path: Path) -> None:
+    """Once, with what is free and where; again only when there was plenty of room meanwhile."""
+    data = tmp_path / "data"
+
+    def sized(size: str) -> None:
+        subprocess.run(["mount", "-o", f"remount,size={size}", str(data)], check=True)
+
+    async def told(daemon: Daemon, times: int) -> None:
+        async with asyncio.timeout(PATIENCE_S):
+            while daemon.complaints().count(f"MB are free where {data} is: make room") < times:
+                await asyncio.sleep(0.05)
+
+    with mounted(data, "1g"), Daemon(tmp_path, CONFIG) as daemon:
+        assert daemon.complaints() == ""
+        sized("100m")
+        await told(daemon, 1)
+        sized("400m")  # more than is little, but not plenty
+        await asyncio.sleep(2 * LOOK_EVERY_S)
+        sized("100m")
+        await asyncio.sleep(2 * LOOK_EVERY_S)
+        sized("1g")
+        await asyncio.sleep(2 * LOOK_EVERY_S)
+        sized("100m")
+        await told(daemon, 2)
+        assert daemon.end() == 0
+    assert daemon.complaints().count("are free") == 2
 
 
 class Running:
