@@ -24,7 +24,7 @@ from routerd.log.snapshot import Snapshots
 
 LOOK_EVERY_S = 1.0
 # What the log may need before it is short again: log.db-wal, its copy, and a large snapshot.
-LOW_BYTES = 256 * 2**20
+LOW_BYTES = 256 * 10**6
 LONGEST_PAUSE_S = 600.0
 BREATH_S = 0.005
 
