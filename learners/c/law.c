@@ -107,9 +107,10 @@ static int truel(const double *mean, const double *sd, double *law)
     double t02 = owens_t(h02, (v2 * d01 - v0 * d12) / (d02 * q));
     double t12 = -owens_t(h12, (v1 * d02 + v2 * d01) / (d12 * q));
     double p01 = 0.5 * upper(-h01), p02 = 0.5 * upper(-h02), p12 = 0.5 * upper(-h12);
-    law[0] = p01 + p02 - t01 - t02 - (d01 * d02 < 0.0 ? 0.5 : 0.0);
-    law[1] = 0.5 - p01 + p12 + t01 - t12 - (d01 * d12 > 0.0 ? 0.5 : 0.0);
-    law[2] = 1.0 - p02 - p12 + t02 + t12 - (d02 * d12 < 0.0 ? 0.5 : 0.0);
+    /* Signs are compared, not products: those of tiny leads would vanish. */
+    law[0] = p01 + p02 - t01 - t02 - ((d01 < 0.0) != (d02 < 0.0) ? 0.5 : 0.0);
+    law[1] = 0.5 - p01 + p12 + t01 - t12 - ((d01 < 0.0) == (d12 < 0.0) ? 0.5 : 0.0);
+    law[2] = 1.0 - p02 - p12 + t02 + t12 - ((d02 < 0.0) != (d12 < 0.0) ? 0.5 : 0.0);
     for (int i = 0; i < 3; i++)
         law[i] = fmax(law[i], 0.0);
     return 1;

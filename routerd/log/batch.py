@@ -1,7 +1,8 @@
 """Many requests in order, each seeing the earlier ones; only what they share is computed together.
 
-As many requests as can be foreseen are scored at once. A decision teaches nothing, so the next one
-is still as foreseen, unless the log moved on by more than it: then the rest is scored anew.
+As many requests as can be foreseen are scored at once. A decision teaches the models nothing, so the
+next one is still as foreseen, unless the log moved on by more than it, it goes on from another, or
+it moved the price of a budget: then the rest is scored anew.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from routerd.core.answers import Answer
+from routerd.core.budgets import price
 from routerd.core.errors import ErrorReason, RouterError
 from routerd.core.many import AT_ONCE, views
 from routerd.core.values import Query, Request
@@ -40,9 +42,11 @@ def next_ones(sequencer: Sequencer, asked: Sequence[Asked]) -> list[Told]:
         if not isinstance(item, Query):
             told.append(item)
             continue
-        position = state.position
+        position, view = state.position, next(made)
+        if state.config.budgets and view.price != price(state, item):
+            break  # not the first: that was just made
         try:
-            told.append(sequencer.settle(next(made), request, explain=explain))
+            told.append(sequencer.settle(view, request, explain=explain))
         except RouterError as error:
             told.append(error)
         if sequencer.position != position + 1 or state.epoch(state.time_ms) != epoch:
@@ -53,7 +57,8 @@ def next_ones(sequencer: Sequencer, asked: Sequence[Asked]) -> list[Told]:
 def foresee(sequencer: Sequencer, asked: Sequence[Asked]) -> list[Query | Told]:
     """Of the first requests: what was answered, why it is refused, or what is to be decided.
 
-    Ends before a request that repeats one of them, and behind one that teaches the encoder.
+    Ends before a request that repeats one of them, and behind one that teaches the encoder, or what
+    it is worth that others may follow (see routerd.core.paths).
     """
     foreseen: list[Query | Told] = []
     ids: set[str] = set()
@@ -75,6 +80,6 @@ def foresee(sequencer: Sequencer, asked: Sequence[Asked]) -> list[Query | Told]:
         query = sequencer.query(request, position)
         foreseen.append(query)
         ids.add(query.request_id)
-        if query.new_slots:
+        if query.new_slots or query.follows is not None:
             break
     return foreseen

@@ -156,6 +156,18 @@ def test_point_masses_win_when_every_normal_is_below_them_and_share_that(
     assert error((mean, sd)) < TOLERANCE
 
 
+@pytest.mark.parametrize("size", [3, 4, 7])
+@pytest.mark.parametrize("exponent", [2, 100, 150, 160, 165, 200, 300, 320])
+def test_leads_too_small_to_multiply_are_leads(size: int, exponent: int) -> None:
+    """Signs of leads count however small they are: the law of such scores is nearly uniform."""
+    rng = np.random.default_rng(exponent)
+    for _ in range(50):
+        mean = rng.normal(size=size) * 10.0**-exponent
+        law = win_probabilities(mean, np.ones(size))
+        assert law.sum() == pytest.approx(1.0, abs=1e-12)
+        assert law == pytest.approx(np.full(size, 1.0 / size), abs=0.1)
+
+
 def test_a_sum_of_entries_is_one_and_no_entry_is_negative() -> None:
     extreme = [
         (np.array([0.0, 0.0, -1e12]), np.array([1e-12, 1.0, 0.0])),

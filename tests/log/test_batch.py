@@ -12,6 +12,7 @@ from routerd.core.many import AT_ONCE
 from routerd.core.values import Request
 from routerd.log.batch import Told, route_many
 from routerd.log.codec import records
+from routerd.log.verify import verify
 from routerd.router import request_of
 from tests.core.engine import HOUR_MS, START_MS, Engine
 
@@ -53,8 +54,17 @@ CONFIGS: dict[str, dict[str, Any]] = {
 ARMS = [{"id": "a"}, {"id": "b", "policy": {"kind": "greedy", "floor": 0.2}}]
 
 
-def asked(count: int, clock: str) -> list[Request]:
-    """New and repeated requests, known and new work types, wrong ones, and ones with conditions."""
+def going_on(name: str, cause: int) -> dict[str, Any]:
+    """That a request goes on from a decision."""
+    if cause == 0:
+        unsure = {"reported_confidence": 0.2}
+        return {"decision_id": name, "cause": "LOW_CONFIDENCE", "evidence": unsure}
+    return {"decision_id": name, "cause": ("FAILED", "REFUSED")[cause - 1]}
+
+
+def asked(count: int, clock: str, decisions: list[str]) -> list[Request]:
+    """New and repeated requests, known and new work types, wrong ones, and ones with conditions or
+    that go on from decisions."""
     rng = np.random.default_rng(3)
     made = []
     for i in range(count):
@@ -62,7 +72,7 @@ def asked(count: int, clock: str) -> list[Request]:
             "work_type": f"w{rng.integers(1 + i // 3)}",
             "description": f"{i}",
         }
-        match int(rng.integers(12)):
+        match int(rng.integers(14)):
             case 0:
                 fields["request_id"] = f"r{rng.integers(5)}"
             case 1:
@@ -77,6 +87,8 @@ def asked(count: int, clock: str) -> list[Request]:
                 directives = {"agent_id": str(rng.choice(["large", "nobody"]))}
                 told = {"label": "x", "work_type": f"w{i % 7}", "directives": directives}
                 fields["signal"] = {"source": "RULES", "version": "v", **told}
+            case 6 | 7 if decisions:
+                fields["follows"] = going_on(str(rng.choice(decisions)), int(rng.integers(3)))
             case _:
                 fields["request_id"] = f"q{i}"
         if i % 3 == 0:
@@ -116,8 +128,8 @@ def plain(told: list[Told]) -> list[object]:
 def test_a_batch_is_its_requests_in_order(name: str, size: int) -> None:
     """Whatever stands in it, and whatever the decisions before set in motion."""
     config = CONFIGS[name]
-    requests = asked(90, config["clock"])
     together, alone = taught(config), taught(config)
+    requests = asked(90, config["clock"], list(alone.state.decisions))
     told: list[Told] = []
     for start in range(0, len(requests), size):
         batch = [(request, False) for request in requests[start : start + size]]
@@ -130,6 +142,30 @@ def test_a_batch_is_its_requests_in_order(name: str, size: int) -> None:
     refused = {t.reason for t in told if isinstance(t, RouterError)}
     assert ErrorReason.FIELD_VIOLATIONS in refused
     assert any(isinstance(t, tuple) for t in told)
+
+
+def test_a_place_among_a_budgets_values_is_taken_before_the_next_is_priced() -> None:
+    """Who comes behind the one that takes the last place shares the others' budget, and its price."""
+    prices = {"large": (10.0, 90.0), "small": (0.1, 0.9)}
+    agents = [
+        {"id": name, "prices": {"input_usd_per_mtok": i, "output_usd_per_mtok": o}}
+        for name, (i, o) in prices.items()
+    ]
+    budget = {"id": "b", "per": "customer", "usd_per_decision": 0.001}
+    engine = Engine(
+        agents=agents, clock="logical", budgets=[budget], limits={"budget_values": 2}
+    )
+    for _ in range(30):
+        made = engine.route(labels={"customer": "*"})
+        large = made.decision.agent_id == "large"
+        quality, cost_usd = (0.9, 0.05) if large else (0.5, 0.0005)
+        engine.report(made.decision_id, quality=quality, cost_usd=cost_usd)
+    assert engine.state.ledgers["b"]["*"].price > 0.0
+    batch = [request_of({"labels": {"customer": c}, "request_id": c}) for c in ("a", "b")]
+    told = route_many(engine.sequencer, [(request, False) for request in batch])
+    assert not any(isinstance(answer, RouterError) for answer in told)
+    engine.sequencer.commit()
+    assert verify(engine.log).mismatches == ()
 
 
 def test_a_batch_on_a_disk_that_failed_is_refused_as_a_whole() -> None:
