@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
+from ipaddress import IPv6Address
 from typing import Any
 
 import msgspec
@@ -21,6 +22,7 @@ from routerd.core.settings import Feature, ThompsonPolicy
 from routerd.signals.checks import signal_problems
 
 MAX_COLUMNS = 64
+MAX_PORT = 65_535
 
 Schema = Mapping[str, Any]
 Found = Iterator[ValidationError]
@@ -77,6 +79,31 @@ def hint(word: object, known: Iterable[str]) -> str:
     """`; did you mean x?` or nothing."""
     close = get_close_matches(word, list(known), n=1) if isinstance(word, str) else []
     return f"; did you mean `{close[0]}`?" if close else ""
+
+
+def address_problem(address: str) -> str | None:
+    """What is wrong with an address to listen on; None when nothing is."""
+    if re.fullmatch(r"unix(-abstract)?:.+", address):
+        return None
+    # gRPC itself would take 443 for no port, and of a port beyond the range what is left of it.
+    host, _, port = address.rpartition(":")
+    if _is_host(host) and re.fullmatch("[0-9]{1,5}", port) and int(port) <= MAX_PORT:
+        return None
+    return (
+        f"is {address!r}; give host:port with a port from 0 to {MAX_PORT}, as 127.0.0.1:7450 "
+        "or [::1]:7450, or unix:path"
+    )
+
+
+def _is_host(host: str) -> bool:
+    """A name or IPv4 address, or an IPv6 address in brackets."""
+    if not (host.startswith("[") and host.endswith("]")):
+        return re.fullmatch(r"[\w.-]+", host) is not None
+    try:
+        IPv6Address(host[1:-1])
+    except ValueError:
+        return False
+    return True
 
 
 # The schema's findings. These keywords replace jsonschema's own, whose findings name no path of a
@@ -180,8 +207,11 @@ def _choice(words: Iterable[str], value: object) -> str:
     return f"{wanted}, not {told(value)}{hint(value, known)}"
 
 
-def _too_few(limit: Any, value: object) -> str:
-    return "must not be empty" if limit == 1 else f"must have at least {limit} entries"
+def _too_few(limit: Any, value: Any) -> str:
+    if limit == 1:
+        return "must not be empty"
+    things = "characters" if isinstance(value, str) else "entries"
+    return f"must have at least {limit} {things}, not {len(value)}"
 
 
 _WORDS: dict[str, Callable[[Any, Any], str]] = {
@@ -216,6 +246,13 @@ def _repeats(words: Iterable[tuple[str, object]]) -> Iterator[Problem]:
     for path, word in words:
         if isinstance(word, str) and first.setdefault(word, path) != path:
             yield path, f"`{word}` is already the one of {first[word]}"
+
+
+def _listen(data: Mapping[str, Any]) -> Iterator[Problem]:
+    address = data.get("listen")
+    # The schema tells of an empty one.
+    if isinstance(address, str) and address and (problem := address_problem(address)):
+        yield "listen", problem
 
 
 def _agents(data: Mapping[str, Any]) -> Iterator[Problem]:
@@ -313,6 +350,7 @@ def _cascade(data: Mapping[str, Any]) -> Iterator[Problem]:
 
 
 CHECKS = (
+    _listen,
     _agents,
     _static_routes,
     _features,

@@ -95,7 +95,7 @@ class Router:
         """Learn from an outcome, given whole or as its fields; it survives power loss."""
         with self._lock:
             self._sequencer.recover()
-            ack = self._sequencer.report(outcome or msgspec.convert(fields, Outcome))
+            ack = self._sequencer.report(outcome or outcome_of(fields))
             self._make_durable(platter=True)
             return ack
 
@@ -225,7 +225,18 @@ def request_of(fields: dict[str, Any]) -> Request:
     """A request from flat fields; unknown names are errors of the caller's program."""
     task = {name: value for name, value in fields.items() if name in TASK_FIELDS}
     rest = {name: value for name, value in fields.items() if name not in TASK_FIELDS}
-    unknown = rest.keys() - set(Request.__struct_fields__)
+    require_known(rest, Request)
+    return msgspec.convert({**rest, "task": task} if task else rest, Request)
+
+
+def outcome_of(fields: dict[str, Any]) -> Outcome:
+    """An outcome from its fields; unknown names are errors of the caller's program."""
+    require_known(fields, Outcome)
+    return msgspec.convert(fields, Outcome)
+
+
+def require_known(fields: dict[str, Any], kind: type[msgspec.Struct]) -> None:
+    """TypeError for names that are no fields of this kind."""
+    unknown = fields.keys() - set(kind.__struct_fields__)
     if unknown:
         raise TypeError(f"unknown fields: {', '.join(sorted(unknown))}")
-    return msgspec.convert({**rest, "task": task} if task else rest, Request)

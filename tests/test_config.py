@@ -67,6 +67,10 @@ REFUSED = {
         "outcomes.window_hours: must be above 0, not 0",
     ),
     "empty text": (AGENTS + "listen: ''", "listen: must not be empty"),
+    "too short": (
+        AGENTS + "signals: {labels: {x: {}}, endpoint: {url: 'http://', model: m}}",
+        "signals.endpoint.url: must have at least 8 characters, not 7",
+    ),
     "too long": (
         f"agents: [{{id: {'a' * 129}}}]",
         "agents[0].id: must have at most 128 characters, not 129",
@@ -135,6 +139,10 @@ REFUSED = {
     "a key that is empty": (
         'agents: [{id: a, metadata: {"": c}}]',
         'agents[0].metadata[""]: must not be empty',
+    ),
+    "too few entries": (
+        AGENTS + "cascade: {ladders: [{agents: [small]}]}",
+        "cascade.ladders[0].agents: must have at least 2 entries, not 1",
     ),
     "too many entries": (
         f"agents: [{{id: a, metadata: {{{', '.join(f'k{i}: v' for i in range(65))}}}}}]",
@@ -237,6 +245,54 @@ def test_one_error_is_one_sentence_with_its_path(
 ) -> None:
     """A file with one error is refused with exactly one line: the path and what to do."""
     assert errors_of(text, tmp_path) == [line]
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "127.0.0.1:99999",
+        "127.0.0.1:65536",
+        "127.0.0.1:-1",
+        "127.0.0.1:+5",
+        "127.0.0.1: 5",
+        "127.0.0.1:",
+        "127.0.0.1",
+        "127.0.0.1:http",
+        ":7464",
+        "*:7464",
+        "::1",
+        "::1:7464",
+        "[::1]",
+        "[127.0.0.1]:7464",
+        "http://localhost:7464",
+        "unix:",
+    ],
+)
+def test_an_address_that_cannot_be_listened_on_is_told(address: str, tmp_path: Path) -> None:
+    """gRPC would listen on some other port, or say that the address is taken."""
+    assert errors_of(AGENTS + f"listen: '{address}'", tmp_path) == [
+        f"listen: is '{address}'; give host:port with a port from 0 to 65535, "
+        "as 127.0.0.1:7450 or [::1]:7450, or unix:path"
+    ]
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "127.0.0.1:0",
+        "0.0.0.0:65535",
+        "localhost:7450",
+        "my_service-1.internal:7450",
+        "[::]:7450",
+        "[fe80::1%eth0]:7450",
+        "unix:routerd.sock",
+        "unix:///run/routerd/a:b.sock",
+        "unix-abstract:routerd",
+    ],
+)
+def test_every_form_of_an_address_may_be_given(address: str) -> None:
+    """A name, IPv4, IPv6 in brackets, and sockets of Unix."""
+    assert parse({"agents": [{"id": "a"}], "listen": address}).listen == address
 
 
 def test_every_error_comes_at_once(tmp_path: Path) -> None:

@@ -59,6 +59,10 @@ def test_an_unknown_field_is_an_error_of_the_program() -> None:
         with pytest.raises(TypeError, match="work_typ"):
             router.route(work_typ="code")
         assert router.state_hash() == before
+        name = router.route(work_type="code").decision_id
+        with pytest.raises(TypeError, match="cost"):
+            router.report(decision_id=name, quality=1, cost=0.5)
+        assert router.find(name).quality is None
 
 
 def test_a_wrong_configuration_is_refused_whole() -> None:

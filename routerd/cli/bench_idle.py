@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from routerd.cli.output import Failed, console, table
+from routerd.cli.ranges import Finite
 
 
 @click.command()
@@ -18,8 +19,8 @@ from routerd.cli.output import Failed, console, table
 )
 @click.option("--connections", type=click.IntRange(1), default=5_000, show_default=True)
 @click.option("--rounds", type=click.IntRange(1), default=15, show_default=True)
-@click.option("--seconds", type=click.FloatRange(0, min_open=True), default=3.0, show_default=True)
-@click.option("--rate", type=click.FloatRange(1), default=100.0, show_default=True, help="Calls/s.")
+@click.option("--seconds", type=Finite(0, min_open=True), default=3.0, show_default=True)
+@click.option("--rate", type=Finite(1), default=100.0, show_default=True, help="Calls/s.")
 def idle(out: Path, connections: int, rounds: int, seconds: float, rate: float) -> None:
     """Measure calls beside idle connections and clients that never read, and without them."""
     import msgspec

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from routerd.cli.output import Exit, Failed, console, table
+from routerd.cli.ranges import Finite
 
 if TYPE_CHECKING:
     from bench.callers import Point
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 @click.option("--rounds", type=click.IntRange(1), default=7, show_default=True)
 @click.option(
     "--seconds",
-    type=click.FloatRange(0, min_open=True),
+    type=Finite(0, min_open=True),
     default=1.0,
     show_default=True,
     help="Of one round, at one point, of one server.",

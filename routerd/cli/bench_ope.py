@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from routerd.cli.output import Exit, Failed, console, json_option, progress, say_json, table
+from routerd.cli.ranges import Finite
 
 if TYPE_CHECKING:
     from bench.ope import Result
@@ -71,7 +72,7 @@ def two_numbers(text: str | None) -> tuple[float, float] | None:
 @click.option(
     "--burn-in",
     metavar="FRACTION",
-    type=click.FloatRange(0, 1, max_open=True),
+    type=Finite(0, 1, max_open=True),
     default=0.0,
     show_default=True,
     help="Share of a data directory's decisions, from the start, that teach and are not scored.",

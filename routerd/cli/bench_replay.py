@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from routerd.cli.output import Exit, Failed, console, json_option, progress, say_json, table
+from routerd.cli.ranges import Finite
 
 
 def listed(value: str | None) -> list[str] | None:
@@ -21,7 +22,7 @@ def listed(value: str | None) -> list[str] | None:
 @click.option("--agents", metavar="A,B", help="Only these agents. Default: all.")
 @click.option(
     "--cost-weight",
-    type=click.FloatRange(min=0),
+    type=Finite(min=0),
     default=0.0,
     show_default=True,
     help="What a USD is worth: utility = quality - L * cost_usd.",
@@ -37,7 +38,7 @@ def listed(value: str | None) -> list[str] | None:
 @click.option(
     "--warm-start",
     metavar="FRACTION",
-    type=click.FloatRange(0, 1, max_open=True),
+    type=Finite(0, 1, max_open=True),
     default=0.0,
     show_default=True,
     help="Share of the tasks told in full before the stream starts.",
@@ -62,7 +63,7 @@ def listed(value: str | None) -> list[str] | None:
 )
 @click.option(
     "--budget",
-    type=click.FloatRange(min=0),
+    type=Finite(min=0),
     metavar="USD",
     help="Serve no task that would take the spending above it. routerd's policies pace it.",
 )

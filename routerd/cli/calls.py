@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from routerd.cli.output import Exit, Failed
+from routerd.cli.output import Exit, Failed, shown
 
 if TYPE_CHECKING:
     import grpc
@@ -86,15 +86,16 @@ def explained(error: RouterdError, address: str) -> str:
     import grpc
 
     if error.violations:
-        return "; ".join(f"{v.field or 'request'}: {v.description}" for v in error.violations)
+        found = (f"{v.field or 'request'}: {v.description}" for v in error.violations)
+        return shown("; ".join(found))
     if not error.reason and error.code is grpc.StatusCode.UNAVAILABLE:
         return f"no daemon answers at {address}: start one with `routerd serve`, or give --address"
     if not error.reason and error.code is grpc.StatusCode.DEADLINE_EXCEEDED:
         return f"the daemon at {address} did not answer within {TIMEOUT_S:g} s"
     if not error.reason:
-        return f"the daemon at {address} answered {error.code.name}: {error.message}"
+        return f"the daemon at {address} answered {error.code.name}: {shown(error.message)}"
     sentence = "; ".join(filter(None, [error.message, WAYS_OUT.get(error.reason, "")]))
     # The metadata of these says for each agent why it is out; the other facts are in the sentence.
     per_agent = error.reason in ("NO_ELIGIBLE_AGENT", "EMPTY_POOL", "MISSING_CAPABILITY")
     facts = [f"{k}: {v}" for k, v in sorted(error.metadata.items())] if per_agent else []
-    return "\n  ".join([f"{sentence} [{error.reason}]", *facts])
+    return "\n  ".join(map(shown, [f"{sentence} [{error.reason}]", *facts]))

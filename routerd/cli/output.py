@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from enum import IntEnum
@@ -12,10 +13,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from rich.console import Console, JustifyMethod
     from rich.table import Table
 
 PIPE_COLUMNS = 160
+
+UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+"""Unicode's categories of what steers a terminal, breaks a line or does not show."""
+
+JOINER = "\u200d"
+"""Emoji of several persons or parts are made with it."""
 
 Told = Callable[[int, int, str], None]
 """Hears of long work: how much is done, of how much, and what."""
@@ -35,10 +42,15 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON f
 
 def key_values(_: click.Context, __: click.Parameter, pairs: tuple[str, ...]) -> dict[str, str]:
     """The callback of an option that may be given several times, each as key=value."""
+    told: dict[str, str] = {}
     for pair in pairs:
-        if "=" not in pair:
+        key, equals, value = pair.partition("=")
+        if not equals:
             raise click.BadParameter(f"{pair!r} is not of the form key=value")
-    return {key: value for key, _, value in (pair.partition("=") for pair in pairs)}
+        if key in told:
+            raise click.BadParameter(f"the key {key!r} is given more than once; give it once")
+        told[key] = value
+    return told
 
 
 class Failed(click.ClickException):
@@ -49,7 +61,20 @@ class Failed(click.ClickException):
         self.exit_code = int(exit_code)  # type: ignore[misc]
 
     def show(self, file: Any = None) -> None:
-        click.echo(f"routerd: {self.message}", file=file or sys.stderr)
+        # A message may have lines of its own; whoever makes them passes what is in them to shown.
+        lines = map(shown, self.message.split("\n"))
+        click.echo("routerd: " + "\n".join(lines), file=file or sys.stderr)
+
+
+def shown(text: str) -> str:
+    """Text of whoever wrote it as it may go to a terminal: what does not show is escaped."""
+    return text if text.isprintable() else "".join(map(_shown, text))
+
+
+def _shown(char: str) -> str:
+    if char == JOINER or unicodedata.category(char) not in UNSEEN:
+        return char
+    return char.encode("unicode_escape").decode("ascii")
 
 
 def say_json(value: object) -> None:
@@ -75,7 +100,7 @@ def facts(pairs: Iterable[tuple[str, str]]) -> Table:
     grid.add_column(overflow="fold")
     for name, value in pairs:
         if value:
-            grid.add_row(name, value)
+            grid.add_row(shown(name), shown(value))
     return grid
 
 
@@ -86,9 +111,10 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]], left: int = 1) -> 
 
     made = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
     for index, name in enumerate(head):
-        made.add_column(name, justify="left" if index < left else "right", overflow="fold")
+        justify: JustifyMethod = "left" if index < left else "right"
+        made.add_column(shown(name), justify=justify, overflow="fold")
     for row in rows:
-        made.add_row(*row)
+        made.add_row(*map(shown, row))
     return made
 
 
@@ -116,6 +142,6 @@ def progress() -> Iterator[Told | None]:
         task = bar.add_task("", total=None)
 
         def told(done: int, total: int, what: str) -> None:
-            bar.update(task, completed=done, total=total, description=what)
+            bar.update(task, completed=done, total=total, description=shown(what))
 
         yield told

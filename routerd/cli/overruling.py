@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from routerd.cli.calls import TIMEOUT_S
-from routerd.cli.output import Failed
+from routerd.cli.output import Failed, shown
 
 if TYPE_CHECKING:
     import grpc
@@ -67,7 +67,7 @@ def described(agent: agents_pb2.Agent) -> str:
         )
         if value
     )
-    return f"{agent.agent_id}: {', '.join(given) or 'neither'}"
+    return shown(f"{agent.agent_id}: {', '.join(given) or 'neither'}")
 
 
 def told(channel: grpc.Channel, answer: router_pb2.RouteResponse, agent_id: str, why: str) -> None:

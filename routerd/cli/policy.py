@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from routerd.cli.calls import TIMEOUT_S, address_option, in_json, policy_service
-from routerd.cli.output import console, facts, json_option, say_json, table
+from routerd.cli.output import console, facts, json_option, say_json, shown, table
 
 if TYPE_CHECKING:
     from routerd.v1 import policy_pb2
@@ -34,9 +34,9 @@ def policy(as_json: bool, address: str) -> None:
         from routerd.v1 import policy_pb2
 
         kind = policy_pb2.AlarmKind.Name(alarm.kind).removeprefix("ALARM_KIND_")
-        screen.print(f"{kind}: {alarm.description}")
-        screen.print(f"  likely because {alarm.likely_cause}")
-        screen.print(f"  {alarm.action}")
+        screen.print(shown(f"{kind}: {alarm.description}"))
+        screen.print(shown(f"  likely because {alarm.likely_cause}"))
+        screen.print(shown(f"  {alarm.action}"))
     if not told.alarms:
         screen.print("no alarms")
 

@@ -10,6 +10,7 @@ import click
 
 from routerd import __version__
 from routerd.cli.output import Exit, Failed, console, json_option, say_json
+from routerd.cli.ranges import Finite
 
 if TYPE_CHECKING:
     from bench.findings import Proof
@@ -22,7 +23,7 @@ PAGE = "prove.html"
 @click.option("--agents", help="Only these of the recorded agents, with commas between.")
 @click.option(
     "--cost-weight",
-    type=click.FloatRange(0.0),
+    type=Finite(0.0),
     default=0.0,
     show_default=True,
     help="What a dollar is worth in quality: utility = quality - L x cost_usd.",

@@ -10,7 +10,16 @@ import click
 
 from routerd.cli import overruling
 from routerd.cli.calls import TIMEOUT_S, address_option, connected, in_json
-from routerd.cli.output import Failed, console, facts, json_option, key_values, say_json, table
+from routerd.cli.output import (
+    Failed,
+    console,
+    facts,
+    json_option,
+    key_values,
+    say_json,
+    shown,
+    table,
+)
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -126,7 +135,7 @@ def route(
         if mine:
             overruling.told(channel, answer, mine, because or "chosen on the command line")
     if mine:
-        click.echo(f"told that {mine} runs: it gets the credit", err=True)
+        click.echo(shown(f"told that {mine} runs: it gets the credit"), err=True)
     elif expected is not None and answer.agent_id != expected.agent_id:
         click.echo("the log went on in between, so this is not the agent shown before", err=True)
 
@@ -145,7 +154,7 @@ def _confirm(expected: router_pb2.RouteResponse, mine: str) -> None:
     """Show what would be decided, and go on if the user says so. Stdout is left to the answer."""
     console(stderr=True).print(*_shown(expected))
     question = f"Run {mine} in its place?" if mine else f"Route it to {expected.agent_id}?"
-    if not click.confirm(question, err=True):
+    if not click.confirm(shown(question), err=True):
         raise Failed("nothing was decided")
 
 

@@ -6,6 +6,7 @@ import gc
 import logging
 import os
 import resource
+import signal
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +23,15 @@ if TYPE_CHECKING:
     from routerd.core.settings import Config
 
 MOST_FILES = 65_536
+
+
+def listen_address(_: click.Context, __: click.Parameter, address: str | None) -> str | None:
+    """The callback of --listen, which is held to the rules of `listen` in a file."""
+    from routerd.config_checks import address_problem
+
+    if address is not None and (problem := address_problem(address)):
+        raise Failed(f"--listen: {problem}", exit_code=Exit.USAGE)
+    return address
 
 
 @click.command()
@@ -43,6 +53,7 @@ MOST_FILES = 65_536
 )
 @click.option(
     "--listen",
+    callback=listen_address,
     envvar="ROUTERD_LISTEN",
     show_envvar=True,
     help="host:port, in place of listen; port 0 takes a free one.",
@@ -72,6 +83,8 @@ def serve(config_file: Path, **flags: str | int | None) -> None:
 def run(config_file: Path, with_flags: Callable[[Config], Config]) -> None:
     """Serve a configuration; prints one line when calls are accepted."""
     gc.disable()  # until all is loaded: what is imported and restored stays
+    early: list[int] = []  # until it serves; SIGHUP would end it by default
+    signal.signal(signal.SIGHUP, lambda number, _: early.append(number))
     from routerd.server.reload import Source, signature
 
     first = signature(config_file)
@@ -105,7 +118,9 @@ def run(config_file: Path, with_flags: Callable[[Config], Config]) -> None:
         log = SqliteLog.open(Path(config.data_dir))
         loop_factory = partial(event_loop, config.server.busy_poll_us)
         source = Source(config_file, lambda: with_flags(load(config_file)), first)
-        served = serve_grpc(config, log, wall_clock(), source=source, ready=ready, told=click.echo)
+        served = serve_grpc(
+            config, log, wall_clock(), source=source, ready=ready, told=click.echo, early=early
+        )
         with asyncio.Runner(loop_factory=loop_factory) as runner:
             runner.run(served)
     except LogStuck as error:

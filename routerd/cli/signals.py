@@ -14,6 +14,7 @@ import click
 
 from routerd.cli.check_config import load_or_fail
 from routerd.cli.output import Exit, Failed, console, facts, json_option, progress, say_json, table
+from routerd.cli.ranges import Finite
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -48,7 +49,7 @@ def signals() -> None:
     show_envvar=True,
     help="The configuration whose `signals` are tested.",
 )
-@click.option("--least", type=click.FloatRange(0, 1), help="Exit with 1 below this accuracy.")
+@click.option("--least", type=Finite(0, 1), help="Exit with 1 below this accuracy.")
 @json_option
 def run(file: Path, config_file: Path, least: float | None, as_json: bool) -> None:
     """Classify the lines of FILE and compare. Each is `LABEL<TAB>TEXT`, or JSON with both.

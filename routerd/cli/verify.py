@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from routerd.cli.output import Exit, Failed, json_option, say_json
+from routerd.cli.output import Exit, Failed, json_option, say_json, shown
 
 if TYPE_CHECKING:
     from routerd.log.verify import Verified
@@ -26,7 +26,7 @@ def verify(directory: Path, as_json: bool) -> None:
     else:
         click.echo(in_words(found))
         for wrong in found.mismatches[:SHOWN]:
-            click.echo(f"  {wrong.partition} position {wrong.position}: {wrong.what}")
+            click.echo(shown(f"  {wrong.partition} position {wrong.position}: {wrong.what}"))
         if len(found.mismatches) > SHOWN:
             click.echo(f"  and {len(found.mismatches) - SHOWN} more; --json lists them")
     if found.mismatches:

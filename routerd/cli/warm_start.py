@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from routerd.cli.output import Failed, console, facts, json_option, say_json
+from routerd.cli.ranges import Finite
 
 if TYPE_CHECKING:
     from bench.longfile import Table
@@ -33,7 +34,7 @@ NEEDED = ("agent_id", "quality")
 @click.option("--config", "config_file", type=click.Path(path_type=Path), help="For a new DIR.")
 @click.option(
     "--weight",
-    type=click.FloatRange(0, 1, min_open=True),
+    type=Finite(0, 1, min_open=True),
     default=1.0,
     show_default=True,
     help="What a recorded outcome counts, where a reported one counts 1.",
@@ -79,6 +80,13 @@ def warm_start(
         raise Failed(str(error), exit_code=2) from None
     except (LogCorrupt, LogUnavailable) as error:
         raise Failed(str(error)) from None
+    if told.unknown and not told.learnt:
+        known = ", ".join(agent.id for agent in config.agents[:20])
+        raise Failed(
+            f"{source}: nothing was learnt: its agents are {', '.join(sorted(told.unknown)[:20])}, "
+            f"and the configuration has {known}",
+            exit_code=2,
+        )
     proposed = proposals(table, config)
     if as_json:
         say_json(told._asdict() | {"proposed": proposed})
@@ -140,7 +148,8 @@ def rows(table: Table, source: Path, config: EngineConfig) -> Iterator[Row]:
             raise DataError(f"{source}: row {i + 1}: quality is {rated:g}; it must be in [0, 1]")
         for name, amount in (("cost_usd", cost[i]), ("latency_ms", latency[i])):
             if amount is not None and not 0 <= amount < 1e12:
-                raise DataError(f"{source}: row {i + 1}: {name} is {amount:g}; it must be >= 0")
+                told = f"{name} is {amount:g}; it must be in [0, 1e12)"
+                raise DataError(f"{source}: row {i + 1}: {told}")
         given = {name: value for name, of in columns.items() if (value := of[i]) is not None}
         task = Task(
             work_type=kinds[i],

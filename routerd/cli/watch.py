@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from routerd.cli.calls import address_option, connected, in_json
+from routerd.cli.output import shown
 
 if TYPE_CHECKING:
     from routerd.v1 import audit_pb2
@@ -34,7 +35,7 @@ def watch(
         try:
             for number, response in enumerate(AuditServiceStub(channel).WatchEvents(request), 1):
                 told = response.event
-                click.echo(json.dumps(in_json(told)) if as_json else in_words(told))
+                click.echo(json.dumps(in_json(told)) if as_json else shown(in_words(told)))
                 if number == count:
                     return
         except KeyboardInterrupt:
@@ -89,8 +90,8 @@ def sentence(told: audit_pb2.Event) -> str:
 def claim(told: audit_pb2.Claim) -> str:
     said = f"says {told.competence:.3g}" if told.HasField("competence") else "does not say"
     if told.HasField("shown_quality"):
-        shown = f"has shown {told.shown_quality:.3g} over {told.outcomes} outcomes"
-        return f"{told.decision_id}  {told.agent_id} {said}, {shown}"
+        so_far = f"has shown {told.shown_quality:.3g} over {told.outcomes} outcomes"
+        return f"{told.decision_id}  {told.agent_id} {said}, {so_far}"
     return f"{told.decision_id}  claim: it {said}, {'may' if told.accepted else 'may not'} start"
 
 

@@ -39,7 +39,8 @@ class LogCorrupt(Exception):
         where = f"position {position} of partition {partition!r}" if partition else "its start"
         super().__init__(
             f"the log is damaged at {where}: {what}. "
-            "Stop, keep the directory as it is, and restore a copy made before the damage."
+            "Stop, keep the directory as it is, and restore a copy made before the damage; without "
+            "one, `routerd repair` keeps what is whole."
         )
         self.partition = partition
         self.position = position

@@ -1,8 +1,8 @@
 """Many requests in order, each seeing the earlier ones; only what they share is computed together.
 
-As many requests as can be foreseen are scored at once. A decision teaches the models nothing, so the
-next one is still as foreseen, unless the log moved on by more than it, it goes on from another, or
-it moved the price of a budget: then the rest is scored anew.
+As many requests as can be foreseen are scored at once. A decision teaches the models nothing, so
+the next one is still as foreseen, unless the log moved on by more than it, it goes on from another,
+or it moved the price of a budget: then the rest is scored anew.
 """
 
 from __future__ import annotations

@@ -61,6 +61,8 @@ COPIED_PAGES = 1_024
 WRITE = apsw.SQLITE_OPEN_READWRITE
 # What makes a log unavailable until a probe.
 FAILURES = (apsw.Error, OSError, LogCorrupt)
+# What a log leaves beside it: where they are, there was one.
+REMAINS = ("snapshots/*.snapshot", "audit.db")
 
 logger = logging.getLogger(__name__)
 
@@ -207,6 +209,7 @@ class SqliteLog(WritableTables):
         db.set_wal_hook(self._count_wal_pages)
         db.transaction_mode = "IMMEDIATE"
         if self._is_blank():
+            self._require_no_remains()
             with db:
                 db.execute(SCHEMA)
         held = self.format()
@@ -228,6 +231,7 @@ class SqliteLog(WritableTables):
 
     def _connect_to_read(self) -> None:
         if not self._path.exists():
+            self._require_no_remains()
             raise FileNotFoundError("there is no log yet; `routerd serve` makes one")
         name = str(self._path)
         # SQLite wants to make files beside a log in WAL mode, unless told that nobody writes to it.
@@ -236,12 +240,22 @@ class SqliteLog(WritableTables):
             name = f"{self._path.as_uri()}?immutable=1"
         self._db = self._connection(name, apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI)
         if self._is_blank():
+            self._require_no_remains()
             raise FileNotFoundError("there is no log yet; `routerd serve` makes one")
         held = self.format()
         self._require_known(held)
         if held < FORMAT:
             text = f"its format is {held}: `routerd migrate {self._directory}` makes it {FORMAT}"
             raise LogUnavailable(f"cannot read {self._path}: {text}")
+
+    def _require_no_remains(self) -> None:
+        """LogUnavailable where a log was, and is no more: nobody may begin another one unasked."""
+        for pattern in REMAINS:
+            for found in self._directory.glob(pattern):
+                raise LogUnavailable(
+                    f"{self._path} is gone or empty, but {found} of it is here: put log.db back "
+                    "with its log.db-wal, or restore a backup; to begin anew, use a new directory"
+                )
 
     def _require_whole_wal(self) -> None:
         wal = Path(f"{self._path}-wal")

@@ -38,7 +38,13 @@ class Imported(NamedTuple):
 def warm_start(
     sequencer: Sequencer, source: str, rows: Iterable[Row], weight: float = 1.0
 ) -> Imported:
-    """Learn from the rows of a source that were not learnt yet. Raises LogUnavailable."""
+    """Learn from the rows of a source that were not learnt yet. Raises LogUnavailable.
+
+    weight: in (0, 1], or ValueError. Rows behind the last one that could be learnt are looked at
+    again next time: their agents may be known then.
+    """
+    if not 0.0 < weight <= 1.0:
+        raise ValueError(f"the weight of a recorded outcome must lie in (0, 1], got {weight}")
     state = sequencer.state
     before = state.imports.get(source, 0)
     learnt: dict[str, int] = {}
@@ -68,7 +74,7 @@ def warm_start(
         if fresh or len(batch) >= AT_ONCE:  # what comes next is encoded with the new slots
             write()
             fresh = ()
-    if through > max(before, state.imports.get(source, 0)):
+    if batch:
         write()
     sequencer.log.sync()
     return Imported(learnt, unknown, unrated, min(before, through), sequencer.position)

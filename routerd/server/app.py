@@ -8,7 +8,7 @@ import logging
 import math
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -206,12 +206,13 @@ async def serve(
     source: Source,
     ready: Callable[[int], None],
     told: Callable[[str], None],
+    early: Sequence[int] = (),
 ) -> None:
     """Serve until SIGTERM or SIGINT, then drain and close the log. SIGHUP reads the source anew.
 
     clock: milliseconds since the epoch, never going back. ready: told the port once calls are
-    accepted. told: what happens to the configuration. Raises as Server does and, with the log left
-    open, LogStuck.
+    accepted. told: what happens to the configuration. early: filled by SIGHUP until then. Raises
+    as Server does and, with the log left open, LogStuck.
     """
     with closed_unless_stuck(log):
         with undisturbed():
@@ -231,6 +232,8 @@ async def serve(
             (signal.SIGHUP, hung_up),
         ):
             asyncio.get_running_loop().add_signal_handler(number, event.set)
+        if early:
+            hung_up.set()
         reload = Reload(source, config, server.configure, told)
         watch_ms = config.watch_config_ms
         reloading = asyncio.create_task(reload_when_asked(hung_up, reload, systemd, watch_ms))

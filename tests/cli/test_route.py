@@ -227,3 +227,21 @@ def test_a_label_needs_a_value(invoke: Any) -> None:
     result = invoke("route", "--label", "tier")
     assert result.exit_code == 2
     assert "'tier' is not of the form key=value" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("command", "option", "key"),
+    [
+        ("route", "--label", "tier"),
+        ("route", "--prefer", "cost"),
+        ("decisions", "--label", "tier"),
+        ("agents register x", "--metadata", "team"),
+        ("overrides force x", "--when", "domain"),
+        ("overrides list", "--when", "domain"),
+    ],
+)
+def test_a_key_is_given_once(command: str, option: str, key: str, invoke: Any) -> None:
+    """A repeated key would lose a value; the option and the key are named, with code 2."""
+    result = invoke(*command.split(), option, f"{key}=1", option, f"{key}=2")
+    assert result.exit_code == 2
+    assert f"'{option}': the key '{key}' is given more than once" in result.stderr

@@ -137,3 +137,35 @@ def test_a_bad_configuration_is_told_whole(program: str, run: Any, tmp_path: Pat
         "  clok: unknown key; did you mean `clock`?",
     ]
     assert not (tmp_path / "routerd-data").exists()
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:99999", "127.0.0.1", ":7464", ""])
+def test_a_bad_address_is_refused_before_anything_starts(
+    address: str, invoke: Any, config_file: Path, tmp_path: Path
+) -> None:
+    """--listen is held to the rules of the file: code 2 and the way out, no data directory."""
+    data = tmp_path / "data"
+    refused = invoke("serve", "--config", config_file, "--data", data, "--listen", address)
+    assert refused.exit_code == 2
+    told = one_sentence(refused.stderr)
+    assert told.startswith(f"--listen: is '{address}'; give host:port with a port from 0 to 65535")
+    assert not data.exists()
+
+
+def test_a_bad_address_in_the_environment_is_refused(invoke: Any, config_file: Path) -> None:
+    """ROUTERD_LISTEN is held to the same rules."""
+    refused = invoke("serve", "--config", config_file, ROUTERD_LISTEN="127.0.0.1:http")
+    assert refused.exit_code == 2
+    assert "is '127.0.0.1:http'; give host:port" in one_sentence(refused.stderr)
+
+
+@pytest.mark.parametrize("words", [["check-config"], ["serve", "--config"]])
+def test_a_bad_address_in_the_file_is_refused(
+    words: list[str], invoke: Any, tmp_path: Path
+) -> None:
+    """As every other error of a configuration: code 2, with its path."""
+    file = tmp_path / "routerd.yaml"
+    file.write_text("agents: [{id: a}]\nlisten: 127.0.0.1:99999\n")
+    refused = invoke(*words, file)
+    assert refused.exit_code == 2
+    assert "  listen: is '127.0.0.1:99999'; give host:port" in refused.stderr

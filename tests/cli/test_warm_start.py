@@ -173,3 +173,30 @@ def sums(data: Path) -> list[float]:
         return [state.learner.weight_of(state.arm_of[name]) for name in ("large", "small")]
     finally:
         log.close()
+
+
+@pytest.mark.parametrize("weight", ["nan", "inf", "0", "1.5"])
+def test_a_weight_that_is_none_is_refused(
+    invoke: Any, tmp_path: Path, config: Path, weight: str
+) -> None:
+    """NaN lies in no range, and would stay in what was learnt; no log is begun."""
+    source = recorded(tmp_path)
+    result = invoke(
+        "warm-start", tmp_path / "d", "--config", config, "--from", source, "--weight", weight
+    )
+    assert (result.exit_code, "--weight" in result.stderr) == (2, True)
+    assert not (tmp_path / "d").exists()
+
+
+def test_what_no_agent_could_learn_can_be_learnt_later(
+    invoke: Any, tmp_path: Path, config: Path
+) -> None:
+    """A file whose agents are all unknown is refused by name, and not taken for learnt."""
+    source = recorded(tmp_path)
+    others = tmp_path / "others.yaml"
+    others.write_text("agents: [{id: a}, {id: b}]")
+    refused = invoke("warm-start", tmp_path / "d", "--config", others, "--from", source)
+    assert refused.exit_code == 2
+    assert "its agents are large, small, stranger, and the configuration has a, b" in refused.stderr
+    again = invoke("warm-start", tmp_path / "d", "--config", config, "--from", source, "--json")
+    assert json.loads(again.output)["learnt"] == {"large": 300, "small": 300}

@@ -6,6 +6,9 @@ import asyncio
 import json
 import re
 import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -134,3 +137,31 @@ def test_a_flag_outlives_a_reload(tmp_path: Path) -> None:
         assert daemon.end() == 0
     found = [(config.seed, config.utility.cost) for config in configurations(daemon.data)]
     assert found == [(7, 0.0), (7, 1.0)]
+
+
+def test_a_hangup_while_it_starts_is_heard_when_it_serves(tmp_path: Path) -> None:
+    """It does not end the daemon: the configuration is read again as soon as calls are accepted."""
+    file = tmp_path / "routerd.json"
+    file.write_text(json.dumps({**CONFIG, "listen": "127.0.0.1:0", "audit": {"enabled": False}}))
+    words = ["serve", "--config", str(file), "--data", str(tmp_path / "data")]
+    command = [sys.executable, "-m", "routerd", *words]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            deadline = time.monotonic() + PATIENCE_S
+            while not caught(process.pid) >> (signal.SIGHUP - 1) & 1:
+                assert time.monotonic() < deadline
+                time.sleep(0.001)
+            process.send_signal(signal.SIGHUP)
+            assert process.stdout is not None
+            assert " listening on " in process.stdout.readline()
+            assert process.stdout.readline().startswith("configuration in force at position ")
+            process.terminate()
+            assert process.wait(PATIENCE_S) == 0
+        finally:
+            process.kill()
+
+
+def caught(pid: int) -> int:
+    """The signals that a process has handlers for, as a bit each."""
+    (line,) = re.findall(r"^SigCgt:\s+(\w+)$", Path(f"/proc/{pid}/status").read_text(), re.M)
+    return int(line, 16)

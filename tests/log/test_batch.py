@@ -145,16 +145,14 @@ def test_a_batch_is_its_requests_in_order(name: str, size: int) -> None:
 
 
 def test_a_place_among_a_budgets_values_is_taken_before_the_next_is_priced() -> None:
-    """Who comes behind the one that takes the last place shares the others' budget, and its price."""
+    """Who comes behind the one that takes the last place shares the others' budget and price."""
     prices = {"large": (10.0, 90.0), "small": (0.1, 0.9)}
     agents = [
         {"id": name, "prices": {"input_usd_per_mtok": i, "output_usd_per_mtok": o}}
         for name, (i, o) in prices.items()
     ]
     budget = {"id": "b", "per": "customer", "usd_per_decision": 0.001}
-    engine = Engine(
-        agents=agents, clock="logical", budgets=[budget], limits={"budget_values": 2}
-    )
+    engine = Engine(agents=agents, clock="logical", budgets=[budget], limits={"budget_values": 2})
     for _ in range(30):
         made = engine.route(labels={"customer": "*"})
         large = made.decision.agent_id == "large"

@@ -23,6 +23,7 @@ LEAF, KEYED_LEAF, INTERIOR = 0x0A, 0x0D, 0x05
 def sample(directory: Path, snapshot: bool) -> EngineConfig:
     """A log of decisions and outcomes over many pages, one entry of it longer than a page."""
     engine = Engine(clock="logical")
+    SqliteLog.open(directory).close()
     for i in range(120):
         name = engine.route(request_id=f"r{i}", task_id="t" * 100, labels={"l": "v" * 100})
         said = "x" * (9_000 if i == 60 else 40)

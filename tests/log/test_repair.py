@@ -129,6 +129,7 @@ def test_a_compacted_log_is_kept_with_its_start(tmp_path: Path) -> None:
 def lived(directory: Path, compacted: int) -> State:
     """A log on disk with a snapshot in its middle; the state at its end."""
     engine = Engine()
+    SqliteLog.open(directory).close()
     for i in range(40):
         engine.report(engine.route(request_id=f"r{i}").decision_id, quality=i % 2)
         if i == 25:

@@ -44,6 +44,26 @@ def test_there_is_nothing_to_read_where_no_log_is(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == []
 
 
+@pytest.mark.parametrize("remains", ["snapshots/default-000000000012.snapshot", "audit.db"])
+@pytest.mark.parametrize("empty", [False, True])
+def test_a_log_that_is_gone_is_not_begun_anew(tmp_path: Path, remains: str, empty: bool) -> None:
+    """Where something of a log is left, opening it says so, and what is left stays as it is."""
+    left = tmp_path / remains
+    left.parent.mkdir(exist_ok=True)
+    left.write_bytes(b"of a log")
+    if empty:
+        (tmp_path / "log.db").touch()
+    for read_only in (False, True, False):
+        with pytest.raises(
+            LogUnavailable, match=r"is gone or empty, but .* of it is here"
+        ) as caught:
+            SqliteLog.open(tmp_path, read_only=read_only)
+        assert str(left) in str(caught.value)
+    assert left.read_bytes() == b"of a log"
+    left.unlink()
+    SqliteLog.open(tmp_path).close()
+
+
 @pytest.mark.parametrize("version", ["3.7.17", "3.50.4", "3.51.2"])
 def test_an_old_sqlite_is_refused(version: str) -> None:
     """The error names the bug and what to install."""
