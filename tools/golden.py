@@ -119,13 +119,13 @@ def agents(engine: Engine) -> None:
 def make(directory: Path, config: dict[str, Any]) -> None:
     """One data directory, its log some hundred events long."""
     engine = Engine(**config)
-    live(engine, 20, "first")
-    agents(engine)
-    live(engine, 18, "second")
-    Snapshots(directory).write(engine.state, keep=2)
-    engine.open(**{**config, "utility": {"cost": 0.5}})
-    live(engine, 14, "third")
     with closing(SqliteLog.open(directory)) as log:
+        live(engine, 20, "first")
+        agents(engine)
+        live(engine, 18, "second")
+        Snapshots(directory).write(engine.state, keep=2)
+        engine.open(**{**config, "utility": {"cost": 0.5}})
+        live(engine, 14, "third")
         log.append("default", list(engine.log.read("default")), 0)
         log.forget("default", 20, most=20 if config.get("seed") else 0)
     (directory / "lock").unlink()
