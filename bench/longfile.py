@@ -15,11 +15,11 @@ from typing import Any, Protocol
 import numpy as np
 
 from bench.recorded import Array, Cell, DataError, Recorded, Rows
+from routerd.core.validate import MAX_AMOUNT
 
 NEEDED = ("task_id", "agent_id", "quality")
 TIMES = ("time_ms", "date_ms")
 MAX_AGENTS = 1_000
-MOST = 1e12  # of an amount, as in an outcome that is reported
 PARQUET_MAGIC = b"PAR1"
 
 
@@ -164,13 +164,15 @@ class _Reader:
     def recorded(self, name: str) -> Recorded:
         """All columns, checked."""
         quality = self._numbers("quality", 0.0, 1.0, needed=True)
-        cost = self._numbers("cost_usd", 0.0, MOST) if "cost_usd" in self.table.names else None
+        cost = (
+            self._numbers("cost_usd", 0.0, MAX_AMOUNT) if "cost_usd" in self.table.names else None
+        )
         if cost is not None and np.isnan(cost).all():
             cost = None
         if cost is not None and np.isnan(cost).any():
             row = int(np.isnan(cost).argmax())
             raise self._wrong(row, "cost_usd is missing, although other rows have one")
-        latency = self._numbers("latency_ms", 0.0, MOST)
+        latency = self._numbers("latency_ms", 0.0, MAX_AMOUNT)
         by_cell = self.task * len(self.agents) + self.agent
         return Recorded(
             name=name,

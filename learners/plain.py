@@ -304,8 +304,8 @@ def _truel(mean: list[float], sd: list[float]) -> Array:
     t01 = float(owens_t(h01, (v0 * d12 + v1 * d02) / (d01 * q)))
     t02 = float(owens_t(h02, (v2 * d01 - v0 * d12) / (d02 * q)))
     t12 = -float(owens_t(h12, (v1 * d02 + v2 * d01) / (d12 * q)))
-    # Signs are compared, not products: those of tiny leads would vanish.
     p01, p02, p12 = 0.5 * _phi(h01), 0.5 * _phi(h02), 0.5 * _phi(h12)
+    # Signs are compared, not products: those of tiny leads would vanish.
     first = p01 + p02 - t01 - t02 - (0.5 if (d01 < 0.0) != (d02 < 0.0) else 0.0)
     second = 0.5 - p01 + p12 + t01 - t12 - (0.5 if (d01 < 0.0) == (d12 < 0.0) else 0.0)
     third = 1.0 - p02 - p12 + t02 + t12 - (0.5 if (d02 < 0.0) != (d12 < 0.0) else 0.0)

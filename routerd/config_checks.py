@@ -9,20 +9,19 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
-from ipaddress import IPv6Address
 from typing import Any
 
 import msgspec
 from jsonschema import Draft202012Validator, ValidationError
 from jsonschema.validators import extend
 
+from routerd.config_addresses import address_problem
 from routerd.config_text import Problem, member
 from routerd.core.encode import width
 from routerd.core.settings import Feature, ThompsonPolicy
 from routerd.signals.checks import signal_problems
 
 MAX_COLUMNS = 64
-MAX_PORT = 65_535
 
 Schema = Mapping[str, Any]
 Found = Iterator[ValidationError]
@@ -79,31 +78,6 @@ def hint(word: object, known: Iterable[str]) -> str:
     """`; did you mean x?` or nothing."""
     close = get_close_matches(word, list(known), n=1) if isinstance(word, str) else []
     return f"; did you mean `{close[0]}`?" if close else ""
-
-
-def address_problem(address: str) -> str | None:
-    """What is wrong with an address to listen on; None when nothing is."""
-    if re.fullmatch(r"unix(-abstract)?:.+", address):
-        return None
-    # gRPC itself would take 443 for no port, and of a port beyond the range what is left of it.
-    host, _, port = address.rpartition(":")
-    if _is_host(host) and re.fullmatch("[0-9]{1,5}", port) and int(port) <= MAX_PORT:
-        return None
-    return (
-        f"is {address!r}; give host:port with a port from 0 to {MAX_PORT}, as 127.0.0.1:7450 "
-        "or [::1]:7450, or unix:path"
-    )
-
-
-def _is_host(host: str) -> bool:
-    """A name or IPv4 address, or an IPv6 address in brackets."""
-    if not (host.startswith("[") and host.endswith("]")):
-        return re.fullmatch(r"[\w.-]+", host) is not None
-    try:
-        IPv6Address(host[1:-1])
-    except ValueError:
-        return False
-    return True
 
 
 # The schema's findings. These keywords replace jsonschema's own, whose findings name no path of a

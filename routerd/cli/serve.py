@@ -27,7 +27,7 @@ MOST_FILES = 65_536
 
 def listen_address(_: click.Context, __: click.Parameter, address: str | None) -> str | None:
     """The callback of --listen, which is held to the rules of `listen` in a file."""
-    from routerd.config_checks import address_problem
+    from routerd.config_addresses import address_problem
 
     if address is not None and (problem := address_problem(address)):
         raise Failed(f"--listen: {problem}", exit_code=Exit.USAGE)

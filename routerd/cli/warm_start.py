@@ -120,6 +120,7 @@ def rows(table: Table, source: Path, config: EngineConfig) -> Iterator[Row]:
     """The file's rows in their order. Raises DataError for a value that cannot be used."""
     from bench.longfile import Unreadable
     from bench.recorded import DataError
+    from routerd.core.validate import MAX_AMOUNT
     from routerd.core.values import Task
     from routerd.log.warm_start import Row
 
@@ -147,8 +148,8 @@ def rows(table: Table, source: Path, config: EngineConfig) -> Iterator[Row]:
         if rated is not None and not 0 <= rated <= 1:
             raise DataError(f"{source}: row {i + 1}: quality is {rated:g}; it must be in [0, 1]")
         for name, amount in (("cost_usd", cost[i]), ("latency_ms", latency[i])):
-            if amount is not None and not 0 <= amount < 1e12:
-                told = f"{name} is {amount:g}; it must be in [0, 1e12)"
+            if amount is not None and not 0 <= amount <= MAX_AMOUNT:
+                told = f"{name} is {amount:g}; it must be in [0, {MAX_AMOUNT:g}]"
                 raise DataError(f"{source}: row {i + 1}: {told}")
         given = {name: value for name, of in columns.items() if (value := of[i]) is not None}
         task = Task(
