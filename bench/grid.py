@@ -26,7 +26,7 @@ import numpy as np
 
 from bench.datasets import load
 from bench.recorded import Array, Recorded
-from bench.variants import Draw, Variant, change, options, scores
+from bench.variants import SHARED_AS_IF_KNOWN, Draw, Variant, change, options, scores
 from learners import policies, pooled
 from routerd.core.settings import ValuePolicy
 
@@ -41,6 +41,7 @@ GRID = (
     Variant("a look of horizon / 64", constants={policies: {"SHORTER": 64.0}}),
     Variant("a look of horizon / 1,024", constants={policies: {"SHORTER": 1024.0}}),
     Variant("floor .01", ValuePolicy(floor=0.01)),
+    Variant("what is shared as if known", constants=SHARED_AS_IF_KNOWN),
     Variant("no least scale of slopes", constants={pooled: {"SLOPE": 0.0}}),
     Variant(
         "scales of shared slopes .03 to .9",

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,6 +21,8 @@ from bench.contest import Conditions, play, stream
 from bench.recorded import Array, Recorded, utility
 from bench.replay import one_thread
 from bench.stats import bootstrap_ci
+from learners.base import Arms
+from learners.pooled import PooledRegression
 from routerd.core.settings import EngineConfig, Policy, ValuePolicy
 
 Draw = tuple[int, int]
@@ -36,6 +39,21 @@ class Variant(NamedTuple):
     policy: Policy = ValuePolicy()
     constants: Constants = {}
     features: bool = True
+
+
+_joint = PooledRegression.joint
+
+
+def joint_given_shared(
+    self: PooledRegression, x: Array, at: Array, arms: Arms
+) -> tuple[Array, Array, Array]:
+    """In the place of PooledRegression.joint: what all arms share counts as known."""
+    given = copy(self)
+    given.v = np.zeros_like(self.v)
+    return _joint(given, x, at, arms)
+
+
+SHARED_AS_IF_KNOWN: Constants = {PooledRegression: {"joint": joint_given_shared}}
 
 
 @contextmanager

@@ -20,6 +20,8 @@ def joint(
     ai: Array,
     own: Array,
     pull: Array,
+    v: Array,
+    r_inv: Array,
     x: Array,
     at: Array,
     mean: Array,

@@ -50,7 +50,7 @@ class Learner(Protocol):
         """predict of every row of x (n, d), each (n, k), with the bits that each has alone; and
         covariance with the mean reward at each of the contexts `at` (m, d), (n, k, m).
 
-        Of what tells arms apart: what they share moves all of them and decides nothing.
+        All that is not known of an arm, also what it shares with others.
         """
 
     def means(self, at: Array, arms: Arms) -> Array:

@@ -126,6 +126,8 @@ def joint(
     ai: Array,
     own: Array,
     pull: Array,
+    v: Array,
+    r_inv: Array,
     x: Array,
     at: Array,
     mean: Array,
@@ -137,11 +139,13 @@ def joint(
     """Posterior mean and variance (n, k) of k arms at each row of x (n, d), and covariance
     (n, k, m) with what they are at m contexts, which stand in columns: at (d, m).
 
-    ai (k,d,d), own (k,d), pull (d,): see learners.pooled.
+    ai (k,d,d), own (k,d), pull (d,), v (d,d), r_inv (d,): see learners.pooled.
     """
     for row, its_mean, its_variance, across in zip(x, mean, variance, covariance, strict=True):
         look = ai.reshape(-1, pull.size).dot(row).reshape(own.shape)
         its_mean[:] = offset + own.dot(row) + look.dot(pull)
+        shared = np.matmul((look * r_inv)[:, None, :], v) * r_inv
+        look += np.matmul(shared, ai)[:, 0]
         its_variance[:] = np.maximum(look.dot(row), 1e-12) * noise
         across[:] = look.dot(at) * noise
 

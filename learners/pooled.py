@@ -4,11 +4,17 @@
     delta_k ~ N(0, s2 R)   R = diag(ra^2, rc^2, ...)       the first feature is the intercept;
     m       ~ N(0, s2 P)   P = diag(P_0^2, rb^2, ...)      rn for rc where one holds numbers
 
-A new arm starts from what all arms taught. Given m the arms are independent, so what a law
-compares is independent. The scales (ra, rc, rb, rn) and the noise s2 are empirical Bayes estimates,
-made anew from the sums alone on a geometric schedule, so they do not depend on the order of
-arrival. Sources: Laird and Ware (1982), random-effects models; Kass and Steffey (1989),
-conditionally independent hierarchical models; Sherman and Morrison (1950) for the updates.
+    theta_k = m + delta_k:    covariance s2 (A_k + A_k R^-1 V R^-1 A_k)    A_k, V: see Posterior
+
+A new arm starts from what all arms taught. Its covariance has two terms: what would be left open
+if m were known, and what is not known of m. The second is what makes it worth trying: with the
+first alone a few outcomes settle where all others must lie, and nobody looks whether they do. A law
+takes the arms as independent, which they are given m.
+
+The scales (ra, rc, rb, rn) and the noise s2 are empirical Bayes estimates, made anew from the sums
+alone on a geometric schedule, so they do not depend on the order of arrival. Sources: Laird and
+Ware (1982), random-effects models; Kass and Steffey (1989), conditionally independent hierarchical
+models; Sherman and Morrison (1950) for the updates.
 """
 
 from __future__ import annotations
@@ -40,7 +46,7 @@ REBUILD_EVERY = 1024
 
 
 class Posterior(NamedTuple):
-    """ai (K,d,d): covariance of each delta_k; v (d,d): of m; hm (d,): m = v hm. Unit noise.
+    """ai (K,d,d): covariance of each theta_k given m; v (d,d): of m; hm (d,): m = v hm. Unit noise.
 
     own (K,d): ai_k h_k, the coefficients of each arm as far as they come from its own outcomes.
     pull (d,): r_inv m, what all share of the rest.
@@ -141,10 +147,11 @@ class PooledRegression(Additive):
         return mean[0], variance[0]
 
     def joint(self, x: Array, at: Array, arms: Arms) -> tuple[Array, Array, Array]:
-        ai, own, pull, columns = self.ai, self.own, self.pull, np.ascontiguousarray(at.T)
-        mean, variance = np.empty((len(x), len(own))), np.empty((len(x), len(own)))
-        covariance = np.empty((len(x), len(own), len(at)))
-        kernel.joint(ai, own, pull, x, columns, mean, variance, covariance, OFFSET, self.noise)
+        fit = self.ai, self.own, self.pull, self.v, self.r_inv
+        mean, variance = np.empty((2, len(x), len(self.own)))
+        covariance = np.empty((len(x), len(self.own), len(at)))
+        made = mean, variance, covariance
+        kernel.joint(*fit, x, np.ascontiguousarray(at.T), *made, OFFSET, self.noise)
         return mean[:, arms], variance[:, arms], covariance[:, arms]
 
     def means(self, at: Array, arms: Arms) -> Array:

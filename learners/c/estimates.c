@@ -50,14 +50,35 @@ void value_of_information(const Outlook *on, double *centre, double *sd)
 
 /* ---- mixed-effects regression ---- */
 
-/* out (d) = x' a: most features of a context are zero. */
-static void times(size_t d, const double *x, const double *a, double *out)
+/* out (d) = x' a. Most features of a context are zero; the rows of the others are added four at a
+ * time, for a quarter of the stores. */
+static void times(size_t d, const double *x, const double *a, double *restrict out)
 {
+    const double *row[4];
+    double by[4];
+    size_t held = 0;
     memset(out, 0, d * sizeof(double));
+    for (size_t i = 0; i < d; i++) {
+        if (x[i] == 0.0)
+            continue;
+        by[held] = x[i], row[held++] = a + i * d;
+        if (held < 4)
+            continue;
+        for (size_t j = 0; j < d; j++)
+            out[j] += (by[0] * row[0][j] + by[1] * row[1][j])
+                    + (by[2] * row[2][j] + by[3] * row[3][j]);
+        held = 0;
+    }
+    for (size_t last = 0; last < held; last++)
+        for (size_t j = 0; j < d; j++)
+            out[j] += by[last] * row[last][j];
+}
+
+/* out (d) = a b, each with each; out may be a */
+static void scaled(size_t d, const double *a, const double *b, double *out)
+{
     for (size_t i = 0; i < d; i++)
-        if (x[i] != 0.0)
-            for (size_t j = 0; j < d; j++)
-                out[j] += x[i] * a[i * d + j];
+        out[i] = a[i] * b[i];
 }
 
 static double dot(size_t d, const double *a, const double *b)
@@ -104,13 +125,21 @@ void joint(const Fit *fit, size_t m, const double *x, const double *at, double *
            double *variance, double *covariance, double *room)
 {
     size_t d = fit->d;
+    double *look = room, *shared = room + d, *turned = room + 2 * d;
     for (size_t arm = 0; arm < fit->k; arm++) {
-        times(d, x, fit->ai + arm * d * d, room);
-        double spread = dot(d, room, x);
-        double known = dot(d, fit->own + arm * d, x) + dot(d, room, fit->pull);
+        const double *ai = fit->ai + arm * d * d;
+        times(d, x, ai, look);
+        double known = dot(d, fit->own + arm * d, x) + dot(d, look, fit->pull);
+        scaled(d, look, fit->r_inv, turned);
+        times(d, turned, fit->v, shared);
+        scaled(d, shared, fit->r_inv, shared);
+        times(d, shared, ai, turned);
+        for (size_t i = 0; i < d; i++)
+            look[i] += turned[i];
+        double spread = dot(d, look, x);
         mean[arm] = fit->offset + known;
         variance[arm] = (spread > 1e-12 ? spread : 1e-12) * fit->noise;
-        across(d, m, room, at, fit->noise, covariance + arm * m);
+        across(d, m, look, at, fit->noise, covariance + arm * m);
     }
 }
 

@@ -27,14 +27,15 @@ typedef struct {
 } Outlook;
 void value_of_information(const Outlook *on, double *centre, double *sd);
 
-/* The mixed-effects regression of k arms on d features: ai (k,d,d), own (k,d), pull (d). */
+/* The mixed-effects regression of k arms on d features: ai (k,d,d), own (k,d), pull (d); and what
+ * only joint needs, v (d,d) and r_inv (d). */
 typedef struct {
     size_t k, d;
-    const double *ai, *own, *pull;
+    const double *ai, *own, *pull, *v, *r_inv;
     double offset, noise;
 } Fit;
 /* Mean and variance (k) of the arms at x (d), and covariance (k,m) with what they are at m contexts
- * that stand in columns, at (d,m). room: d. */
+ * that stand in columns, at (d,m). room: 3 d. */
 void joint(const Fit *fit, size_t m, const double *x, const double *at, double *mean,
            double *variance, double *covariance, double *room);
 /* Mean (n,k) of the arms at each of n contexts (n,d). room: d. */

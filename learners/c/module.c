@@ -7,7 +7,7 @@
 
 #include "kernel.h"
 
-#define MOST 8
+#define MOST 10
 
 /* The arrays among a call's arguments: their numbers, and how many. */
 typedef struct {
@@ -122,23 +122,23 @@ static PyObject *py_joint(PyObject *self, PyObject *const *args, Py_ssize_t give
 {
     Arrays a;
     double number[2];
-    if (!take(args, given, "rrrrrwww", &a, 2, number))
+    if (!take(args, given, "rrrrrrrwww", &a, 2, number))
         return refuse(&a);
-    size_t d = a.count[2], k = d ? a.count[1] / d : 0, n = d ? a.count[3] / d : 0;
-    size_t m = d ? a.count[4] / d : 0;
-    if (!k || a.count[0] != k * d * d || a.count[1] != k * d || a.count[3] != n * d
-        || a.count[4] != d * m || a.count[5] != n * k || a.count[6] != n * k
-        || a.count[7] != n * k * m)
+    size_t d = a.count[2], k = d ? a.count[1] / d : 0, n = d ? a.count[5] / d : 0;
+    size_t m = d ? a.count[6] / d : 0;
+    if (!k || a.count[0] != k * d * d || a.count[1] != k * d || a.count[3] != d * d
+        || a.count[4] != d || a.count[5] != n * d || a.count[6] != d * m
+        || a.count[7] != n * k || a.count[8] != n * k || a.count[9] != n * k * m)
         return refuse(&a);
-    double *room = PyMem_Malloc(d * sizeof(double));
+    double *room = PyMem_Malloc(3 * d * sizeof(double));
     if (!room) {
         PyErr_NoMemory();
         return refuse(&a);
     }
-    Fit fit = {k, d, a.at[0], a.at[1], a.at[2], number[0], number[1]};
+    Fit fit = {k, d, a.at[0], a.at[1], a.at[2], a.at[3], a.at[4], number[0], number[1]};
     for (size_t i = 0; i < n; i++)
-        joint(&fit, m, a.at[3] + i * d, a.at[4], a.at[5] + i * k, a.at[6] + i * k,
-              a.at[7] + i * k * m, room);
+        joint(&fit, m, a.at[5] + i * d, a.at[6], a.at[7] + i * k, a.at[8] + i * k,
+              a.at[9] + i * k * m, room);
     PyMem_Free(room);
     return leave(&a, Py_NewRef(Py_None));
 }
@@ -158,7 +158,7 @@ static PyObject *py_means(PyObject *self, PyObject *const *args, Py_ssize_t give
         PyErr_NoMemory();
         return refuse(&a);
     }
-    Fit fit = {k, d, a.at[0], a.at[1], a.at[2], offset, 0.0};
+    Fit fit = {k, d, a.at[0], a.at[1], a.at[2], NULL, NULL, offset, 0.0};
     means(&fit, n, a.at[3], a.at[4], room);
     PyMem_Free(room);
     return leave(&a, Py_NewRef(Py_None));

@@ -11,7 +11,8 @@ def confidence(mean: Array, variance: Array, order: list[int], routed: int) -> f
     """Posterior P(utility of the best-mean agent > utility of the static table's agent).
 
     order: indices by mean, the best first. routed: the table's agent, -1 for none; without one, or
-    when it is itself the best: over the runner-up. None with one agent.
+    when it is itself the best: over the runner-up. None with one agent. The two count as
+    independent: what both share is left open twice, so it errs towards a half.
     """
     if len(order) < 2:
         return None

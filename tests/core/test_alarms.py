@@ -36,7 +36,7 @@ def serve(engine: Engine, count: int, quality: dict[str, float], **task: Any) ->
 def test_a_router_that_works_raises_no_alarm() -> None:
     """Three agents of different worth and six hundred tasks leave nothing to look at."""
     engine = Engine()
-    serve(engine, 600, {"large": 0.8, "medium": 0.7, "small": 0.6}, work_type="code")
+    serve(engine, 600, {"large": 0.9, "medium": 0.6, "small": 0.4}, work_type="code")
     seen = pulse(engine.state, latest(engine.state))
     assert (seen.decisions, seen.drawn) == (600, 600)
     assert sum(agent.share for agent in seen.agents) == pytest.approx(1.0)

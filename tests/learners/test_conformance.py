@@ -84,7 +84,7 @@ def test_a_pooled_state_of_before_all_of_it_was_kept_is_taken_over() -> None:
 
 
 def test_pooled_posterior_is_the_joint_gaussian_one() -> None:
-    """Means and per-arm covariances equal those of one dense regression on (m, delta_1..K)."""
+    """Means and covariances of arms equal those of one dense regression on (m, delta_1..K)."""
     from learners.checks import ARMS, WIDTH, stream, taught
     from learners.pooled import OFFSET, P_0
 
@@ -107,11 +107,16 @@ def test_pooled_posterior_is_the_joint_gaussian_one() -> None:
         precision += np.outer(row, row)
         right += row * (y - OFFSET)
     theta = np.linalg.solve(precision, right)
-    x = np.array([1.0, 0.3, -0.2, 0.5, 1.5])
-    mean, _ = learner.predict(x, slice(None))
+    x, at = np.array([1.0, 0.3, -0.2, 0.5, 1.5]), np.array([[1.0, -0.4, 1.0, 0.0, 0.2]])
+    (mean,), (variance,), (covariance,) = learner.joint(x[None, :], at, slice(None))
+    left_open = learner.noise * np.linalg.inv(precision)
     for arm in range(ARMS):
-        joint = x @ (theta[:WIDTH] + theta[WIDTH * (arm + 1) : WIDTH * (arm + 2)]) + OFFSET
-        assert abs(joint - mean[arm]) < 1e-9
+        of_arm = np.zeros((WIDTH, len(prior)))  # theta_arm = m + delta_arm
+        of_arm[:, :WIDTH] = of_arm[:, WIDTH * (arm + 1) : WIDTH * (arm + 2)] = np.eye(WIDTH)
+        assert abs(x @ of_arm @ theta + OFFSET - mean[arm]) < 1e-9
+        spread = of_arm @ left_open @ of_arm.T
+        assert abs(x @ spread @ x - variance[arm]) < 1e-9
+        assert abs(x @ spread @ at[0] - covariance[arm, 0]) < 1e-9
         block = learner.sums.lam[arm] + np.diag(learner.r_inv)
         assert np.abs(block @ learner.ai[arm] - np.eye(WIDTH)).max() < 1e-9
 

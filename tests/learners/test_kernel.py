@@ -72,11 +72,11 @@ def test_value_of_information() -> None:
 def test_joint_and_means(k: int, d: int) -> None:
     rng = np.random.default_rng(34)
     ai, own, pull = precision(rng, k, d), rng.normal(size=(k, d)), rng.normal(size=d)
-    m = 3 * k
+    m, v, r_inv = 3 * k, precision(rng, 1, d)[0], rng.random(d)
     x, at, made = contexts(rng, 5, d), np.ascontiguousarray(contexts(rng, m, d).T), []
     for module in (_kernel, plain):
         mean, variance, across = np.empty((5, k)), np.empty((5, k)), np.empty((5, k, m))
-        module.joint(ai, own, pull, x, at, mean, variance, across, 0.5, 0.2)
+        module.joint(ai, own, pull, v, r_inv, x, at, mean, variance, across, 0.5, 0.2)
         again = np.empty((5, k))
         module.means(ai, own, pull, x, again, 0.5)
         made += [[mean, variance, across], [again, variance, across]]
@@ -129,7 +129,7 @@ def test_what_does_not_fit_is_refused() -> None:
         _kernel.add(np.ones((3, 3)), three, four, 1.0, 1.0)
     fit = np.ones((2, 3, 3)), np.ones((2, 3)), four
     with pytest.raises(ValueError, match="shapes do not agree"):
-        _kernel.joint(*fit, three, three, three, three, three, 0.0, 1.0)
+        _kernel.joint(*fit, np.eye(3), three, three, three, three, three, three, 0.0, 1.0)
     with pytest.raises(ValueError, match="shapes do not agree"):
         _kernel.learn(np.eye(3), np.eye(3), three, three, three, three, four, three, 1.0, 1.0)
     with pytest.raises(ValueError, match="shapes do not agree"):
