@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -14,12 +15,24 @@ from routerd.cli.output import shown
 if TYPE_CHECKING:
     from routerd.v1 import audit_pb2
 
-TYPES = ("config", "decision", "outcome", "closed", "agent")
+TYPES = {
+    "config": ("CONFIG_APPLIED",),
+    "decision": ("DECISION",),
+    "outcome": ("OUTCOME",),
+    "closed": ("DECISIONS_CLOSED",),
+    "agent": ("AGENT_*",),
+    "override": ("OVERRIDE_*",),
+    "claim": ("CLAIM", "COMPETENCE_DISPUTED"),
+    "drift": ("DRIFT_DETECTED",),
+    "experiment": ("EXPERIMENT_*",),
+    "imported": ("OUTCOMES_IMPORTED",),
+}
+"""The words of --type: which types of events each stands for, as patterns of their names."""
 
 
 @click.command()
 @click.option("--from", "position", type=int, help="Begin at this position; 1 is the first.")
-@click.option("--type", "kinds", multiple=True, type=click.Choice(TYPES), help="Only these.")
+@click.option("--type", "kinds", multiple=True, type=click.Choice(list(TYPES)), help="Only these.")
 @click.option("--count", type=click.IntRange(min=1), help="End after so many events.")
 @click.option("--json", "as_json", is_flag=True, help="Print a line of JSON for each event.")
 @address_option
@@ -46,11 +59,11 @@ def types_of(kinds: tuple[str, ...]) -> list[Any]:
     """The types on the wire: what the words of --type stand for."""
     from routerd.v1 import audit_pb2
 
-    words = tuple(kind.upper() for kind in kinds)
+    wanted = [pattern for kind in kinds for pattern in TYPES[kind]]
     return [
         number
         for name, number in audit_pb2.EventType.items()
-        if name.removeprefix("EVENT_TYPE_").removeprefix("DECISIONS_").startswith(words) and words
+        if any(fnmatchcase(name.removeprefix("EVENT_TYPE_"), pattern) for pattern in wanted)
     ]
 
 

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from routerd.cli.watch import TYPES, types_of
+from routerd.v1 import audit_pb2
 from tests.cli.conftest import command, environment
 
 
@@ -47,6 +49,13 @@ def test_events_are_lines_for_people(invoke: Any, address: str) -> None:
     assert " for code: " in found
     last = ("watch", "--from", str(int(routed["position"]) + 1), "--count", "1")
     assert f"{name}  report of ci: quality 0.5" in invoke(*last, "--address", address).output
+
+
+def test_every_type_of_event_has_one_word() -> None:
+    """--type tells all of them apart, and none is left without a word."""
+    of = [number for word in TYPES for number in types_of((word,))]
+    assert sorted(of) == sorted(set(audit_pb2.EventType.values()) - {0})
+    assert all(types_of((word,)) for word in TYPES)
 
 
 def test_ctrl_c_ends_it_cleanly(address: str) -> None:
