@@ -78,8 +78,13 @@ def _shown(char: str) -> str:
 
 
 def say_json(value: object) -> None:
-    """One JSON document on stdout."""
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+    """One JSON document on stdout: what does not show is escaped there too, and means the same."""
+    lines = json.dumps(value, indent=2, ensure_ascii=False).split("\n")
+    click.echo("\n".join(line if line.isprintable() else _ascii(line) for line in lines))
+
+
+def _ascii(line: str) -> str:
+    return "".join(char if char.isascii() else json.dumps(char)[1:-1] for char in line)
 
 
 def console(*, stderr: bool = False) -> Console:

@@ -13,7 +13,7 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from routerd.cli.output import Failed, facts, shown, table
+from routerd.cli.output import Failed, facts, say_json, shown, table
 from tests.cli.conftest import CONFIG
 
 KIND = "a\nb\t\u202e"
@@ -152,3 +152,15 @@ def test_a_failure_keeps_its_own_lines(capsys: pytest.CaptureFixture[str]) -> No
     """The lines that a command makes stay; whatever else steers a terminal does not."""
     Failed("no\x1b[2J\n  a: b\r").show()
     assert capsys.readouterr().err == "routerd: no\\x1b[2J\n  a: b\\r\n"
+
+
+def test_json_does_not_steer_a_terminal_and_loses_nothing(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Escapes of JSON's own for what does not show; the rest as it was written."""
+    value = {"kind": "a\u202e\U000e0001b", "name": "Grüße, 世界"}
+    say_json(value)
+    told = capsys.readouterr().out
+    assert {c for c in told if unicodedata.category(c) in STEERING} == {"\n"}
+    assert "Grüße, 世界" in told
+    assert json.loads(told) == value
