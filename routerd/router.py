@@ -226,13 +226,22 @@ def request_of(fields: dict[str, Any]) -> Request:
     task = {name: value for name, value in fields.items() if name in TASK_FIELDS}
     rest = {name: value for name, value in fields.items() if name not in TASK_FIELDS}
     require_known(rest, Request)
-    return msgspec.convert({**rest, "task": task} if task else rest, Request)
+    return of_fields({**rest, "task": task} if task else rest, Request)
 
 
 def outcome_of(fields: dict[str, Any]) -> Outcome:
     """An outcome from its fields; unknown names are errors of the caller's program."""
     require_known(fields, Outcome)
-    return msgspec.convert(fields, Outcome)
+    return of_fields(fields, Outcome)
+
+
+def of_fields(fields: dict[str, Any], kind: type[T]) -> T:
+    """TypeError that names the field for a value of another type than it has."""
+    try:
+        return msgspec.convert(fields, kind)
+    except msgspec.ValidationError as error:
+        told, _, path = str(error).partition(" - at `$.")
+        raise TypeError(f"{path.rstrip('`').removeprefix('task.')}: {told}") from None
 
 
 def require_known(fields: dict[str, Any], kind: type[msgspec.Struct]) -> None:

@@ -53,7 +53,7 @@ def test_values_and_fields_are_the_same_call() -> None:
 
 
 def test_an_unknown_field_is_an_error_of_the_program() -> None:
-    """A misspelt field raises TypeError, and nothing is decided."""
+    """A misspelt field or a wrong type raises TypeError that names it, and nothing is decided."""
     with Router.open(CONFIG) as router:
         before = router.state_hash()
         with pytest.raises(TypeError, match="work_typ"):
@@ -62,6 +62,11 @@ def test_an_unknown_field_is_an_error_of_the_program() -> None:
         name = router.route(work_type="code").decision_id
         with pytest.raises(TypeError, match="cost"):
             router.report(decision_id=name, quality=1, cost=0.5)
+        assert router.find(name).quality is None
+        with pytest.raises(TypeError, match=r"^work_type: Expected `str`, got `int`$"):
+            router.route(work_type=3)
+        with pytest.raises(TypeError, match=r"^quality: Expected `float"):
+            router.report(decision_id=name, quality="good")
         assert router.find(name).quality is None
 
 

@@ -22,7 +22,12 @@ def mapping(text: str | None) -> dict[str, str]:
     wrong = [name for name, equals, value in pairs if not (name and equals and value)]
     if wrong:
         raise Failed(f"--columns: {wrong[0]!r} must be ROLE=COLUMN", exit_code=Exit.USAGE)
-    return {name.strip(): value.strip() for name, _, value in pairs}
+    columns = {name.strip(): value.strip() for name, _, value in pairs}
+    if len(columns) < len(pairs):
+        raise Failed(
+            "--columns: a role is given more than once; give it once", exit_code=Exit.USAGE
+        )
+    return columns
 
 
 def equalities(texts: Sequence[str]) -> list[tuple[str, str]]:

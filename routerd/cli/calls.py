@@ -28,8 +28,17 @@ WAYS_OUT = {
     "OVERLOADED": "try again in a moment",
 }
 
+
+def reachable(_: click.Context, __: click.Parameter, address: str) -> str:
+    """The callback of --address: an empty one, as of an unset variable, is no address."""
+    if not address.strip():
+        raise click.BadParameter("it is empty; give HOST:PORT or unix:PATH")
+    return address
+
+
 address_option = click.option(
     "--address",
+    callback=reachable,
     default=ADDRESS,
     show_default=True,
     envvar="ROUTERD_ADDRESS",

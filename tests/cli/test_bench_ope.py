@@ -120,6 +120,7 @@ def test_an_empty_log_says_so(invoke: Any, tmp_path: Path) -> None:
         (["{empty}", "--policy", "uniform"], "empty"),
         (["{table}", "--policy", "{bad}"], "on a table it must be one of uniform"),
         (["{table}", "--policy", "uniform", "--columns", "reward"], "must be ROLE=COLUMN"),
+        (["{table}", "--policy", "uniform", "--columns", "reward=a,reward=b"], "more than once"),
         (["{table}", "--policy", "uniform", "--where", "x"], "must be COLUMN=VALUE"),
         (["{table}", "--policy", "uniform"], "the column quality (for reward) is missing"),
         (["none.csv", "--policy", "uniform"], "cannot read none.csv"),

@@ -26,6 +26,7 @@ def test_readme_has_the_table() -> None:
         (Exit.FAILED, ["verify", "{empty}"]),
         (Exit.USAGE, ["check-config", "{empty}"]),
         (Exit.USAGE, ["route", "--no-such-option"]),
+        (Exit.USAGE, ["route", "--address", ""]),
         (Exit.AWAY, ["route", "--address", "127.0.0.1:1"]),
         (Exit.AWAY, ["decision", "0000000000000000", "--address", "127.0.0.1:1"]),
     ],
