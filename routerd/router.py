@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -240,8 +241,7 @@ def of_fields(fields: dict[str, Any], kind: type[T]) -> T:
     try:
         return msgspec.convert(fields, kind)
     except msgspec.ValidationError as error:
-        told, _, path = str(error).partition(" - at `$.")
-        raise TypeError(f"{path.rstrip('`').removeprefix('task.')}: {told}") from None
+        raise TypeError(re.sub(r"`\$\.(task\.)?", "`", str(error))) from None
 
 
 def require_known(fields: dict[str, Any], kind: type[msgspec.Struct]) -> None:

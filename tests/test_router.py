@@ -63,9 +63,11 @@ def test_an_unknown_field_is_an_error_of_the_program() -> None:
         with pytest.raises(TypeError, match="cost"):
             router.report(decision_id=name, quality=1, cost=0.5)
         assert router.find(name).quality is None
-        with pytest.raises(TypeError, match=r"^work_type: Expected `str`, got `int`$"):
+        with pytest.raises(TypeError, match=r"^Expected `str`, got `int` - at `work_type`$"):
             router.route(work_type=3)
-        with pytest.raises(TypeError, match=r"^quality: Expected `float"):
+        with pytest.raises(TypeError, match=r"- at `key` in `labels`$"):
+            router.route(labels={1: "a"})
+        with pytest.raises(TypeError, match=r"^Expected `float.* - at `quality`$"):
             router.report(decision_id=name, quality="good")
         assert router.find(name).quality is None
 

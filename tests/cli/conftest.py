@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -10,7 +11,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 from click.testing import CliRunner, Result
@@ -124,3 +125,22 @@ def start(config_file: Path) -> Iterator[Start]:
     for process in running:
         process.kill()
         process.communicate()
+
+
+@pytest.fixture(scope="module")
+def address(start: Start, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The address of a daemon that all tests of a file share."""
+    return start(tmp_path_factory.mktemp("shared") / "data").address
+
+
+@pytest.fixture
+def ask(invoke: Invoke, address: str) -> Callable[..., Any]:
+    """Run a command against the daemon; its JSON, when asked for."""
+
+    def asked(*arguments: str, **settings: str) -> Any:
+        result = invoke(*arguments, "--address", address, **settings)
+        if "--json" in arguments and result.exit_code == 0:
+            return json.loads(result.stdout)
+        return result
+
+    return asked

@@ -2,31 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
-
-
-@pytest.fixture(scope="module")
-def address(start: Any, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The address of a daemon that all tests of this file share."""
-    found: str = start(tmp_path_factory.mktemp("agents") / "data").address
-    return found
-
-
-@pytest.fixture
-def ask(invoke: Any, address: str) -> Any:
-    """Run a command against the daemon; its JSON, when asked for."""
-
-    def run(*arguments: str) -> Any:
-        result = invoke(*arguments, "--address", address)
-        if "--json" in arguments and result.exit_code == 0:
-            return json.loads(result.output)
-        return result
-
-    return run
-
 
 DEFINITION = ("--pool", "guests", "--capability", "code", "--capability", "fly")
 MORE = ("--output-usd-per-mtok", "2.5", "--max-concurrency", "4", "--metadata", "team=x=y")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -17,26 +16,6 @@ def config_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     file = tmp_path_factory.mktemp("config") / "routerd.yaml"
     file.write_text(CONFIG.replace("enabled: false", "enabled: true").replace("logical", "wall"))
     return file
-
-
-@pytest.fixture(scope="module")
-def address(start: Any, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The address of a daemon that all tests of this file share."""
-    found: str = start(tmp_path_factory.mktemp("decisions") / "data").address
-    return found
-
-
-@pytest.fixture
-def ask(invoke: Any, address: str) -> Any:
-    """Run a command against the daemon; its JSON, when asked for."""
-
-    def run(*arguments: str) -> Any:
-        result = invoke(*arguments, "--address", address)
-        if "--json" in arguments and result.exit_code == 0:
-            return json.loads(result.output)
-        return result
-
-    return run
 
 
 @pytest.fixture

@@ -2,31 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-
-
-@pytest.fixture(scope="module")
-def address(start: Any, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The address of a daemon that all tests of this file share."""
-    found: str = start(tmp_path_factory.mktemp("route") / "data").address
-    return found
-
-
-@pytest.fixture
-def ask(invoke: Any, address: str) -> Any:
-    """Run a command against the daemon; its JSON, when asked for."""
-
-    def run(*arguments: str, **settings: str) -> Any:
-        result = invoke(*arguments, "--address", address, **settings)
-        if "--json" in arguments and result.exit_code == 0:
-            return json.loads(result.stdout)
-        return result
-
-    return run
 
 
 def test_a_task_gets_an_agent_and_its_outcome_is_learnt(ask: Any) -> None:

@@ -31,13 +31,6 @@ def config_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return file
 
 
-@pytest.fixture(scope="module")
-def address(start: Any, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The address of a daemon that all tests of this file share."""
-    found: str = start(tmp_path_factory.mktemp("terminal") / "data").address
-    return found
-
-
 @pytest.fixture
 def lines(invoke: Any, address: str) -> Any:
     """The lines that a command prints, none of which steers a terminal."""

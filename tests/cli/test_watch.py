@@ -8,18 +8,9 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from routerd.cli.watch import TYPES, types_of
 from routerd.v1 import audit_pb2
 from tests.cli.conftest import command, environment
-
-
-@pytest.fixture(scope="module")
-def address(start: Any, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The address of a daemon that all tests of this file share."""
-    found: str = start(tmp_path_factory.mktemp("watch") / "data").address
-    return found
 
 
 def test_events_are_lines_of_json(invoke: Any, address: str) -> None:
