@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -79,12 +80,15 @@ def _shown(char: str) -> str:
 
 def say_json(value: object) -> None:
     """One JSON document on stdout: what does not show is escaped there too, and means the same."""
-    lines = json.dumps(value, indent=2, ensure_ascii=False).split("\n")
-    click.echo("\n".join(line if line.isprintable() else _ascii(line) for line in lines))
+    text = json.dumps(value, indent=2, ensure_ascii=False)
+    click.echo(re.sub(r"[^\n -~]", _in_json, text))
 
 
-def _ascii(line: str) -> str:
-    return "".join(char if char.isascii() else json.dumps(char)[1:-1] for char in line)
+def _in_json(found: re.Match[str]) -> str:
+    char = found[0]
+    if char.isprintable():
+        return char
+    return re.sub("(....)", r"\\u\1", char.encode("utf-16-be", "surrogatepass").hex())
 
 
 def console(*, stderr: bool = False) -> Console:

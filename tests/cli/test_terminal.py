@@ -151,7 +151,7 @@ def test_json_does_not_steer_a_terminal_and_loses_nothing(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """Escapes of JSON's own for what does not show; the rest as it was written."""
-    value = {"kind": "a\u202e\U000e0001b", "name": "Grüße, 世界"}
+    value = {"kind": "a\u202e\U000e0001\x7f\x9bb\ud800", "name": "Grüße, 世界"}
     say_json(value)
     told = capsys.readouterr().out
     assert {c for c in told if unicodedata.category(c) in STEERING} == {"\n"}
