@@ -13,7 +13,7 @@ from typing import Any
 
 from bench.datasets import load
 from bench.recorded import Array, Recorded
-from bench.variants import SHARED_AS_IF_KNOWN, Variant, change, options, scores
+from bench.variants import HORIZON_IN_FULL, SHARED_AS_IF_KNOWN, Variant, change, options, scores
 from learners import contexts, pooled
 from routerd.core.settings import GreedyPolicy, Learner, ThompsonPolicy, ValuePolicy
 
@@ -31,6 +31,7 @@ VARIANTS = (
         constants={contexts.Contexts: {"push": nothing}},
     ),
     Variant("what is unknown of what all agents share", constants=SHARED_AS_IF_KNOWN),
+    Variant("that who leads elsewhere is looked at anyway", constants=HORIZON_IN_FULL),
     Variant("value of information: Thompson sampling, v = .4", THOMPSON),
     Variant("exploration: greedy", GreedyPolicy(floor=0.002)),
     Variant("pooling: each arm alone", ValuePolicy(learner=Learner(kind="linear"))),

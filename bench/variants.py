@@ -23,6 +23,7 @@ from bench.replay import one_thread
 from bench.stats import bootstrap_ci
 from learners.base import Arms
 from learners.pooled import PooledRegression
+from routerd.core import outlook
 from routerd.core.settings import EngineConfig, Policy, ValuePolicy
 
 Draw = tuple[int, int]
@@ -54,6 +55,14 @@ def joint_given_shared(
 
 
 SHARED_AS_IF_KNOWN: Constants = {PooledRegression: {"joint": joint_given_shared}}
+
+
+def nobody_leads(mean: Array) -> Array:
+    """In the place of learners.policies.lead: every agent's horizon counts in full."""
+    return np.zeros(mean.shape[-1])
+
+
+HORIZON_IN_FULL: Constants = {outlook: {"lead": nobody_leads}}
 
 
 @contextmanager

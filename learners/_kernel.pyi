@@ -6,6 +6,7 @@ def value_of_information(
     variance: Array,
     horizon: Array | float,
     gap: Array,
+    leads: Array,
     covariance: Array,
     centre: Array,
     sd: Array,

@@ -82,6 +82,7 @@ def value_of_information(
     variance: Array,
     horizon: Array | float,
     gap: Array,
+    leads: Array,
     covariance: Array,
     centre: Array,
     sd: Array,
@@ -95,11 +96,12 @@ def value_of_information(
     """Centres and sds of scores, and their laws, (n * arms,) each.
 
     See learners.policies.value_of_information. mean, variance (n * arms,). horizon: one, or
-    (arms,). gap (arms, m), or (n, arms, m), of each row; covariance (n * arms, m). floor, and what
-    is raised: as of `laws`.
+    (arms,). gap (arms, m) and leads (arms,), or (n, arms, m) and (n, arms), of each row; covariance
+    (n * arms, m). floor, and what is raised: as of `laws`.
     """
     m = covariance.size // mean.size
     gap, covariance = gap.reshape(-1, arms, m), covariance.reshape(-1, arms, m)
+    horizon = _until_it_leads(mean.reshape(-1, arms), horizon, leads.reshape(-1, arms))
     looks = np.maximum(horizon / shorter, 1.0)
     root = np.sqrt(variance.reshape(covariance.shape[:2]) + noise / looks)
     reach = np.abs(covariance) + 1e-12
@@ -108,6 +110,15 @@ def value_of_information(
     centre[:] = (mean.reshape(gain.shape) + gain).reshape(centre.shape)
     sd[:] = spread * np.sqrt(variance)
     laws(centre, sd, law, arms, floor)
+
+
+def _until_it_leads(mean: Array, horizon: Array | float, leads: Array) -> Array:
+    """The horizon of each arm, (n, arms): in full for the arm of the highest mean."""
+    most = leads.max(-1, keepdims=True)
+    ends: Array = horizon * (most + (1.0 - most) / (1.0 + horizon * leads))
+    best = np.zeros(mean.shape, np.bool_)
+    best[np.arange(len(mean)), mean.argmax(-1)] = True
+    return np.where(best, horizon, ends)
 
 
 def overtaking(a: Array) -> Array:

@@ -19,10 +19,11 @@ void prepare_drift(void);
 int laws(size_t n, size_t arms, const double *mean, const double *sd, double floor, double *law);
 
 /* Centre and sd of the scores of n arms, `arms` of each decision, over m contexts each.
- * horizon: one number, or one an arm. gap: (arms,m), or (n,m). covariance: (n,m). */
+ * horizon: one number, or one an arm. gap: (arms,m), or (n,m). leads: (arms), or (n).
+ * covariance: (n,m). */
 typedef struct {
-    size_t n, arms, m, horizons, gaps;
-    const double *mean, *variance, *horizon, *gap, *covariance;
+    size_t n, arms, m, horizons, gaps, shares;
+    const double *mean, *variance, *horizon, *gap, *leads, *covariance;
     double noise, spread, shorter;
 } Outlook;
 void value_of_information(const Outlook *on, double *centre, double *sd);

@@ -101,19 +101,20 @@ static PyObject *py_value_of_information(PyObject *self, PyObject *const *args, 
 {
     Arrays a;
     double number[5];
-    if (!take(args, given, "rrfrrwww", &a, 5, number))
+    if (!take(args, given, "rrfrrrwww", &a, 5, number))
         return refuse(&a);
     size_t arms = number[0] >= 1.0 ? (size_t)number[0] : 0;
-    size_t n = a.count[0], m = n ? a.count[4] / n : 0;
-    size_t horizons = a.count[2], gaps = m ? a.count[3] / m : 0;
+    size_t n = a.count[0], m = n ? a.count[5] / n : 0;
+    size_t horizons = a.count[2], gaps = m ? a.count[3] / m : 0, shares = a.count[4];
     if (!m || !arms || n % arms || (horizons != 1 && horizons != arms) || a.count[3] != gaps * m
-        || (gaps != n && gaps != arms) || a.count[4] != n * m || a.count[1] != n
-        || a.count[5] != n || a.count[6] != n || a.count[7] != n)
+        || (gaps != n && gaps != arms) || (shares != n && shares != arms)
+        || a.count[5] != n * m || a.count[1] != n || a.count[6] != n || a.count[7] != n
+        || a.count[8] != n)
         return refuse(&a);
-    Outlook on = {n, arms, m, horizons, gaps, a.at[0], a.at[1], a.at[2], a.at[3], a.at[4],
-                  number[1], number[2], number[3]};
-    value_of_information(&on, a.at[5], a.at[6]);
-    if (!write_laws(n, arms, a.at[5], a.at[6], number[4], a.at[7]))
+    Outlook on = {n, arms, m, horizons, gaps, shares, a.at[0], a.at[1], a.at[2], a.at[3],
+                  a.at[4], a.at[5], number[1], number[2], number[3]};
+    value_of_information(&on, a.at[6], a.at[7]);
+    if (!write_laws(n, arms, a.at[6], a.at[7], number[4], a.at[8]))
         return refuse(&a);
     return leave(&a, Py_NewRef(Py_None));
 }

@@ -36,6 +36,7 @@ class Encoder:
     An absent or unknown value leaves its columns zero. Categories without declared values get
     slots in order of first sight; the slots are state, so encode only says which would be new.
     embedding_dimension: the length that task.embedding must have; 0 when the schema has none.
+    recurs: whether all contexts come again.
     """
 
     def __init__(self, schema: tuple[Feature, ...], seed: int) -> None:
@@ -50,6 +51,8 @@ class Encoder:
             self.columns.append((feature, self.width))
             self._sort_in(feature, self.width)
             self.width += width(feature)
+        # Contexts of categories are few; where numbers take part, hardly two are alike.
+        self.recurs = not (self.numbers or self.texts or self.embeddings)
         self.embedding_dimension = self.embeddings[0][0].dimension if self.embeddings else 0
 
     def _sort_in(self, feature: Feature, start: int) -> None:

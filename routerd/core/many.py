@@ -38,11 +38,13 @@ def views(state: State, queries: Sequence[Query], time_ms: int = 0) -> list[View
             utilities = zip(*(view.utility for view in plain), strict=True)
             mean, variance = (np.array(rows) for rows in utilities)
 
-        def look(patience: float) -> tuple[float | Array, Array, Array]:
+        def look(patience: float) -> tuple[float | Array, Array, Array, Array]:
             everyone = state.roster.everyone
             horizon = plain[0].horizon(patience, everyone)
-            gap = np.array([view.gap(everyone) for view in (plain[:1] if alike else plain)])
-            return horizon, gap, np.array([view.covariance(everyone) for view in plain])
+            ahead = [view.standing(everyone) for view in plain]
+            gap = np.array([one.gap for one in (ahead[:1] if alike else ahead)])
+            leads = np.array([one.leads for one in ahead])
+            return horizon, gap, leads, np.array([view.covariance(everyone) for view in plain])
 
         policy, count = state.config.policy, state.learner.count
         laws = law_of(policy, mean, variance, plain[0].noise, count, look)

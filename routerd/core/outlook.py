@@ -8,20 +8,34 @@ decision, and one outcome among many changes little.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 
 from learners.base import Array, Learner
 from learners.cells import LogNormalCells
 from learners.contexts import Contexts
-from learners.policies import behind
+from learners.policies import behind, lead
 
 EVERY = 16
-MOST_GAPS = 64
+MOST_STANDINGS = 64
 ARRAYS = ("x", "cells", "quality", "cost", "latency")
 
 Weights = tuple[float, float, float]
 """Of quality, of cost a USD and of latency a ms."""
+
+
+class Standing(NamedTuple):
+    """How agents stand in the contexts: gap (k, m), see learners.policies.behind; leads (k,), the
+    share of the contexts where each leads."""
+
+    gap: Array
+    leads: Array
+
+
+def standing(means: Array) -> Standing:
+    """Of the agents' mean utilities in each context, (m, k)."""
+    return Standing(np.ascontiguousarray(behind(means).T), lead(means))
 
 
 def is_due(outcomes: int) -> bool:
@@ -40,7 +54,12 @@ class Outlook:
         self.x = np.zeros((0, d))
         self.cells = np.zeros(0)
         self.quality = self.cost = self.latency = np.zeros((0, 0))
-        self._gaps: dict[tuple[tuple[int, ...], Weights], Array] = {}
+        self._standings: dict[tuple[tuple[int, ...], Weights], Standing] = {}
+        self._rows: frozenset[bytes] = frozenset()
+
+    def __contains__(self, x: bytes) -> bool:
+        """Whether a query's context is one of these: then it comes again."""
+        return x in self._rows
 
     def look(
         self, contexts: Contexts, learner: Learner, cost: LogNormalCells, latency: LogNormalCells
@@ -50,7 +69,12 @@ class Outlook:
         self.x, self.cells = contexts.x.copy(order="F"), contexts.cells.astype(np.float64)
         self.quality = learner.means(contexts.x, slice(None))
         self.cost, self.latency = (each.mean[:, contexts.cells].T for each in (cost, latency))
-        self._gaps.clear()
+        self._looked()
+
+    def _looked(self) -> None:
+        self._standings.clear()
+        rows, width = self.x.tobytes("C"), self.x.shape[1] * self.x.itemsize
+        self._rows = frozenset(rows[at : at + width] for at in range(0, len(rows), width))
 
     def means(self, arms: list[int], weights: Weights) -> Array:
         """Mean utility of some arms in each context, (m, k)."""
@@ -62,18 +86,15 @@ class Outlook:
             means -= latency * self.latency[:, arms]
         return means
 
-    def gap(self, arms: tuple[int, ...], weights: Weights) -> Array:
-        """How far each of these arms is behind in each context, (k, m); kept until the next look.
-
-        See learners.policies.behind.
-        """
+    def standing(self, arms: tuple[int, ...], weights: Weights) -> Standing:
+        """How these arms stand by these weights; kept until the next look."""
         key = arms, weights
-        known = self._gaps.get(key)
+        known = self._standings.get(key)
         if known is None:
-            if len(self._gaps) == MOST_GAPS:
-                self._gaps.clear()
-            known = across(behind(self.means(list(arms), weights)))
-            self._gaps[key] = known
+            if len(self._standings) == MOST_STANDINGS:
+                self._standings.clear()
+            known = standing(self.means(list(arms), weights))
+            self._standings[key] = known
         return known
 
     def state(self) -> dict[str, Array]:
@@ -84,9 +105,4 @@ class Outlook:
         for name in ARRAYS:
             setattr(self, name, state[name].copy())
         self.x = self.x.reshape(-1, d).copy(order="F")
-        self._gaps.clear()
-
-
-def across(a: Array) -> Array:
-    """The transpose, laid out by rows."""
-    return np.ascontiguousarray(a.T)
+        self._looked()

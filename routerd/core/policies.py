@@ -39,9 +39,9 @@ class Choice(NamedTuple):
 
 Eligible = tuple[int, ...]
 
-Look = Callable[[float], tuple[float | Array, Array, Array]]
-"""Makes View.horizon from a patience, View.gap and View.covariance, of one decision (k, m) or of
-many (n, k, m)."""
+Look = Callable[[float], tuple[float | Array, Array, Array, Array]]
+"""Makes View.horizon from a patience, and View.standing and View.covariance, of one decision (k, m)
+or of many (n, k, m)."""
 
 
 def value(
@@ -71,8 +71,9 @@ def largest_score(view: View, eligible: Eligible, kind: ValuePolicy | ThompsonPo
     mean, variance = view.utility_of(eligible)
     count = view.state.learner.count
 
-    def look(patience: float) -> tuple[float | Array, Array, Array]:
-        return view.horizon(patience, eligible), view.gap(eligible), view.covariance(eligible)
+    def look(patience: float) -> tuple[float | Array, Array, Array, Array]:
+        horizon, ahead = view.horizon(patience, eligible), view.standing(eligible)
+        return horizon, *ahead, view.covariance(eligible)
 
     return Choice(SCORING[type(kind)](kind, mean, variance, view.noise, count, look))
 

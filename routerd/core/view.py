@@ -11,7 +11,7 @@ from learners.plain import outer
 from learners.policies import behind
 from routerd.core.answers import Candidate, Estimate
 from routerd.core.budgets import price
-from routerd.core.outlook import across
+from routerd.core.outlook import Standing, standing
 from routerd.core.paths import Paths, paths
 from routerd.core.settings import ValuePolicy
 from routerd.core.state import State
@@ -125,21 +125,25 @@ class View:
         before = np.array([0.0 if drift is None else drift.count for drift in drifts])
         return np.maximum(horizon - before, least)
 
-    def gap(self, eligible: tuple[int, ...]) -> Array:
-        """How far each of these agents is behind in the contexts that are ahead, (k, m).
+    def standing(self, eligible: tuple[int, ...]) -> Standing:
+        """How these agents stand in the contexts that are ahead.
 
-        See learners.policies.behind. The request's weights apply there too, and what a path adds
-        here, it adds there. While none is known, this context stands for them.
+        The request's weights apply there too, and what a path adds here, it adds there. While none
+        is known, this context stands for them. Where this one comes again, none counts as leading
+        elsewhere: what a look here says of it, no look there does.
         """
-        outlook, roster = self.state.outlook, self.state.roster
-        if not len(outlook.x):
-            return behind(self.utility_of(eligible)[0])[:, None]
-        arms = roster.picked(eligible)
+        outlook, arms = self.state.outlook, self.state.roster.picked(eligible)
         weights = self.quality_weight, self.cost_weight, self.latency_weight
-        if self.state.config.cascade is None:
-            return outlook.gap(arms, weights)
-        path = self.paths(eligible).mean - subset(self.alone, eligible)[0]
-        return across(behind(outlook.means(list(arms), weights) + path))
+        if not len(outlook.x):
+            ahead = Standing(behind(self.utility_of(eligible)[0])[:, None], np.zeros(len(arms)))
+        elif self.state.config.cascade is None:
+            ahead = outlook.standing(arms, weights)
+        else:
+            path = self.paths(eligible).mean - subset(self.alone, eligible)[0]
+            ahead = standing(outlook.means(list(arms), weights) + path)
+        if self.state.encoder.recurs or self.query.x in outlook:
+            return Standing(ahead.gap, np.zeros(len(arms)))
+        return ahead
 
     def covariance(self, eligible: tuple[int, ...]) -> Array:
         """Of each agent's utility there with its utility here, (k, m).

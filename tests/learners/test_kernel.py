@@ -48,14 +48,15 @@ def test_laws() -> None:
 
 
 def values() -> Iterator[tuple[Any, ...]]:
-    """mean, variance, horizon, gap, covariance: of one decision and of four, alike and not."""
+    """What comes before the scores: of one decision and of four, alike and not."""
     rng = np.random.default_rng(33)
     for arms, m in ((1, 1), (3, 7), (8, 32)):
         for horizon in (90.0, 1e5 * rng.random(arms)):
             for rows, gaps in ((1, 1), (4, 1), (4, 4)):
                 moments = rng.random((2, rows * arms))
                 gap = rng.random((gaps, arms, m)) * rng.choice([0.0, 0.01, 1.0])
-                yield *moments, horizon, gap, 0.02 * rng.normal(size=(rows, arms, m))
+                leads = rng.dirichlet(np.ones(arms), gaps)
+                yield *moments, horizon, gap, leads, 0.02 * rng.normal(size=(rows, arms, m))
 
 
 def test_value_of_information() -> None:
@@ -136,7 +137,7 @@ def test_what_does_not_fit_is_refused() -> None:
         _kernel.watch(np.ones(23), 0.5, 0.5, 1.0)
     with pytest.raises(ValueError, match="shapes do not agree"):
         _kernel.means(np.ones((2, 3, 3)), np.ones((2, 3)), three, three, three, 0.5)
-    scores, law = (three, three, three, three, three), np.empty(3)
+    scores, law = (three,) * 6, np.empty(3)
     with pytest.raises(ValueError, match="shapes do not agree"):
         _kernel.value_of_information(*scores, four, three, law, 3, 0.1, 0.1, 256.0, 0.0)
     nowhere = np.full(3, np.inf), *scores[1:]

@@ -26,15 +26,20 @@ def defined(
 
 @pytest.mark.parametrize("horizon", [40.0, 3_000.0])
 @pytest.mark.parametrize("each", [False, True], ids=["one horizon", "one an arm"])
-def test_the_bonus_is_as_defined(horizon: float, each: bool) -> None:
+@pytest.mark.parametrize("leads", [np.zeros(5), np.array([0.5, 0.0, 0.2, 0.3, 0.0])], ids=str)
+def test_the_bonus_is_as_defined(horizon: float, each: bool, leads: Array) -> None:
     rng = np.random.default_rng(1)
     arms, contexts = 5, 7
     mean, variance = rng.random(arms), 0.02 * rng.random(arms) + 0.005
     gap, covariance = behind(rng.random((contexts, arms))).T, 0.02 * rng.normal(size=(arms, 7))
     horizons: Array = horizon * np.arange(1.0, arms + 1.0) if each else np.full(arms, horizon)
-    expected, _ = defined(variance, horizons, gap, covariance, np.maximum(horizons / SHORTER, 1.0))
+    ends = horizons * (leads.max() + (1.0 - leads.max()) / (1.0 + horizons * leads))
+    ends[mean.argmax()] = horizons[mean.argmax()]
+    expected, _ = defined(variance, ends, gap, covariance, np.maximum(ends / SHORTER, 1.0))
     given = horizons if each else horizon
-    centre, spread, _ = value_of_information(mean, variance, NOISE, 0.5, given, gap, covariance)
+    centre, spread, _ = value_of_information(
+        mean, variance, NOISE, 0.5, given, gap, leads, covariance
+    )
     # f is looked up in a table
     np.testing.assert_allclose(centre - mean, expected, rtol=0.04, atol=1e-3 * expected.max())
     np.testing.assert_allclose(spread, 0.5 * np.sqrt(variance))
@@ -58,6 +63,7 @@ def test_what_looks_are_worth_is_what_they_earn_when_simulated() -> None:
         0.5,
         horizon,
         np.array([[0.12]]),
+        np.zeros(1),
         prior[:1, 1:].copy(),
     )
     worth = (centre.item() - 0.5) / (horizon / looks - 1.0)
@@ -68,9 +74,9 @@ def test_a_row_among_many_has_the_bits_that_it_has_alone() -> None:
     rng = np.random.default_rng(3)
     mean, variance = rng.random((6, 4)), rng.random((6, 4))
     gap, covariance = rng.random((4, 9)), rng.normal(size=(6, 4, 9))
-    together = value_of_information(mean, variance, NOISE, 0.2, 900.0, gap, covariance.copy())
+    leads = rng.random((6, 4))
+    together = value_of_information(mean, variance, NOISE, 0.2, 900.0, gap, leads, covariance)
     for row in range(6):
-        alone = value_of_information(
-            mean[row], variance[row], NOISE, 0.2, 900.0, gap, covariance[row].copy()
-        )
+        moments, across = (mean[row], variance[row]), covariance[row].copy()
+        alone = value_of_information(*moments, NOISE, 0.2, 900.0, gap, leads[row].copy(), across)
         assert [part.tobytes() for part in alone] == [part[row].tobytes() for part in together]
