@@ -38,7 +38,7 @@ def value_of_information(
     leads; both perhaps of their own for each row. covariance (..., k, m): of its utility there with
     that here. Returns the centres and sds of the scores, and their law as
     learners.law.win_probabilities has it, (..., k) each. A row among many has the bits that it has
-    alone.
+    alone. Arrays are contiguous.
 
     n looks here move an arm's mean in another context by about S. They pay over what is left if it
     overtakes the best there (for the best: if it falls behind the second):
@@ -58,9 +58,6 @@ def value_of_information(
     earned nothing over this one (see bench/results).
     """
     made = np.empty(mean.shape), np.empty(mean.shape), np.empty(mean.shape)
-    # of agents that do not stand in a row, many estimates come by columns
-    mean, variance = np.ascontiguousarray(mean), np.ascontiguousarray(variance)
-    gap, covariance = np.ascontiguousarray(gap), np.ascontiguousarray(covariance)
     given, arms = (mean, variance, horizon, gap, leads, covariance), mean.shape[-1]
     kernel.value_of_information(*given, *made, arms, noise, spread, SHORTER, floor)
     return made

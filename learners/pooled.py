@@ -152,7 +152,9 @@ class PooledRegression(Additive):
         covariance = np.empty((len(x), len(self.own), len(at)))
         made = mean, variance, covariance
         kernel.joint(*fit, x, np.ascontiguousarray(at.T), *made, OFFSET, self.noise)
-        return mean[:, arms], variance[:, arms], covariance[:, arms]
+        if isinstance(arms, slice):
+            return mean[:, arms], variance[:, arms], covariance[:, arms]
+        return mean.take(arms, 1), variance.take(arms, 1), covariance.take(arms, 1)
 
     def means(self, at: Array, arms: Arms) -> Array:
         ai, own = self.ai[arms], self.own[arms]

@@ -31,7 +31,8 @@ def test_the_bonus_is_as_defined(horizon: float, each: bool, leads: Array) -> No
     rng = np.random.default_rng(1)
     arms, contexts = 5, 7
     mean, variance = rng.random(arms), 0.02 * rng.random(arms) + 0.005
-    gap, covariance = behind(rng.random((contexts, arms))).T, 0.02 * rng.normal(size=(arms, 7))
+    gap = np.ascontiguousarray(behind(rng.random((contexts, arms))).T)
+    covariance = 0.02 * rng.normal(size=(arms, contexts))
     horizons: Array = horizon * np.arange(1.0, arms + 1.0) if each else np.full(arms, horizon)
     ends = horizons * (leads.max() + (1.0 - leads.max()) / (1.0 + horizons * leads))
     ends[mean.argmax()] = horizons[mean.argmax()]
