@@ -97,9 +97,11 @@ def estimate_scales(lam: Array, h: Array, n: float, ss: float) -> tuple[Array, f
     of zero explain the data as well as any: the others would be known without having been tried. So
     rc is SLOPE at least, and less only while there are not PER_SLOPE observations for each slope.
 
-    rn is rc, but a number's slope is at least NUMBER_SLOPE of quality until there is an outcome for
-    each such slope, and in proportion less with more: as long as all fail that are tried, slopes of
-    zero are likely, and nobody would look where another agent is right.
+    rn is what rc would be without that: many numbers that say little of who is right, such as those
+    of an embedding, would else hide what the work type says. But a number's slope is at least
+    NUMBER_SLOPE of quality until there is an outcome for each such slope, and in proportion less
+    with more: as long as all fail that are tried, slopes of zero are likely, and nobody would look
+    where another agent is right.
     """
     used = np.flatnonzero(np.einsum("kii->i", lam) > 0)
     seen = np.flatnonzero(np.einsum("kii->k", lam) > 0)
@@ -120,9 +122,10 @@ def estimate_scales(lam: Array, h: Array, n: float, ss: float) -> tuple[Array, f
         scales[j] = math.sqrt(float((weight * grid * grid).sum()))
         noise = float((weight * rate).sum()) / shape
     slopes = len(lam) * int(np.count_nonzero(np.einsum("kii->i", lam)))
-    scales[1] = max(scales[1], SLOPE * math.sqrt(min(1.0, n / (PER_SLOPE * max(slopes, 1)))))
     share = min(1.0, len(lam) * len(numbers(lam)) / max(n, 1.0))
-    return np.append(scales, max(scales[1], NUMBER_SLOPE / math.sqrt(noise) * share)), noise
+    of_numbers = max(scales[1], NUMBER_SLOPE / math.sqrt(noise) * share)
+    scales[1] = max(scales[1], SLOPE * math.sqrt(min(1.0, n / (PER_SLOPE * max(slopes, 1)))))
+    return np.append(scales, of_numbers), noise
 
 
 class PooledRegression(Additive):

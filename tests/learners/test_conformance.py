@@ -13,7 +13,7 @@ from learners.checks import LEARNER_CHECKS, POLICY_CHECKS, Make, Scores
 from learners.linear import LinearRegression
 from learners.logistic import LogisticRegression
 from learners.policies import behind, thompson, value_of_information
-from learners.pooled import NUMBER_SLOPE, PooledRegression, estimate_scales, numbers
+from learners.pooled import NUMBER_SLOPE, SLOPE, PooledRegression, estimate_scales, numbers
 
 pytestmark = pytest.mark.usefixtures("loops")
 
@@ -135,6 +135,18 @@ def test_slopes_of_numbers_may_be_wide_until_outcomes_tell(count: int, least: fl
     scales, noise = estimate_scales(lam, h, count, 0.25 * count)
     assert scales[3] == pytest.approx(max(scales[1], least / noise**0.5))
     assert scales[3] > scales[1]
+
+
+def test_numbers_that_tell_nothing_have_narrower_slopes_than_kinds_of_work() -> None:
+    rng, n, agents = np.random.default_rng(18), 3_000, 4
+    kind, arms = rng.integers(3, size=n), rng.integers(agents, size=n)
+    X = np.column_stack([np.ones(n), np.eye(3)[kind], rng.normal(size=(n, 6))])
+    y = 0.3 * rng.normal(size=n)
+    lam = np.array([X[arms == k].T @ X[arms == k] for k in range(agents)])
+    h = np.array([X[arms == k].T @ y[arms == k] for k in range(agents)])
+    scales, _ = estimate_scales(lam, h, n, float(y @ y))
+    assert scales[1] == pytest.approx(SLOPE)
+    assert scales[3] < 0.5 * SLOPE
 
 
 def test_slopes_of_categories_are_no_wider_than_the_evidence_has_them() -> None:
