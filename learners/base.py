@@ -48,7 +48,8 @@ class Learner(Protocol):
 
     def joint(self, x: Array, at: Array, arms: Arms) -> tuple[Array, Array, Array]:
         """predict of every row of x (n, d), each (n, k), with the bits that each has alone; and
-        covariance with the mean reward at each of the contexts `at` (m, d), (n, k, m); contiguous.
+        covariance with the mean reward at each of the contexts `at` (m, d), (n, k, m). Contiguous
+        for all arms or an array of them.
 
         All that is not known of an arm, also what it shares with others.
         """

@@ -113,12 +113,10 @@ def value_of_information(
 
 
 def _until_it_leads(mean: Array, horizon: Array | float, leads: Array) -> Array:
-    """The horizon of each arm, (n, arms): in full for the arm of the highest mean."""
+    """The horizon of each arm, (n, arms): in full for those of the highest mean."""
     most = leads.max(-1, keepdims=True)
     ends: Array = horizon * (most + (1.0 - most) / (1.0 + horizon * leads))
-    best = np.zeros(mean.shape, np.bool_)
-    best[np.arange(len(mean)), mean.argmax(-1)] = True
-    return np.where(best, horizon, ends)
+    return np.where(mean < mean.max(-1, keepdims=True), ends, horizon)
 
 
 def overtaking(a: Array) -> Array:

@@ -75,12 +75,12 @@ def behind(mean: Array) -> Array:
 
 
 def lead(mean: Array) -> Array:
-    """The share of contexts where each arm's mean, (m, k), is the best; of equals the first leads.
+    """The share of contexts where each arm's mean, (m, k), is the best; equals lead together.
 
-    >>> lead(np.array([[0.5, 0.9, 0.6], [0.5, 0.4, 0.3]])).tolist()
-    [0.5, 0.5, 0.0]
+    >>> lead(np.array([[0.5, 0.9, 0.5], [0.5, 0.4, 0.5]])).tolist()
+    [0.5, 0.5, 0.5]
     """
-    share: Array = np.bincount(mean.argmax(-1), minlength=mean.shape[-1]) / len(mean)
+    share: Array = (mean == mean.max(-1, keepdims=True)).mean(0)
     return share
 
 

@@ -33,30 +33,28 @@ static double worth(size_t m, const double *gap, const double *covariance, doubl
     return total;
 }
 
-/* The place of the first of the largest. */
-static size_t largest(size_t n, const double *a)
+static double largest(size_t n, const double *a)
 {
-    size_t at = 0;
+    double most = a[0];
     for (size_t i = 1; i < n; i++)
-        if (a[i] > a[at])
-            at = i;
-    return at;
+        most = a[i] > most ? a[i] : most;
+    return most;
 }
 
 void value_of_information(const Outlook *on, double *centre, double *sd)
 {
-    size_t m = on->m, best = 0;
-    double most = 0.0;
+    size_t m = on->m;
+    double best = 0.0, most = 0.0;
     for (size_t i = 0; i < on->n; i++) {
         size_t arm = i % on->arms;
         const double *gap = on->gap + (on->gaps == on->n ? i : arm) * m;
         const double *leads = on->leads + (on->shares == on->n ? i : arm);
         if (arm == 0) {
-            best = i + largest(on->arms, on->mean + i);
-            most = leads[largest(on->arms, leads)];
+            best = largest(on->arms, on->mean + i);
+            most = largest(on->arms, leads);
         }
         double ahead = on->horizon[on->horizons > 1 ? arm : 0];
-        if (i != best)
+        if (on->mean[i] < best)
             ahead *= most + (1.0 - most) / (1.0 + ahead * *leads);
         double looks = fmax(ahead / on->shorter, 1.0);
         double root = sqrt(on->variance[i] + on->noise / looks);

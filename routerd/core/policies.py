@@ -40,8 +40,8 @@ class Choice(NamedTuple):
 Eligible = tuple[int, ...]
 
 Look = Callable[[float], tuple[float | Array, Array, Array, Array]]
-"""Makes View.horizon from a patience, and View.standing and View.covariance, of one decision (k, m)
-or of many (n, k, m)."""
+"""Makes View.horizon from a patience, and View.standing and View.covariance, of one decision or of
+many: gap and covariance (k, m) or (n, k, m), leads (k,) or (n, k)."""
 
 
 def value(

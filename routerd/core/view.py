@@ -8,7 +8,6 @@ import numpy as np
 
 from learners.base import Array
 from learners.plain import outer
-from learners.policies import behind
 from routerd.core.answers import Candidate, Estimate
 from routerd.core.budgets import price
 from routerd.core.outlook import Standing, standing
@@ -135,7 +134,7 @@ class View:
         outlook, arms = self.state.outlook, self.state.roster.picked(eligible)
         weights = self.quality_weight, self.cost_weight, self.latency_weight
         if not len(outlook.x):
-            ahead = Standing(behind(self.utility_of(eligible)[0])[:, None], np.zeros(len(arms)))
+            ahead = standing(self.utility_of(eligible)[0][None, :])
         elif self.state.config.cascade is None:
             ahead = outlook.standing(arms, weights)
         else:

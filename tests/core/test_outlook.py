@@ -55,7 +55,7 @@ def test_who_leads_ahead_counts_where_this_context_does_not_come_again() -> None
     everyone = state.roster.everyone
     new, again = (view_of(state, complexity=value) for value in (0.2, 0.3))
     ahead = np.array([state.learner.predict(x, slice(None))[0] for x in state.contexts.x])
-    leads = [(ahead.argmax(1) == k).mean() for k in everyone]
+    leads = [(ahead[:, k] == ahead.max(1)).mean() for k in everyone]
     assert new.standing(everyone).leads.tolist() == leads
     assert max(leads) > 0.0
     assert not again.standing(everyone).leads.any()

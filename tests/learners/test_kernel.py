@@ -140,6 +140,9 @@ def test_what_does_not_fit_is_refused() -> None:
     scores, law = (three,) * 6, np.empty(3)
     with pytest.raises(ValueError, match="shapes do not agree"):
         _kernel.value_of_information(*scores, four, three, law, 3, 0.1, 0.1, 256.0, 0.0)
+    shares = *scores[:4], np.ones(2), three
+    with pytest.raises(ValueError, match="shapes do not agree"):
+        _kernel.value_of_information(*shares, three, three, law, 3, 0.1, 0.1, 256.0, 0.0)
     nowhere = np.full(3, np.inf), *scores[1:]
     with pytest.raises(ValueError, match="an arm or more"):
         _kernel.value_of_information(*nowhere, three, three, law, 3, 0.1, 0.1, 256.0, 0.0)

@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import norm
 
 from learners.base import Array
-from learners.policies import SHORTER, behind, value_of_information
+from learners.policies import SHORTER, behind, lead, value_of_information
 
 pytestmark = pytest.mark.usefixtures("loops")
 
@@ -26,7 +26,7 @@ def defined(
 
 @pytest.mark.parametrize("horizon", [40.0, 3_000.0])
 @pytest.mark.parametrize("each", [False, True], ids=["one horizon", "one an arm"])
-@pytest.mark.parametrize("leads", [np.zeros(5), np.array([0.5, 0.0, 0.2, 0.3, 0.0])], ids=str)
+@pytest.mark.parametrize("leads", [np.zeros(5), np.array([0.3, 0.4, 0.2, 0.1, 0.0])], ids=str)
 def test_the_bonus_is_as_defined(horizon: float, each: bool, leads: Array) -> None:
     rng = np.random.default_rng(1)
     arms, contexts = 5, 7
@@ -81,3 +81,13 @@ def test_a_row_among_many_has_the_bits_that_it_has_alone() -> None:
         moments, across = (mean[row], variance[row]), covariance[row].copy()
         alone = value_of_information(*moments, NOISE, 0.2, 900.0, gap, leads[row].copy(), across)
         assert [part.tobytes() for part in alone] == [part[row].tobytes() for part in together]
+
+
+def test_twins_have_one_law() -> None:
+    """Newcomers are equal to the bit; what leads counts for all of them, whatever their ids."""
+    ahead = np.array([[0.9, 0.2, 0.5, 0.5], [0.1, 0.3, 0.5, 0.5], [0.1, 0.6, 0.5, 0.5]])
+    mean, variance = ahead[0].copy(), np.array([0.01, 0.02, 0.04, 0.04])
+    gap, covariance = np.ascontiguousarray(behind(ahead).T), np.full((4, 3), 0.01)
+    made = value_of_information(mean, variance, NOISE, 0.2, 300.0, gap, lead(ahead), covariance)
+    assert all(part[2] == part[3] for part in made[:2])
+    assert made[2][2] == pytest.approx(made[2][3], abs=1e-12)
