@@ -41,7 +41,7 @@ def views(state: State, queries: Sequence[Query], time_ms: int = 0) -> list[View
         def look(patience: float) -> tuple[float | Array, Array, Array, Array]:
             everyone = state.roster.everyone
             horizon = plain[0].horizon(patience, everyone)
-            ahead = [view.standing(everyone) for view in plain]
+            ahead = [view.ahead(everyone) for view in plain]
             gap = np.array([one.gap for one in (ahead[:1] if alike else ahead)])
             leads = np.array([one.leads for one in ahead])
             return horizon, gap, leads, np.array([view.covariance(everyone) for view in plain])

@@ -18,14 +18,14 @@ from learners.contexts import Contexts
 from learners.policies import behind, lead
 
 EVERY = 16
-MOST_STANDINGS = 64
+MOST_KEPT = 64
 ARRAYS = ("x", "cells", "quality", "cost", "latency")
 
 Weights = tuple[float, float, float]
 """Of quality, of cost a USD and of latency a ms."""
 
 
-class Standing(NamedTuple):
+class Ahead(NamedTuple):
     """How agents stand in the contexts: gap (k, m), see learners.policies.behind; leads (k,), the
     share of the contexts where each leads."""
 
@@ -33,9 +33,9 @@ class Standing(NamedTuple):
     leads: Array
 
 
-def standing(means: Array) -> Standing:
+def ahead_of(means: Array) -> Ahead:
     """Of the agents' mean utilities in each context, (m, k)."""
-    return Standing(np.ascontiguousarray(behind(means).T), lead(means))
+    return Ahead(np.ascontiguousarray(behind(means).T), lead(means))
 
 
 def is_due(outcomes: int) -> bool:
@@ -54,7 +54,7 @@ class Outlook:
         self.x = np.zeros((0, d))
         self.cells = np.zeros(0)
         self.quality = self.cost = self.latency = np.zeros((0, 0))
-        self._standings: dict[tuple[tuple[int, ...], Weights], Standing] = {}
+        self._ahead: dict[tuple[tuple[int, ...], Weights], Ahead] = {}
         self._rows: frozenset[bytes] = frozenset()
 
     def __contains__(self, x: bytes) -> bool:
@@ -72,7 +72,7 @@ class Outlook:
         self._looked()
 
     def _looked(self) -> None:
-        self._standings.clear()
+        self._ahead.clear()
         rows, width = self.x.tobytes("C"), self.x.shape[1] * self.x.itemsize
         self._rows = frozenset(rows[at : at + width] for at in range(0, len(rows), width))
 
@@ -86,15 +86,15 @@ class Outlook:
             means -= latency * self.latency[:, arms]
         return means
 
-    def standing(self, arms: tuple[int, ...], weights: Weights) -> Standing:
+    def ahead(self, arms: tuple[int, ...], weights: Weights) -> Ahead:
         """How these arms stand by these weights; kept until the next look."""
         key = arms, weights
-        known = self._standings.get(key)
+        known = self._ahead.get(key)
         if known is None:
-            if len(self._standings) == MOST_STANDINGS:
-                self._standings.clear()
-            known = standing(self.means(list(arms), weights))
-            self._standings[key] = known
+            if len(self._ahead) == MOST_KEPT:
+                self._ahead.clear()
+            known = ahead_of(self.means(list(arms), weights))
+            self._ahead[key] = known
         return known
 
     def state(self) -> dict[str, Array]:

@@ -40,7 +40,7 @@ class Choice(NamedTuple):
 Eligible = tuple[int, ...]
 
 Look = Callable[[float], tuple[float | Array, Array, Array, Array]]
-"""Makes View.horizon from a patience, and View.standing and View.covariance, of one decision or of
+"""Makes View.horizon from a patience, and View.ahead and View.covariance, of one decision or of
 many: gap and covariance (k, m) or (n, k, m), leads (k,) or (n, k)."""
 
 
@@ -72,7 +72,7 @@ def largest_score(view: View, eligible: Eligible, kind: ValuePolicy | ThompsonPo
     count = view.state.learner.count
 
     def look(patience: float) -> tuple[float | Array, Array, Array, Array]:
-        horizon, ahead = view.horizon(patience, eligible), view.standing(eligible)
+        horizon, ahead = view.horizon(patience, eligible), view.ahead(eligible)
         return horizon, *ahead, view.covariance(eligible)
 
     return Choice(SCORING[type(kind)](kind, mean, variance, view.noise, count, look))

@@ -115,7 +115,7 @@ def why(state: State, seen: Pulse) -> str:
     match kind:
         case ValuePolicy():
             return (
-                f"{much}: agents are tried as far as knowing them better may pay over "
+                f"{much}: agents are tried as far as knowing them better may pay over at most "
                 f"{told['horizon']:.0f} decisions to come, and never less than {kind.floor:.2%}"
             )
         case ThompsonPolicy():

@@ -10,7 +10,7 @@ from learners.base import Array
 from learners.plain import outer
 from routerd.core.answers import Candidate, Estimate
 from routerd.core.budgets import price
-from routerd.core.outlook import Standing, standing
+from routerd.core.outlook import Ahead, ahead_of
 from routerd.core.paths import Paths, paths
 from routerd.core.settings import ValuePolicy
 from routerd.core.state import State
@@ -124,7 +124,7 @@ class View:
         before = np.array([0.0 if drift is None else drift.count for drift in drifts])
         return np.maximum(horizon - before, least)
 
-    def standing(self, eligible: tuple[int, ...]) -> Standing:
+    def ahead(self, eligible: tuple[int, ...]) -> Ahead:
         """How these agents stand in the contexts that are ahead.
 
         The request's weights apply there too, and what a path adds here, it adds there. While none
@@ -134,14 +134,14 @@ class View:
         outlook, arms = self.state.outlook, self.state.roster.picked(eligible)
         weights = self.quality_weight, self.cost_weight, self.latency_weight
         if not len(outlook.x):
-            ahead = standing(self.utility_of(eligible)[0][None, :])
+            ahead = ahead_of(self.utility_of(eligible)[0][None, :])
         elif self.state.config.cascade is None:
-            ahead = outlook.standing(arms, weights)
+            ahead = outlook.ahead(arms, weights)
         else:
             path = self.paths(eligible).mean - subset(self.alone, eligible)[0]
-            ahead = standing(outlook.means(list(arms), weights) + path)
+            ahead = ahead_of(outlook.means(list(arms), weights) + path)
         if self.state.encoder.recurs or self.query.x in outlook:
-            return Standing(ahead.gap, np.zeros(len(arms)))
+            return Ahead(ahead.gap, np.zeros(len(arms)))
         return ahead
 
     def covariance(self, eligible: tuple[int, ...]) -> Array:

@@ -6,7 +6,7 @@ import numpy as np
 
 from learners.policies import behind
 from routerd.core.decide import encode_request
-from routerd.core.outlook import EVERY, MOST_STANDINGS, is_due
+from routerd.core.outlook import EVERY, MOST_KEPT, is_due
 from routerd.core.state import State
 from routerd.core.view import View, estimated
 from routerd.router import request_of
@@ -35,8 +35,8 @@ def test_a_gap_is_how_far_an_agent_is_behind_in_each_context_by_the_requests_wei
         mean -= view.cost_weight * state.cost.predict(cell, slice(None))[0]
         mean -= view.latency_weight * state.latency.predict(cell, slice(None))[0]
         ahead.append(behind(mean))
-    assert np.allclose(view.standing(state.roster.everyone).gap.T, ahead, atol=1e-12)
-    two = view.standing((0, 2)).gap
+    assert np.allclose(view.ahead(state.roster.everyone).gap.T, ahead, atol=1e-12)
+    two = view.ahead((0, 2)).gap
     assert two.shape == (2, 20)
     assert np.allclose(two[0], two[1])  # the better of two is ahead by as much as the other lacks
 
@@ -56,23 +56,23 @@ def test_who_leads_ahead_counts_where_this_context_does_not_come_again() -> None
     new, again = (view_of(state, complexity=value) for value in (0.2, 0.3))
     ahead = np.array([state.learner.predict(x, slice(None))[0] for x in state.contexts.x])
     leads = [(ahead[:, k] == ahead.max(1)).mean() for k in everyone]
-    assert new.standing(everyone).leads.tolist() == leads
+    assert new.ahead(everyone).leads.tolist() == leads
     assert max(leads) > 0.0
-    assert not again.standing(everyone).leads.any()
-    assert (new.standing(everyone).gap == again.standing(everyone).gap).all()
+    assert not again.ahead(everyone).leads.any()
+    assert (new.ahead(everyone).gap == again.ahead(everyone).gap).all()
 
 
 def test_contexts_of_categories_come_again() -> None:
     state = lived(20).state
     view = view_of(state, work_type="unheard of")
     assert view.query.x not in state.outlook
-    assert not view.standing(state.roster.everyone).leads.any()
+    assert not view.ahead(state.roster.everyone).leads.any()
 
 
 def test_the_first_decision_stands_for_those_to_come() -> None:
     view = view_of(lived(0).state)
     everyone = view.state.roster.everyone
-    (gap, leads), covariance = view.standing(everyone), view.covariance(everyone)
+    (gap, leads), covariance = view.ahead(everyone), view.covariance(everyone)
     mean, variance = view.utility
     assert (gap[:, 0] == behind(mean)).all()
     assert not leads.any()
@@ -115,11 +115,11 @@ def test_whoever_joins_is_ahead_at_once() -> None:
     engine = lived(300)
     engine.register("newcomer")
     assert engine.state.outlook.quality.shape == (32, 4)
-    assert view_of(engine.state).standing(engine.state.roster.everyone).gap.shape == (4, 32)
+    assert view_of(engine.state).ahead(engine.state.roster.everyone).gap.shape == (4, 32)
 
 
 def test_what_is_kept_for_many_kinds_of_requests_is_bounded() -> None:
     state = lived(20).state
-    for i in range(3 * MOST_STANDINGS):
-        view_of(state, preference={"cost": i / 1000}).standing(state.roster.everyone)
-    assert len(state.outlook._standings) <= MOST_STANDINGS
+    for i in range(3 * MOST_KEPT):
+        view_of(state, preference={"cost": i / 1000}).ahead(state.roster.everyone)
+    assert len(state.outlook._ahead) <= MOST_KEPT

@@ -37,7 +37,7 @@ DERIVED = {
     "ShrunkMeans.gamma": "config_bytes",
     "RowSums._index": "rows",
     "LogisticRegression.precision": "a constant of the learner, and config_bytes",
-    "Outlook._standings": "means, when asked",
+    "Outlook._ahead": "means, when asked",
     "Outlook._rows": "x",
     "LinearRegression.r_inv": "a constant of the learner, and config_bytes",
 }
@@ -229,7 +229,7 @@ def remade(state: State) -> State:
     return restored(marks, entries, state.models())
 
 
-KEPT = {"_standings"}
+KEPT = {"_ahead"}
 """What is made when it is first asked for, of what is compared."""
 
 

@@ -21,10 +21,8 @@ LEARNERS: list[Make] = [LinearRegression, PooledRegression, LogisticRegression, 
 
 
 def value_scores(mean: Array, variance: Array) -> tuple[Array, Array]:
-    gap, here = behind(mean)[:, None], variance[:, None].copy()
-    return value_of_information(mean, variance, 0.15, 0.3, 500.0, gap, np.zeros(mean.size), here)[
-        :2
-    ]
+    gap, leads, here = behind(mean)[:, None], np.zeros(mean.size), variance[:, None].copy()
+    return value_of_information(mean, variance, 0.15, 0.3, 500.0, gap, leads, here)[:2]
 
 
 def thompson_scores(mean: Array, variance: Array) -> tuple[Array, Array]:

@@ -48,14 +48,14 @@ def test_laws() -> None:
 
 
 def values() -> Iterator[tuple[Any, ...]]:
-    """What comes before the scores: of one decision and of four, alike and not."""
+    """What is given before the scores, of one decision and of four; leads are of each decision."""
     rng = np.random.default_rng(33)
     for arms, m in ((1, 1), (3, 7), (8, 32)):
         for horizon in (90.0, 1e5 * rng.random(arms)):
             for rows, gaps in ((1, 1), (4, 1), (4, 4)):
                 moments = rng.random((2, rows * arms))
                 gap = rng.random((gaps, arms, m)) * rng.choice([0.0, 0.01, 1.0])
-                leads = rng.dirichlet(np.ones(arms), gaps)
+                leads = rng.dirichlet(np.ones(arms), rows)
                 yield *moments, horizon, gap, leads, 0.02 * rng.normal(size=(rows, arms, m))
 
 
