@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from msgspec import structs
 
 from routerd.core.decide import decide, decided, encode_request
 from routerd.core.errors import RouterError
@@ -159,3 +160,18 @@ def test_what_is_ahead_decides_alike() -> None:
     assert set(engine.state.drifts) == {"a1"}
     several = queries(engine.state, AT_ONCE, ({}, {"preference": {"cost": 0.1}}))
     assert together(engine.state, several) == [alone(engine.state, q) for q in several]
+
+
+@pytest.mark.parametrize("cascade", [None, {"review_usd": 0.001}])
+def test_contexts_that_come_again_and_new_ones_decide_alike(cascade: dict[str, Any] | None) -> None:
+    """Side by side: what leads elsewhere counts for the new ones alone."""
+    features = [{"kind": "category", "name": "work_type"}, {"kind": "number", "name": "complexity"}]
+    thresholds = {} if cascade is None else {"cascade": 0.7}
+    engine = taught(5, features=features, cascade=cascade, thresholds=thresholds)
+    state, several = engine.state, queries(engine.state, AT_ONCE, ({},))
+    for i, x in enumerate(state.outlook.x):
+        several[2 * i] = structs.replace(several[2 * i], x=x.tobytes())
+    again = [query.x in state.outlook for query in several]
+    assert any(again)
+    assert not all(again)
+    assert together(state, several) == [alone(state, q) for q in several]

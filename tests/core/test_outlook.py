@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import numpy as np
+from typing import Any
 
-from learners.policies import behind
+import numpy as np
+import pytest
+
+from learners.policies import behind, lead
 from routerd.core.decide import encode_request
 from routerd.core.outlook import EVERY, MOST_KEPT, is_due
 from routerd.core.state import State
@@ -41,9 +44,9 @@ def test_a_gap_is_how_far_an_agent_is_behind_in_each_context_by_the_requests_wei
     assert np.allclose(two[0], two[1])  # the better of two is ahead by as much as the other lacks
 
 
-def numbered(complexity: tuple[float, ...]) -> State:
+def numbered(complexity: tuple[float, ...], **config: Any) -> State:
     """A state that knows contexts of these numbers."""
-    engine = Engine(features=[{"kind": "number", "name": "complexity"}])
+    engine = Engine(features=[{"kind": "number", "name": "complexity"}], **config)
     for i, value in enumerate(complexity):
         answer = engine.route(complexity=value)
         engine.report(answer.decision_id, quality=float(i % 3 == 0))
@@ -60,6 +63,40 @@ def test_who_leads_ahead_counts_where_this_context_does_not_come_again() -> None
     assert max(leads) > 0.0
     assert not again.ahead(everyone).leads.any()
     assert (new.ahead(everyone).gap == again.ahead(everyone).gap).all()
+
+
+def test_who_leads_counts_paths_where_others_may_follow() -> None:
+    """What a path adds here, it adds there: an agent leads elsewhere by its path, not by itself."""
+    several = (0.1, 0.9, 0.3, 0.7, 0.5)
+    state = numbered(several, cascade={"review_usd": 0.01}, thresholds={"cascade": 0.7})
+    everyone = state.roster.everyone
+    new, again = (view_of(state, complexity=value) for value in (0.2, 0.3))
+    path = new.paths(everyone).mean - new.alone[0]
+    assert np.ptp(path) > 0.0
+    ahead = np.array([state.learner.predict(x, slice(None))[0] for x in state.contexts.x]) + path
+    assert new.ahead(everyone).leads.tolist() == lead(ahead).tolist()
+    assert np.allclose(new.ahead(everyone).gap.T, behind(ahead), atol=1e-12)
+    assert not again.ahead(everyone).leads.any()
+
+
+@pytest.mark.parametrize(
+    ("schema", "asked"),
+    [
+        ({"kind": "text", "size": 8}, {"description": "a new sentence"}),
+        ({"kind": "embedding", "dimension": 4, "size": 2}, {"embedding": [0.5, 0.1, -0.3, 0.2]}),
+        ({"kind": "number", "name": "load"}, {"features": {"load": 0.25}}),
+    ],
+)
+def test_contexts_of_words_embeddings_and_numbers_do_not_come_again(
+    schema: dict[str, Any], asked: dict[str, Any]
+) -> None:
+    engine = Engine(features=[schema])
+    known = {"description": "the first", "embedding": [1.0, 0.0, 0.0, 0.0], "features": {"load": 1}}
+    known = {name: known[name] for name in asked}
+    engine.report(engine.route(**known).decision_id, quality=1.0)
+    everyone = engine.state.roster.everyone
+    assert view_of(engine.state, **asked).ahead(everyone).leads.any()
+    assert not view_of(engine.state, **known).ahead(everyone).leads.any()
 
 
 def test_contexts_of_categories_come_again() -> None:
