@@ -2,18 +2,27 @@
 
 A part is a setting of the configuration or a constant of the learners; see bench.variants.
 
-    python -m bench.ablate FILE [FILE ...] [--seeds N] [--cost-weight L] [--jobs N] --out FILE
+    python -m bench.ablate FILE [FILE ...] [--agents A,B] [--draw AGENTS,TASKS] [--words N]
+        [--noise N] [--only PART] [--seeds N] [--cost-weight L] [--jobs N] --out FILE
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from argparse import ArgumentParser
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from bench.datasets import load
-from bench.recorded import Array, Recorded
-from bench.variants import HORIZON_IN_FULL, SHARED_AS_IF_KNOWN, Variant, change, options, scores
+from bench.recorded import Array
+from bench.streams import Streams, asked_for, options
+from bench.variants import (
+    HORIZON_IN_FULL,
+    NUMBERS_AS_CATEGORIES,
+    SHARED_AS_IF_KNOWN,
+    Variant,
+    change,
+    scores,
+)
 from learners import contexts, pooled
 from routerd.core.settings import GreedyPolicy, Learner, ThompsonPolicy, ValuePolicy
 
@@ -40,6 +49,7 @@ VARIANTS = (
         "empirical Bayes: scales at their centres", constants={pooled: {"GRID": CENTRES_ALONE}}
     ),
     Variant("the least scale of slopes", constants={pooled: {"SLOPE": 0.0}}),
+    Variant("that slopes of numbers need no least scale", constants=NUMBERS_AS_CATEGORIES),
     Variant("the wide slopes of numbers at first", constants={pooled: {"NUMBER_SLOPE": 0.0}}),
     Variant("prior centring: the shared mean held at .5", constants={pooled: {"P_0": 0.01}}),
     Variant("the small floor: .05 instead of .002", ValuePolicy(floor=0.05)),
@@ -49,22 +59,26 @@ VARIANTS = (
 
 
 def run(
-    data: Recorded, seeds: int, cost_weight: float, jobs: int, told: Callable[[str], None]
+    streams: Streams,
+    seeds: int,
+    cost_weight: float,
+    jobs: int,
+    told: Callable[[str], None],
+    variants: Sequence[Variant] = VARIANTS,
 ) -> list[dict[str, Any]]:
-    """A row for each variant: what it earned, and what that is less than the default, paired."""
-    data = data.complete()
-    score = scores(data, VARIANTS, seeds, cost_weight, jobs)
+    """A row for each variant: what it earned, and what that is less than the first, paired."""
+    score = scores(streams, variants, seeds, cost_weight, jobs)
     rows = []
-    for variant, mine in zip(VARIANTS, score, strict=True):
+    for variant, mine in zip(variants, score, strict=True):
         paired = change(mine - score[0])
         low, high = paired["ci95"]
         told(
-            f"{data.name:18} {mine.mean():.4f} {paired['change']:+.4f} [{low:+.4f}, {high:+.4f}]"
+            f"{streams.name:18} {mine.mean():.4f} {paired['change']:+.4f} [{low:+.4f}, {high:+.4f}]"
             f"  without {variant.name}"
         )
         rows.append(
             {
-                "dataset": data.name,
+                "dataset": streams.name,
                 "without": variant.name,
                 "seeds": seeds,
                 "utility_mean": float(mine.mean()),
@@ -77,11 +91,15 @@ def run(
 
 def main() -> None:
     """See the module's text."""
-    asked = options("bench.ablate", __doc__).parse_args()
+    ask = ArgumentParser(prog="python -m bench.ablate", description=__doc__)
+    options(ask)
+    ask.add_argument("--only", default="", help="only parts whose name has this in it")
+    asked = ask.parse_args()
+    variants = [VARIANTS[0], *(of for of in VARIANTS[1:] if asked.only in of.name)]
     rows = [
         row
-        for file in asked.files
-        for row in run(load(file), asked.seeds, asked.cost_weight, asked.jobs, print)
+        for streams in asked_for(ask, asked)
+        for row in run(streams, asked.seeds, asked.cost_weight, asked.jobs, print, variants)
     ]
     asked.out.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
 

@@ -1,14 +1,16 @@
 """Recorded tasks by name: files in the long schema, and the sets that installed packages carry.
 
 paretobandit:val and paretobandit:test_holdout are real prompts answered by three language models
-(package paretobandit, Apache-2.0). digits (scikit-learn) and segment (river) are classification
-sets under the multiclass protocol: an agent is a class, its quality is 1 where it is right.
+(package paretobandit, Apache-2.0). digits, iris, wine and breast_cancer (scikit-learn) and segment
+(river) are classification sets under the multiclass protocol: an agent is a class, its quality is 1
+where it is right.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -91,6 +93,17 @@ def digits() -> Recorded:
     return multiclass("digits", np.asarray(found.data, dtype=np.float64) / 16.0, names, labels)
 
 
+def measured(name: str) -> Recorded:
+    """iris (150 tasks of 4 measures, 3 classes), wine (178, 13, 3), breast_cancer (569, 30, 2)."""
+    try:
+        from sklearn import datasets
+    except ModuleNotFoundError:
+        raise missing("scikit-learn", name) from None
+    x, label = getattr(datasets, f"load_{name}")(return_X_y=True)
+    names = tuple(f"number_{i:02d}" for i in range(x.shape[1]))
+    return multiclass(name, standard(x), names, [str(of) for of in label.tolist()])
+
+
 def segment() -> Recorded:
     """Image segments: 2,310 tasks of 18 measures, each in its own unit: standardised; 7 classes."""
     try:
@@ -100,9 +113,14 @@ def segment() -> Recorded:
     rows, labels = zip(*ImageSegments(), strict=True)
     names = tuple(sorted(rows[0]))
     values = np.array([[float(row[name]) for name in names] for row in rows])
-    spread = values.std(axis=0)
-    values = (values - values.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
-    return multiclass("segment", values, names, [str(label) for label in labels])
+    return multiclass("segment", standard(values), names, [str(label) for label in labels])
+
+
+def standard(x: Array) -> Array:
+    """Columns of mean 0 and standard deviation 1; those that never vary are 0."""
+    spread = x.std(axis=0)
+    scaled: Array = (x - x.mean(axis=0)) / np.where(spread > 0.0, spread, 1.0)
+    return scaled
 
 
 def multiclass(
@@ -138,5 +156,6 @@ NAMED: dict[str, Callable[[], Recorded]] = {
     "paretobandit:test_holdout": lambda: paretobandit("test_holdout"),
     "digits": digits,
     "segment": segment,
+    **{name: partial(measured, name) for name in ("iris", "wine", "breast_cancer")},
 }
 """Sets that installed packages carry; a file of the same name goes before."""

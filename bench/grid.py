@@ -6,27 +6,27 @@ difference, its median over the settings. The check leaves one set out, picks th
 highest mean scaled gain over the others, and tells what that pick earns on the set left out. Where
 the default was tuned to a set, the pick without it is another one and earns less there.
 
-With --draw each seed has its own draw of agents and tasks: streams that nothing was chosen on, for
-what is to be chosen.
+On draws and on synthetic worlds, see bench.streams, nothing was chosen: these are for what is to be
+chosen.
 
-    python -m bench.grid FILE [FILE ...] [--agents A,B] [--draw AGENTS,TASKS] [--seeds N]
-        [--cost-weight L] --out FILE
+    python -m bench.grid FILE [FILE ...] [--agents A,B] [--draw AGENTS,TASKS] [--words N]
+        [--noise N] [--seeds N] [--cost-weight L] [--jobs N] --out FILE
     python -m bench.grid --check PLAYED [PLAYED ...] --out FILE
 """
 
 from __future__ import annotations
 
 import json
-from argparse import ArgumentTypeError
+from argparse import ArgumentParser
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from bench.datasets import load
-from bench.recorded import Array, Recorded
-from bench.variants import SHARED_AS_IF_KNOWN, Draw, Variant, change, options, scores
+from bench.recorded import Array
+from bench.streams import Streams, asked_for, options
+from bench.variants import SHARED_AS_IF_KNOWN, Variant, change, scores
 from learners import policies, pooled
 from routerd.core.settings import ValuePolicy
 
@@ -89,21 +89,12 @@ class Gains(NamedTuple):
 
 
 def played(
-    data: Recorded,
-    seeds: int,
-    cost_weight: float,
-    jobs: int,
-    grid: Sequence[Variant] = GRID,
-    draw: Draw | None = None,
+    streams: Streams, seeds: int, cost_weight: float, jobs: int, grid: Sequence[Variant] = GRID
 ) -> dict[str, Any]:
-    """What every setting earned on one set, or on draws from it, by seed."""
-    data = data.complete()
-    score = scores(data, grid, seeds, cost_weight, jobs, draw)
-    agents, tasks = draw or (len(data.agents), len(data))
+    """What every setting earned, by seed."""
+    score = scores(streams, grid, seeds, cost_weight, jobs)
     return {
-        "dataset": data.name if draw is None else f"{data.name}, draws of {agents} x {tasks}",
-        "tasks": tasks,
-        "agents": agents,
+        "dataset": streams.name,
         "cost_weight": cost_weight,
         "utility": {of.name: row.tolist() for of, row in zip(grid, score, strict=True)},
     }
@@ -162,20 +153,10 @@ def check(sets: Sequence[Gains]) -> list[dict[str, Any]]:
     return rows
 
 
-def draw_of(text: str) -> Draw:
-    """AGENTS,TASKS. Raises ArgumentTypeError."""
-    match text.split(","):
-        case [agents, tasks] if agents.isdecimal() and tasks.isdecimal():
-            if int(agents) >= 2 and int(tasks) >= 1:
-                return int(agents), int(tasks)
-    raise ArgumentTypeError(f"{text!r} is no draw; give two agents and a task or more, as 8,1000")
-
-
 def main() -> None:
     """See the module's text."""
-    ask = options("bench.grid", __doc__)
-    ask.add_argument("--agents", type=lambda names: names.split(","))
-    ask.add_argument("--draw", type=draw_of, metavar="AGENTS,TASKS")
+    ask = ArgumentParser(prog="python -m bench.grid", description=__doc__)
+    options(ask)
     ask.add_argument("--check", action="store_true", help="the FILEs are what was played before")
     asked = ask.parse_args()
     if asked.check:
@@ -183,8 +164,8 @@ def main() -> None:
         rows = check([gains(of) for of in read])
     else:
         rows = [
-            played(data, asked.seeds, asked.cost_weight, asked.jobs, draw=asked.draw)
-            for data in (load(file, asked.agents) for file in asked.files)
+            played(streams, asked.seeds, asked.cost_weight, asked.jobs)
+            for streams in asked_for(ask, asked)
         ]
     asked.out.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
 

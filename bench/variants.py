@@ -5,12 +5,10 @@ Every variant sees the same streams, so that the differences are paired by seed.
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import copy
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,16 +16,15 @@ from msgspec import structs
 
 from bench.baselines import Routed, configured
 from bench.contest import Conditions, play, stream
-from bench.recorded import Array, Recorded, utility
+from bench.recorded import Array, utility
 from bench.replay import one_thread
 from bench.stats import bootstrap_ci
+from bench.streams import Streams
+from learners import pooled
 from learners.base import Arms
 from learners.pooled import PooledRegression
 from routerd.core import outlook
 from routerd.core.settings import EngineConfig, Policy, ValuePolicy
-
-Draw = tuple[int, int]
-"""So many agents and tasks, another draw of them for each seed."""
 
 Constants = Mapping[Any, Mapping[str, Any]]
 """Of each module or class: the names that are replaced while a variant runs, and by what."""
@@ -64,6 +61,18 @@ def nobody_leads(mean: Array) -> Array:
 
 HORIZON_IN_FULL: Constants = {outlook: {"lead": nobody_leads}}
 
+_estimate_scales = pooled.estimate_scales
+
+
+def numbers_as_categories(lam: Array, h: Array, n: float, ss: float) -> tuple[Array, float]:
+    """In the place of pooled.estimate_scales: slopes of numbers have the least scale as well."""
+    scales, noise = _estimate_scales(lam, h, n, ss)
+    scales[3] = max(scales[3], scales[1])
+    return scales, noise
+
+
+NUMBERS_AS_CATEGORIES: Constants = {pooled: {"estimate_scales": numbers_as_categories}}
+
 
 @contextmanager
 def replaced(constants: Constants) -> Iterator[None]:
@@ -79,12 +88,9 @@ def replaced(constants: Constants) -> Iterator[None]:
             setattr(of, name, value)
 
 
-def earned(
-    data: Recorded, variant: Variant, seed: int, cost_weight: float, draw: Draw | None = None
-) -> float:
+def earned(streams: Streams, variant: Variant, seed: int, cost_weight: float) -> float:
     """Mean utility of one variant on the stream of one seed."""
-    if draw is not None:
-        data = data.drawn(*draw, seed)
+    data = streams.of(seed)
     with one_thread(), replaced(variant.constants):
         conditions = Conditions(cost_weight=cost_weight)
         on = stream(data, seed, conditions)
@@ -99,32 +105,16 @@ def earned(
 
 
 def scores(
-    data: Recorded,
-    variants: Sequence[Variant],
-    seeds: int,
-    cost_weight: float,
-    jobs: int,
-    draw: Draw | None = None,
+    streams: Streams, variants: Sequence[Variant], seeds: int, cost_weight: float, jobs: int
 ) -> Array:
-    """What every variant earned on every stream, (variants, seeds). The tasks are complete."""
+    """What every variant earned on every stream, (variants, seeds)."""
     from joblib import Parallel, delayed
 
     work = [(variant, seed) for variant in variants for seed in range(seeds)]
-    runs = Parallel(n_jobs=jobs)(delayed(earned)(data, *one, cost_weight, draw) for one in work)
+    runs = Parallel(n_jobs=jobs)(delayed(earned)(streams, *one, cost_weight) for one in work)
     return np.array(runs).reshape(len(variants), seeds)
 
 
 def change(gain: Array) -> dict[str, Any]:
     """The mean of paired differences, (seeds,), and its 95% interval, as the results tell them."""
     return {"change": float(gain.mean()), "ci95": list(bootstrap_ci(gain))}
-
-
-def options(prog: str, about: str | None) -> argparse.ArgumentParser:
-    """The command line that rooms of variants share."""
-    ask = argparse.ArgumentParser(prog=f"python -m {prog}", description=about)
-    ask.add_argument("files", nargs="+", metavar="FILE")
-    ask.add_argument("--seeds", type=int, default=20)
-    ask.add_argument("--cost-weight", type=float, default=0.0)
-    ask.add_argument("--jobs", type=int, default=1)
-    ask.add_argument("--out", type=Path, required=True)
-    return ask

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-from argparse import ArgumentTypeError
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from bench.grid import GRID, Gains, check, draw_of, gains, played
+from bench.grid import GRID, Gains, check, gains, played
 from bench.recorded import Array, Recorded
 from bench.replay import replay
+from bench.streams import whole
 from bench.variants import Variant, replaced
 from routerd.core.settings import ValuePolicy
 from tests.bench.made import made
@@ -34,7 +34,7 @@ def test_the_pick_is_what_was_planted() -> None:
     """Where the frozen setting wastes half of its decisions, the other is picked and earns more."""
     both = [clear("one", 1), clear("two", 2)]
     # what is written is what the check reads
-    sets = json.loads(json.dumps([played(data, 4, 0.0, 1, PLANTED) for data in both]))
+    sets = json.loads(json.dumps([played(whole(data), 4, 0.0, 1, PLANTED) for data in both]))
     for row in check([gains(of) for of in sets])[:2]:
         assert row["pick"] == row["best_there"] == "frugal"
         assert row["change"] > 0.2
@@ -44,33 +44,7 @@ def test_the_pick_is_what_was_planted() -> None:
 def test_the_first_of_the_grid_is_the_default_of_a_replay() -> None:
     data = made()
     found = replay(data, ["default"], 2, jobs=1)["runs"][0]["per_seed"]
-    assert played(data, 2, 0.0, 1, GRID[:1])["utility"] == {"the default": found}
-
-
-def test_each_seed_has_a_draw_of_its_own() -> None:
-    """Other agents and tasks for another seed, the same again for the same, all where few are."""
-    data = made(90, 5)
-    draws = [data.drawn(3, 20, seed) for seed in (0, 1, 2, 0)]
-    assert all(draw.quality.shape == (20, 3) for draw in draws)
-    assert len({(draw.agents, draw.task_ids) for draw in draws}) == 3
-    for draw in draws:
-        rows = [data.task_ids.index(task_id) for task_id in draw.task_ids]
-        columns = [data.agents.index(agent) for agent in draw.agents]
-        assert (draw.quality == data.quality[np.ix_(rows, columns)]).all()
-    assert data.drawn(9, 900, 4).task_ids == data.task_ids
-
-    told = played(data, 3, 0.0, 1, GRID[:1], (3, 20))
-    assert (told["agents"], told["tasks"]) == (3, 20)
-    for seed, earned in enumerate(told["utility"]["the default"]):
-        alone = replay(draws[seed], ["default"], seed + 1, jobs=1)["runs"][0]["per_seed"]
-        assert alone[seed] == earned
-
-
-@pytest.mark.parametrize("text", ["8", "8,", "1,9", "8,0", "8,9,9", "8,-9", "a,b"])
-def test_what_is_no_draw_is_refused_with_the_way_out(text: str) -> None:
-    with pytest.raises(ArgumentTypeError, match="as 8,1000"):
-        draw_of(text)
-    assert draw_of("8,1000") == (8, 1000)
+    assert played(whole(data), 2, 0.0, 1, GRID[:1])["utility"] == {"the default": found}
 
 
 def test_every_setting_is_another_one() -> None:
