@@ -1,1 +1,1 @@
-"""Measurements of routerd: how fast it decides and learns."""
+"""The proving ground: replays, off-policy estimates, and what routerd costs in time and memory."""

@@ -108,7 +108,7 @@ def updates_follow_sums(make: Make) -> None:
             twin = make(ARMS, WIDTH, 1.0)
             twin.restore(learner.state())
             before = twin.predict(event[1], ALL)
-            # adding and taking back an arm-free nothing rebuilds from the sums, scales kept
+            # a new arm has all that is derived made anew from the sums, the scales kept
             twin.add_arms(1)
             after = twin.predict(event[1], slice(0, ARMS))
             gap = max(float(np.abs(b - a).max()) for b, a in zip(before, after, strict=True))

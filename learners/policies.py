@@ -93,13 +93,14 @@ def upper_confidence(mean: Array, variance: Array, alpha: float) -> Array:
 def squarecb(mean: Array, gamma: float) -> Array:
     """The inverse-gap law: 1 / (K + gamma gap) for all but the best arm, which gets the rest.
 
+    Arms of the same best mean share it.
+
     Source: Foster and Rakhlin (2020), Beyond UCB.
 
     >>> squarecb(np.array([0.9, 0.5]), 10.0).round(4).tolist()
     [0.8333, 0.1667]
     """
-    best = int(mean.argmax())
-    p = 1.0 / (mean.size + gamma * (mean[best] - mean))
-    p[best] = 0.0
-    p[best] = 1.0 - p.sum()
-    return np.asarray(p)
+    best = mean == mean.max()
+    p = np.where(best, 0.0, 1.0 / (mean.size + gamma * (mean.max() - mean)))
+    p[best] = (1.0 - p.sum()) / np.count_nonzero(best)
+    return p

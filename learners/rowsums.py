@@ -41,15 +41,14 @@ class RowSums:
         """The row of a context; -1 when it has none."""
         return self._index.get(x.tobytes(), -1)
 
-    def add(self, arm: int, x: Array, y: float, weight: float, epoch: int) -> int:
-        """Add an observation, of an old epoch perhaps; the row that it is in."""
+    def add(self, arm: int, x: Array, y: float, weight: float, epoch: int) -> None:
+        """Add an observation, of an old epoch perhaps."""
         row = self.find(x)
         if row < 0:
             row = self._new_row(x) if len(self.rows) < MOST else 0
         w = weight if epoch >= self.epoch else weight * self.gamma ** (self.epoch - epoch)
         self.n[arm, row] += w
         self.s[arm, row] += w * y
-        return row
 
     def _new_row(self, x: Array) -> int:
         self.rows = np.concatenate([self.rows, x[None, :]])

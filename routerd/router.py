@@ -79,7 +79,7 @@ class Router:
         self, request: Request | None = None, *, explain: bool = False, **fields: Any
     ) -> Answer:
         """Choose an agent for a request, given whole or as fields of Request and Task."""
-        asked = self._classified(request or request_of(fields))
+        asked = self._classified(given(request, fields, Request, request_of))
         with self._lock:
             self._sequencer.recover()
             answer = self._sequencer.route(asked, explain=explain)
@@ -88,7 +88,7 @@ class Router:
 
     def preview(self, request: Request | None = None, **fields: Any) -> Answer:
         """What route would answer, without a trace."""
-        asked = self._classified(request or request_of(fields))
+        asked = self._classified(given(request, fields, Request, request_of))
         with self._lock:
             return self._sequencer.preview(asked)
 
@@ -96,7 +96,7 @@ class Router:
         """Learn from an outcome, given whole or as its fields; it survives power loss."""
         with self._lock:
             self._sequencer.recover()
-            ack = self._sequencer.report(outcome or outcome_of(fields))
+            ack = self._sequencer.report(given(outcome, fields, Outcome, outcome_of))
             self._make_durable(platter=True)
             return ack
 
@@ -220,6 +220,20 @@ def agent_of(agent_id: str, definition: Mapping[str, Any]) -> Agent:
         return parse_agent({**definition, "id": agent_id})
     except ConfigErrors as errors:
         raise invalid([Violation(path, told) for path, told in errors.errors]) from None
+
+
+def given(
+    whole: T | None, fields: dict[str, Any], kind: type[T], made: Callable[[dict[str, Any]], T]
+) -> T:
+    """What was given whole, or made of its fields. TypeError for both, or for something else."""
+    if whole is None:
+        return made(fields)
+    if not isinstance(whole, kind):
+        wanted = f"{kind.__name__} is wanted, or its fields by name (**mapping)"
+        raise TypeError(f"{wanted}; got {type(whole).__name__}")
+    if fields:
+        raise TypeError(f"{', '.join(fields)}: given beside a whole {kind.__name__}; give one")
+    return whole
 
 
 def request_of(fields: dict[str, Any]) -> Request:

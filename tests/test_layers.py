@@ -19,23 +19,23 @@ PACKAGES = ("routerd", "learners", "bench")
 CORE = {"learners", "routerd.core"}
 STORES = CORE | {"routerd.log", "routerd.audit", "routerd.signals"}
 EDGES = STORES | {"routerd", "routerd.config", "routerd.v1"}
-SHELLS = {"routerd.clock", "routerd.router", "routerd.server", "routerd.web", "routerd.client"}
+SHELLS = {"routerd.clock", "routerd.router", "routerd.server", "routerd.client"}
 ENTRIES = EDGES | SHELLS | {"bench"}
 MAY_IMPORT: dict[str, set[str]] = {
     "learners": set(),
     "routerd.core": {"learners"},
-    "routerd.log": CORE | {"routerd"},
+    "routerd.log": CORE | {"routerd", "routerd.child"},
     "routerd.audit": CORE | {"routerd", "routerd.log"},
     "routerd.signals": CORE | {"routerd", "routerd.breaker"},
     "routerd.config": CORE | {"routerd", "routerd.signals"},
     "routerd.breaker": set(),
+    "routerd.child": set(),
     "routerd.v1": set(),
     "routerd.clock": set(),
     "routerd.router": STORES | {"routerd", "routerd.config", "routerd.clock"},
-    "routerd.server": EDGES | {"routerd.web"},
-    "routerd.web": EDGES,
+    "routerd.server": EDGES | {"routerd.child"},
     "routerd.client": {"routerd", "routerd.v1", "routerd.breaker"},
-    "routerd.cli": ENTRIES,
+    "routerd.cli": ENTRIES | {"routerd.child"},
     "routerd.__main__": {"routerd", "routerd.cli"},
     "routerd": {"routerd.router"},
     "bench": ENTRIES,

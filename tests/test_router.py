@@ -67,6 +67,13 @@ def test_an_unknown_field_is_an_error_of_the_program() -> None:
             router.route(work_type=3)
         with pytest.raises(TypeError, match=r"- at `key` in `labels`$"):
             router.route(labels={1: "a"})
+        for mapping in ({"work_type": "code"}, "code"):
+            with pytest.raises(TypeError, match=r"^Request is wanted, or its fields by name"):
+                router.route(mapping)  # type: ignore[arg-type]
+        with pytest.raises(TypeError, match=r"^Outcome is wanted, .*; got dict$"):
+            router.report({"success": True})  # type: ignore[arg-type]
+        with pytest.raises(TypeError, match=r"^pool: given beside a whole Request"):
+            router.route(Request(), pool="paid")
         with pytest.raises(TypeError, match=r"^Expected `float.* - at `quality`$"):
             router.report(decision_id=name, quality="good")
         assert router.find(name).quality is None

@@ -152,7 +152,6 @@ class Audit:
             self._db = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
         except apsw.Error as error:
             raise NoAudit(f"the audit file cannot be opened: {error}") from error
-        self._given_up = given_up
         self._db.set_busy_timeout(BUSY_TIMEOUT_MS)
         self._db.set_progress_handler(given_up, LOOK_EVERY)
         try:

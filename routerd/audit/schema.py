@@ -79,7 +79,8 @@ CREATE TABLE agent_events ( -- what changed of agents: over RPC, by heartbeats, 
   time_ms INTEGER NOT NULL,
   time TEXT AS (strftime('%Y-%m-%dT%H:%M:%fZ', time_ms / 1000.0, 'unixepoch')),
   agent_id TEXT NOT NULL,
-  event TEXT NOT NULL, -- registered, updated, deregistered, status, cooled_down, recovered, drifted
+  event TEXT NOT NULL, -- registered, updated, deregistered, status, cooled_down, recovered,
+    -- drifted, disputed
   status TEXT NOT NULL, -- of a status: ONLINE, BUSY or OFFLINE
   cause TEXT NOT NULL, -- of a status: SET, HEARTBEAT or LEASE_ENDED; of cooled_down: why, and
     -- of drifted: BETTER or WORSE; of disputed: what was said, and what was shown
@@ -233,7 +234,7 @@ CREATE TABLE closings ( -- when decisions stopped to accept outcomes
   decisions INTEGER NOT NULL -- how many
 );
 
-CREATE VIEW events AS -- everything in the order of the log
+CREATE VIEW events AS -- in the order of the log, but for overrides, experiments, claims and imports
   SELECT position, time_ms, 'config' AS event, '' AS decision_id, '' AS agent_id FROM configs
   UNION ALL SELECT position, time_ms, 'decision', decision_id, agent_id FROM decisions
   UNION ALL SELECT position, time_ms, 'outcome', decision_id, executed_agent_id FROM outcomes

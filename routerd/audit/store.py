@@ -1,4 +1,4 @@
-"""The audit file as the projector sees it: written by sqlite-utils, one batch a transaction.
+"""The audit file as the projector sees it: written one batch a transaction.
 
 Only the projector's process imports this module. It uses the interpreter's SQLite, which never
 opens the log; the log's SQLite, apsw's, never opens the audit file in this process.
@@ -7,7 +7,6 @@ opens the log; the log's SQLite, apsw's, never opens the audit file in this proc
 from __future__ import annotations
 
 import sqlite3
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,13 +19,6 @@ from routerd.audit.retention import FORGET
 from routerd.audit.rows import Row, outcome_of
 from routerd.core.outcomes import Reports, write_registers
 from routerd.core.state import GENESIS
-
-# sqlite-utils imports pandas where there is one, as beside the benchmarks: .7 s and 70 MB, in vain.
-_pandas = sys.modules.setdefault("pandas", None)  # type: ignore[arg-type]
-from sqlite_utils import Database  # noqa: E402
-
-if _pandas is None:
-    del sys.modules["pandas"]
 
 BUSY_TIMEOUT_S = 10.0
 
@@ -73,9 +65,8 @@ class Store:
         self.path = path
         self.partition = partition
         with damaged(path):
-            self._connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S)
+            self._connection = sqlite3.connect(path, BUSY_TIMEOUT_S, isolation_level=None)
             try:
-                self.db = Database(self._connection, execute_plugins=False)
                 self._prepare()
             except BaseException:
                 self._connection.close()
@@ -103,26 +94,40 @@ class Store:
         """Empty the tables. Who reads meanwhile sees all of the old tables or none of them."""
         with self.transaction():
             for kind, name in self._all(OBJECTS):
-                self.db.execute(f'DROP {kind} "{name}"')
+                self._connection.execute(f'DROP {kind} "{name}"')
             self._create()
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """All that is written in it, or nothing."""
-        with damaged(self.path), self.db.atomic():
-            yield
+        with damaged(self.path):
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._connection.execute("COMMIT")
+            except BaseException:
+                if self._connection.in_transaction:  # SQLite ends it itself when the disk is full
+                    self._connection.execute("ROLLBACK")
+                raise
 
     def mark(self) -> Mark:
         row = self._one("SELECT position, hash FROM mark")
         return Mark() if row is None else Mark(row[0], bytes.fromhex(row[1]))
 
     def insert(self, table: str, rows: list[Row]) -> None:
-        if rows:
-            self.db.table(table).insert_all(rows)
+        """Rows of the same columns."""
+        self._put("INSERT", table, rows)
 
     def replace(self, table: str, rows: list[Row]) -> None:
+        """Rows of the same columns, in the place of those with their keys."""
+        self._put("REPLACE", table, rows)
+
+    def _put(self, verb: str, table: str, rows: list[Row]) -> None:
         if rows:
-            self.db.table(table).insert_all(rows, replace=True)
+            names = ", ".join(rows[0])
+            marks = ", ".join(f":{name}" for name in rows[0])
+            sql = f"{verb} INTO {table} ({names}) VALUES ({marks})"
+            self._connection.executemany(sql, rows)
 
     def update_decisions(self, rows: list[Row]) -> None:
         """Rows with a position and the columns that change."""
@@ -134,7 +139,7 @@ class Store:
     def forget(self, before: int) -> None:
         """Let go of closed decisions up to a position (see routerd.audit.retention)."""
         for statement in FORGET:
-            self.db.execute(statement, {"before": before})
+            self._connection.execute(statement, {"before": before})
 
     def last_config(self) -> Row | None:
         return self._row("SELECT * FROM configs ORDER BY position DESC LIMIT 1")
@@ -175,8 +180,8 @@ class Store:
         return None if row is None else str(row[0])
 
     def _prepare(self) -> None:
-        self.db.enable_wal()
-        self.db.execute("PRAGMA synchronous = NORMAL")
+        self._connection.execute("PRAGMA journal_mode = WAL")
+        self._connection.execute("PRAGMA synchronous = NORMAL")
         found = {sql for (sql,) in self._all("SELECT sql FROM sqlite_schema")}
         whole = found.issuperset(schema.statements())
         if not whole or self._one("PRAGMA user_version") != (schema.VERSION,):
@@ -184,14 +189,14 @@ class Store:
 
     def _create(self) -> None:
         for statement in schema.statements():
-            self.db.execute(statement)
+            self._connection.execute(statement)
         facts = {"partition": self.partition, "routerd": __version__}
         self.insert("meta", [{"key": key, "value": value} for key, value in facts.items()])
-        self.db.execute(f"PRAGMA user_version = {schema.VERSION}")
+        self._connection.execute(f"PRAGMA user_version = {schema.VERSION}")
 
     def _all(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
         with damaged(self.path):
-            return self.db.execute(sql, values).fetchall()
+            return self._connection.execute(sql, values).fetchall()
 
     def _one(self, sql: str, *values: object) -> tuple[Any, ...] | None:
         found = self._all(sql, *values)
@@ -199,7 +204,7 @@ class Store:
 
     def _rows(self, sql: str, *values: object, **named: object) -> list[Row]:
         with damaged(self.path):
-            cursor = self.db.execute(sql, named or values)
+            cursor = self._connection.execute(sql, named or values)
             names = [column[0] for column in cursor.description]
             return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 

@@ -20,13 +20,8 @@ if TYPE_CHECKING:
 ADDRESS = "127.0.0.1:7450"
 TIMEOUT_S = 10.0
 
-WAYS_OUT = {
-    "AGENT_NOT_FOUND": "`routerd agents` lists those that there are",
-    "REQUEST_ID_REUSED": "use another --request-id, or repeat the first request unchanged",
-    "OUTCOME_CONFLICT": "use another --outcome-id, or repeat the first outcome unchanged",
-    "DRAINING": "try again when the daemon is back",
-    "OVERLOADED": "try again in a moment",
-}
+PER_AGENT = ("NO_ELIGIBLE_AGENT", "EMPTY_POOL", "MISSING_CAPABILITY", "BUDGET_EXHAUSTED")
+"""Reasons whose metadata says of each agent why it is out."""
 
 
 def reachable(_: click.Context, __: click.Parameter, address: str) -> str:
@@ -103,8 +98,7 @@ def explained(error: RouterdError, address: str) -> str:
         return f"the daemon at {address} did not answer within {TIMEOUT_S:g} s"
     if not error.reason:
         return f"the daemon at {address} answered {error.code.name}: {shown(error.message)}"
-    sentence = "; ".join(filter(None, [error.message, WAYS_OUT.get(error.reason, "")]))
-    # The metadata of these says for each agent why it is out; the other facts are in the sentence.
-    per_agent = error.reason in ("NO_ELIGIBLE_AGENT", "EMPTY_POOL", "MISSING_CAPABILITY")
+    # The other facts are in the sentence.
+    per_agent = error.reason in PER_AGENT
     facts = [f"{k}: {v}" for k, v in sorted(error.metadata.items())] if per_agent else []
-    return "\n  ".join(map(shown, [f"{sentence} [{error.reason}]", *facts]))
+    return "\n  ".join(map(shown, [f"{error.message} [{error.reason}]", *facts]))

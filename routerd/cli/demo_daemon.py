@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from routerd.child import ROUTERD
 from routerd.cli.output import Failed
 
 START_S = 30.0
@@ -23,7 +23,7 @@ def daemon(config_file: Path, data_dir: Path, seed: int) -> Iterator[str]:
 
     Raises Failed with what the daemon said when it does not start or does not end with code 0.
     """
-    command = [sys.executable, "-m", "routerd", "serve"]
+    command = [*ROUTERD, "serve"]
     flags = {"config": config_file, "data": data_dir, "listen": "127.0.0.1:0", "seed": seed}
     command += [part for name, value in flags.items() for part in (f"--{name}", str(value))]
     told = data_dir.with_suffix(".stderr")
@@ -54,8 +54,10 @@ def _address(process: subprocess.Popen[str], told: Path) -> str:
     deadline = threading.Timer(START_S, process.kill)
     deadline.start()
     assert process.stdout is not None
-    line = process.stdout.readline()
-    deadline.cancel()
+    try:
+        line = process.stdout.readline()
+    finally:
+        deadline.cancel()  # Ctrl-C too: Python waits for threads
     found = re.search(r" listening on (\S+),", line)
     if found is None:
         raise Failed(f"the daemon did not start: {told.read_text().strip() or line.strip()}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator
 from hashlib import blake2b
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+import msgspec
 
 from routerd.cli.output import Failed, console, facts, json_option, say_json
 from routerd.cli.ranges import Finite
@@ -155,12 +155,23 @@ def rows(table: Table, source: Path, config: EngineConfig) -> Iterator[Row]:
         task = Task(
             work_type=kinds[i],
             domain=domains[i],
-            labels=json.loads(labels[i] or "{}"),
+            labels=labels_of(labels[i], f"{source}: row {i + 1}"),
             description=described[i],
             complexity=given.pop("complexity", None),
             features=given,
         )
         yield Row(executed[i] or agents[i], task, rated, cost[i], latency[i])
+
+
+def labels_of(text: str, where: str) -> dict[str, str]:
+    """Raises DataError."""
+    from bench.recorded import DataError
+
+    try:
+        return msgspec.json.decode(text or "{}", type=dict[str, str])
+    except msgspec.MsgspecError:
+        told = f"labels is {text[:40]!r}; it must be a JSON object of texts"
+        raise DataError(f"{where}: {told}") from None
 
 
 def features(table: Table, config: EngineConfig) -> list[str]:

@@ -150,7 +150,7 @@ def probed(state: State, request: Request) -> int:
 
 
 def reason_of(law: Law, view: View, *, drawn: int, best: bool) -> Reason:
-    if law.reason is not Reason.SAMPLED and law.moved_to in (-1, drawn):
+    if law.reason is not Reason.SAMPLED and law.about in (-1, drawn):
         return law.reason
     if view.state.learner.count <= 0:
         return Reason.COLD_START

@@ -81,6 +81,15 @@ def invalid(violations: Sequence[Violation]) -> RouterError:
     return RouterError(ErrorReason.FIELD_VIOLATIONS, told, violations=violations)
 
 
+def not_registered(agent_id: str, field: str = "") -> RouterError:
+    """The refusal of an agent's id that nobody has; field: where it stands, if in a message."""
+    where = f"{field}: " if field else ""
+    text = (
+        f"{where}agent {agent_id!r} is not registered; `routerd agents` or ListAgents tells who is"
+    )
+    return RouterError(ErrorReason.AGENT_NOT_FOUND, text, metadata={"agent_id": agent_id})
+
+
 def compacted(first: int) -> RouterError:
     """The refusal to tell what stood before the log's first position."""
     text = f"the log was compacted and starts at position {first}; what stood before is gone"

@@ -96,6 +96,10 @@ class Promoted(Value, frozen=True):
     static_routes: tuple[StaticRoute, ...] | None = None
 
 
+def promoted_of(arm: Arm) -> Promoted:
+    return Promoted(arm.policy, arm.static_routes)
+
+
 class ExperimentStarted(Event, frozen=True, tag=True):
     """An experiment runs from here on."""
 

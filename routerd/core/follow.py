@@ -34,7 +34,10 @@ def check_steps(state: State, follows: Follows) -> None:
     """Raise STEPS_EXHAUSTED when the chain is as long as it may get."""
     steps, most = len(tried(state, follows)), state.config.thresholds.max_steps
     if steps >= most:
-        text = f"the task had {steps} decisions already; thresholds.max_steps is {most}"
+        text = (
+            f"the task had {steps} decisions already; thresholds.max_steps is {most}: give it to a "
+            "person, or raise that"
+        )
         facts = {"decision_id": follows.decision_id, "steps": str(steps)}
         raise RouterError(ErrorReason.STEPS_EXHAUSTED, text, metadata=facts)
 

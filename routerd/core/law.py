@@ -15,8 +15,8 @@ class Law(NamedTuple):
     """p[i] is the probability of the agent at roster index eligible[i], in id order.
 
     forced: the override that left only the eligible ones, as it is told; empty when none did.
-    moved_to: index into the law of the agent that a stage fell back on; a draw of another is what
-    the policy still explores, whatever the reason. -1 when none did.
+    about: index into the law of the agent that the reason is about, such as the one that a static
+    table names; a draw of another is what is still explored. -1 when it is about all of them.
     given_up: the utility that a capped policy's law gives up, and that of the best. trial: of which
     experiment; shadow: the law of an arm whose choice is only noted.
     """
@@ -29,7 +29,7 @@ class Law(NamedTuple):
     stages: tuple[str, ...] = ()
     excluded: tuple[Excluded, ...] = ()
     forced: str = ""
-    moved_to: int = -1
+    about: int = -1
     given_up: tuple[float, float] | None = None
     trial: Trialled | None = None
     shadow: Array | None = None

@@ -30,11 +30,12 @@ from routerd.core.view import View
 
 
 class Choice(NamedTuple):
-    """A law over the eligible, and why it is one."""
+    """A law over the eligible, why it is one, and about whom that is, see core.law.Law."""
 
     p: Array
     reason: Reason = Reason.SAMPLED
     detail: str = ""
+    about: int = -1
 
 
 Eligible = tuple[int, ...]
@@ -108,7 +109,7 @@ def named(rule: Named) -> Callable[[View, Eligible, PointPolicy], Choice]:
         index, detail = rule(view, eligible)
         p = np.zeros(len(eligible))
         p[index] = 1.0
-        return Choice(with_floor(p, kind.floor), Reason.STATIC_ROUTE, detail)
+        return Choice(with_floor(p, kind.floor), Reason.STATIC_ROUTE, detail, index)
 
     return law
 

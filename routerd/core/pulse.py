@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from learners.schedule import decay
 from routerd.core.reasons import law_of
-from routerd.core.settings import SquareCBPolicy, ThompsonPolicy, ValuePolicy
+from routerd.core.settings import RandomPolicy, SquareCBPolicy, ThompsonPolicy, ValuePolicy
 from routerd.core.state import OpenDecision, State
 from routerd.core.values import Reason
 
@@ -68,7 +68,7 @@ def pulse(state: State, entries: list[OpenDecision]) -> Pulse:
         if len(law) > 1:
             nats = -sum(p * math.log(p) for p in law.values() if p > 0.0)
             entropies.append(nats / math.log(len(law)))
-    explored = [decision.reason in (Reason.SAMPLED, Reason.COLD_START) for decision in drawn]
+    explored = [decision.reason is Reason.SAMPLED for decision in drawn]
     sure = [decision.confidence for decision in drawn if decision.confidence is not None]
     agents = tuple(
         AgentPulse(
@@ -125,4 +125,6 @@ def why(state: State, seen: Pulse) -> str:
             )
         case SquareCBPolicy():
             return f"{much}: by the inverse of an agent's gap to the best times {told['gamma']:.0f}"
+        case RandomPolicy():
+            return f"{much}: every agent is as likely as the others"
     return f"{much}: {kind.id} names one agent, with a floor of {told.get('floor', 1.0):.2%}"

@@ -17,11 +17,11 @@ from routerd.core.experiment import (
     ExperimentPromoted,
     ExperimentStarted,
     ExperimentStopped,
-    Promoted,
     Sums,
     Trial,
     Trialled,
     in_force,
+    promoted_of,
 )
 from routerd.core.settings import EngineConfig
 from routerd.core.state import Credit, OpenDecision, State
@@ -82,11 +82,11 @@ def apply_experiment(state: State, event: ExperimentEvent) -> None:
         del state.trials[event.experiment_id]
     else:
         trial = state.trials[event.experiment_id]
-        trial.stopped_ms = event.time_ms
+        trial.stopped_ms = trial.stopped_ms or event.time_ms
         if isinstance(event, ExperimentPromoted):
             trial.promoted = event.arm_id
             arm = next(arm for arm in trial.experiment.arms if arm.id == event.arm_id)
-            state.promoted = Promoted(arm.policy, arm.static_routes)
+            state.promoted = promoted_of(arm)
             state.config = in_force(configured(state), state.promoted)
     take_running(state)
 

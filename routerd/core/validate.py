@@ -221,7 +221,7 @@ def check_outcome(state: State, outcome: Outcome) -> None:
     elif outcome.kind is not OutcomeKind.RETRACT and not says:
         text = (
             "says nothing; give success, quality, cost_usd, latency_ms, reported_confidence, "
-            "signal or executed_agent_id"
+            "signal, cancelled or executed_agent_id"
         )
         check.add("outcome", text)
     check.raise_if_any()
@@ -303,9 +303,12 @@ def check_group_outcome(check: Check, outcome: Outcome) -> None:
     """A group is rated as a whole; what one task cost, or who did it, belongs to its decision."""
     if outcome.decision_id:
         check.add("outcome.group_id", "stands beside a decision_id; give one of the two")
-    of_one = (outcome.cost_usd, outcome.latency_ms, outcome.executed_agent_id or None)
+    of_one = (
+        *(outcome.cost_usd, outcome.latency_ms, outcome.reported_confidence),
+        *(outcome.executed_agent_id or None, outcome.cancelled or None),
+    )
     if any(value is not None for value in of_one):
-        text = "takes success and quality only; report cost, latency and agent for each decision"
+        text = "takes success and quality only; report all else for each decision"
         check.add("outcome.group_id", text)
 
 

@@ -310,4 +310,5 @@ def too_late() -> RouterError:
 
 
 def overloaded(most: int) -> RouterError:
-    return RouterError(ErrorReason.OVERLOADED, f"{most} messages wait for the disk already")
+    text = f"{most} messages wait for the disk already: come back later"
+    return RouterError(ErrorReason.OVERLOADED, text)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from routerd.core.answers import Listed, Logged, Page, Profile
-from routerd.core.errors import ErrorReason, RouterError
+from routerd.core.errors import ErrorReason, RouterError, not_registered
 from routerd.core.events import (
     AgentDeregistered,
     AgentRegistered,
@@ -85,7 +85,7 @@ class Registry:
         if agent_id in self.state.registered:
             self._record(AgentDeregistered(self._sequencer.time_ms(), agent_id))
         elif agent_id not in self.state.arm_of:
-            raise unknown(agent_id)
+            raise not_registered(agent_id)
         return Logged(self.state.position)
 
     def beat(self, beat: Heartbeat) -> Logged:
@@ -151,7 +151,7 @@ class Registry:
     def _agent(self, agent_id: str) -> Agent:
         index = self.state.roster.index.get(agent_id)
         if index is None:
-            raise unknown(agent_id)
+            raise not_registered(agent_id)
         return self.state.roster.agents[index]
 
     def _standing(self, agent_id: str) -> Standing:
@@ -210,11 +210,6 @@ def admits(listing: Listing, listed: Listed) -> bool:
         and listing.status in (None, listed.status)
         and listing.source in (None, listed.source)
     )
-
-
-def unknown(agent_id: str) -> RouterError:
-    text = f"agent {agent_id!r} is not registered"
-    return RouterError(ErrorReason.AGENT_NOT_FOUND, text, metadata={"agent_id": agent_id})
 
 
 def exists(known: Agent, agent: Agent) -> RouterError:

@@ -9,7 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from routerd.core.answers import BudgetPage, ListedBudget, ListedOverride, OverridePage, Removal
-from routerd.core.errors import ErrorReason, RouterError
+from routerd.core.errors import (
+    ErrorReason,
+    RouterError,
+    Violation,
+    invalid,
+    not_registered,
+)
 from routerd.core.events import AnyEvent
 from routerd.core.ledger import Ledger, window_ms, window_of
 from routerd.core.overrides import Placed, has_expired
@@ -18,7 +24,6 @@ from routerd.core.rules import Budget, Override
 from routerd.core.state import State
 from routerd.core.validate import PAGE_SIZE, check_id, check_override_listing, check_page
 from routerd.core.values import AgentSource
-from routerd.log.registry import unknown
 from routerd.log.sequencer import Sequencer
 
 
@@ -35,12 +40,13 @@ class Rules:
     def create(self, override: Override) -> ListedOverride:
         """Put an override into force; one that stands just so already is told as it stands.
 
-        Raises OVERRIDE_IS_CONFIGURED, OVERRIDE_EXISTS, AGENT_NOT_FOUND, TOO_MANY_OVERRIDES,
-        READ_ONLY.
+        Raises FIELD_VIOLATIONS, OVERRIDE_IS_CONFIGURED, OVERRIDE_EXISTS, AGENT_NOT_FOUND,
+        TOO_MANY_OVERRIDES, READ_ONLY.
         """
         self._require_not_configured(override.id)
         known = self.state.placed.get(override.id)
         if known is None:
+            self._require_future(override)
             self._require_agent(override)
             self._require_room()
             self._record(OverrideSet(self._sequencer.time_ms(), override))
@@ -51,10 +57,12 @@ class Rules:
     def update(self, override: Override) -> ListedOverride:
         """Put an override in place of its namesake.
 
-        Raises OVERRIDE_NOT_FOUND, OVERRIDE_IS_CONFIGURED, AGENT_NOT_FOUND, READ_ONLY.
+        Raises FIELD_VIOLATIONS, OVERRIDE_NOT_FOUND, OVERRIDE_IS_CONFIGURED, AGENT_NOT_FOUND,
+        READ_ONLY.
         """
         self._require_not_configured(override.id)
         if self._placed(override.id).override != override:
+            self._require_future(override)
             self._require_agent(override)
             self._record(OverrideSet(self._sequencer.time_ms(), override))
         return self.get(override.id)
@@ -97,7 +105,7 @@ class Rules:
         check_page(self.state, page_size, page_token)
         size, state = page_size or PAGE_SIZE, self.state
         keys = [
-            (f"{budget.id}/{value}", budget, value)
+            (f"{budget.id} {value}", budget, value)  # no id has what sorts before a space
             for budget in state.config.budgets
             for value in (state.ledgers.get(budget.id) or ("",))
         ]
@@ -125,7 +133,7 @@ class Rules:
     def _placed(self, override_id: str) -> Placed:
         placed = self.state.placed.get(override_id)
         if placed is None:
-            text = f"no override has the id {override_id!r}"
+            text = f"no override has the id {override_id!r}; `routerd overrides` tells them all"
             facts = {"override_id": override_id}
             raise RouterError(ErrorReason.OVERRIDE_NOT_FOUND, text, metadata=facts)
         return placed
@@ -141,9 +149,14 @@ class Rules:
             facts = {"override_id": override_id}
             raise RouterError(ErrorReason.OVERRIDE_IS_CONFIGURED, text, metadata=facts)
 
+    def _require_future(self, override: Override) -> None:
+        if has_expired(override, self._sequencer.time_ms()):
+            told = "lies in the past; give a later time, or none"
+            raise invalid([Violation("definition.expires_time_ms", told)])
+
     def _require_agent(self, override: Override) -> None:
         if override.agent and override.agent not in self.state.roster.index:
-            raise unknown(override.agent)
+            raise not_registered(override.agent)
 
     def _require_room(self) -> None:
         placed, limit = len(self.state.placed), self.state.config.limits.overrides

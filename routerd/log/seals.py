@@ -28,6 +28,8 @@ from urllib.parse import quote
 import apsw
 import msgspec
 
+from routerd.child import PYTHON
+
 MAGIC = "routerd seals"
 FOLDER = "seals"
 HASH_BYTES = 16
@@ -114,7 +116,7 @@ class Comparison:
         self._numbers = list(seals)
         self.ordered = False
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "routerd.log.seals", str(directory), partition],
+            [*PYTHON, "-m", "routerd.log.seals", str(directory), partition],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

@@ -13,7 +13,14 @@ import msgspec
 from routerd.core.answers import Ack, Answer, Candidate, Claimed, Companion, Found
 from routerd.core.claims import answer, dispute, judged
 from routerd.core.decide import decided, digest_of, digest_of_request, encode_request
-from routerd.core.errors import ErrorReason, RouterError, Violation, compacted, invalid
+from routerd.core.errors import (
+    ErrorReason,
+    RouterError,
+    Violation,
+    compacted,
+    invalid,
+    not_registered,
+)
 from routerd.core.events import Decision, OutcomeReported
 from routerd.core.follow import check_steps
 from routerd.core.outcomes import current, meant
@@ -25,10 +32,7 @@ from routerd.core.validate import MADE_ID, check_claim, check_outcome, check_req
 from routerd.core.values import Claim, Outcome, Query, Request
 from routerd.core.view import View
 from routerd.log.base import LogCompacted, LogUnavailable
-from routerd.log.codec import (
-    decode,
-    parse_decision_id,
-)
+from routerd.log.codec import decode, parse_decision_id
 from routerd.log.texts import Texts, of_outcome, of_query
 from routerd.log.writer import Writer
 
@@ -120,7 +124,10 @@ class Sequencer(Writer):
         if known is not None:
             if known[0] == digest:
                 return Ack(outcome.outcome_id, known[1], duplicate=True)
-            text = f"outcome_id {outcome.outcome_id!r} was used for another outcome"
+            text = (
+                f"outcome_id {outcome.outcome_id!r} was used for another outcome; give this one an "
+                "id of its own, or send the first one unchanged"
+            )
             facts = {"outcome_id": outcome.outcome_id, "position": str(known[1])}
             raise RouterError(ErrorReason.OUTCOME_CONFLICT, text, metadata=facts)
         self.require_writable()
@@ -130,8 +137,7 @@ class Sequencer(Writer):
         self._require_room(names[-1] if names else outcome.decision_id)
         executed = outcome.executed_agent_id
         if executed and executed not in self.state.arm_of:
-            text = f"outcome.executed_agent_id: agent {executed!r} is not registered"
-            raise RouterError(ErrorReason.AGENT_NOT_FOUND, text, metadata={"agent_id": executed})
+            raise not_registered(executed, "outcome.executed_agent_id")
         if not outcome.outcome_id:
             made = f"{MADE_ID}{self.state.position + 1}"
             outcome = msgspec.structs.replace(outcome, outcome_id=made)
@@ -153,7 +159,10 @@ class Sequencer(Writer):
         entry = self._open(name, time_ms)
         if entry.claimed is not None:
             if entry.competence != claim.competence:
-                text = f"decision {name} was claimed with competence {entry.competence}"
+                text = (
+                    f"decision {name} was claimed with competence {entry.competence}; the first "
+                    "claim stands"
+                )
                 raise RouterError(ErrorReason.CLAIM_CONFLICT, text, metadata={"decision_id": name})
             made = answer(self.state, entry, name, time_ms)
             disputed = dispute(self.state, made)
@@ -196,7 +205,10 @@ class Sequencer(Writer):
 
     def _again(self, name: str, entry: OpenDecision, request: Request) -> Answer:
         if entry.decision.query.digest != digest_of_request(request):
-            text = f"request_id {request.request_id!r} was used for another request"
+            text = (
+                f"request_id {request.request_id!r} was used for another request; give this one an "
+                "id of its own, or send the first one unchanged"
+            )
             facts = {"request_id": request.request_id, "decision_id": name}
             raise RouterError(ErrorReason.REQUEST_ID_REUSED, text, metadata=facts)
         candidates = logged_candidates(entry.decision)
@@ -232,11 +244,17 @@ class Sequencer(Writer):
             if not window_ended(self.state, self.state.decisions[name], time_ms)
         )
         if not open_ones:
-            text = f"no decision that is open has the group_id {group_id!r}"
+            text = (
+                f"no decision that is open has the group_id {group_id!r}; routes give it as "
+                "task.group_id, and it ends with their outcomes' window"
+            )
             raise RouterError(ErrorReason.GROUP_NOT_FOUND, text, metadata={"group_id": group_id})
         most = self.state.config.limits.group_decisions
         if len(open_ones) > most:
-            text = f"has {len(open_ones)} open decisions; limits.group_decisions is {most}"
+            text = (
+                f"has {len(open_ones)} open decisions; limits.group_decisions is {most}: report on "
+                "the decisions themselves"
+            )
             raise invalid([Violation("outcome.group_id", text)])
         return open_ones
 

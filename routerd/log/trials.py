@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from routerd.core.answers import ExperimentPage, ListedExperiment, Removal
-from routerd.core.errors import ErrorReason, RouterError, Violation, invalid
+from routerd.core.errors import ErrorReason, RouterError, Violation, invalid, not_registered
 from routerd.core.events import AnyEvent
 from routerd.core.experiment import (
     Experiment,
@@ -12,11 +12,11 @@ from routerd.core.experiment import (
     ExperimentStarted,
     ExperimentStopped,
     Trial,
+    promoted_of,
 )
 from routerd.core.lift import lifts
 from routerd.core.state import State
 from routerd.core.validate import PAGE_SIZE, check_id, check_page
-from routerd.log.registry import unknown
 from routerd.log.sequencer import Sequencer
 
 
@@ -53,15 +53,17 @@ class Trials:
         return self.get(experiment_id)
 
     def promote(self, experiment_id: str, arm_id: str) -> ListedExperiment:
-        """Put an arm in force for every task, and end its experiment; again, nothing changes.
+        """Put an arm in force for every task, and end its experiment; one that is, stays.
 
+        An arm that another one took the place of since, or the file, is put in force again.
         Raises EXPERIMENT_NOT_FOUND, FIELD_VIOLATIONS.
         """
         trial = self._trial(experiment_id)
         ids = [arm.id for arm in trial.experiment.arms]
         if arm_id not in ids:
             raise invalid([Violation("arm_id", f"is {arm_id!r}; the arms are {', '.join(ids)}")])
-        if trial.promoted != arm_id:
+        (arm,) = (arm for arm in trial.experiment.arms if arm.id == arm_id)
+        if trial.promoted != arm_id or self.state.promoted != promoted_of(arm):
             self._record(ExperimentPromoted(self._sequencer.time_ms(), experiment_id, arm_id))
         return self.get(experiment_id)
 
@@ -100,7 +102,9 @@ class Trials:
         check_id(self.state, "experiment_id", experiment_id)
         trial = self.state.trials.get(experiment_id)
         if trial is None:
-            text = f"no experiment has the id {experiment_id!r}"
+            text = (
+                f"no experiment has the id {experiment_id!r}; `routerd experiments` tells them all"
+            )
             facts = {"experiment_id": experiment_id}
             raise RouterError(ErrorReason.EXPERIMENT_NOT_FOUND, text, metadata=facts)
         return trial
@@ -109,11 +113,14 @@ class Trials:
         for arm in experiment.arms:
             for route in arm.static_routes or ():
                 if route.agent not in self.state.roster.index:
-                    raise unknown(route.agent)
+                    raise not_registered(route.agent)
 
     def _require_room(self) -> None:
         known, limit = len(self.state.trials), self.state.config.limits.experiments
         if known >= limit:
-            text = f"{known} experiments are there; limits.experiments is {limit}: delete one"
+            text = (
+                f"{known} experiments are there; limits.experiments is {limit}: delete one that "
+                "has ended, or raise it"
+            )
             facts = {"limit": str(limit)}
             raise RouterError(ErrorReason.TOO_MANY_EXPERIMENTS, text, metadata=facts)

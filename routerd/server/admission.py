@@ -19,15 +19,12 @@ calls in CANCELLED.
 from __future__ import annotations
 
 import json
+import logging
 import math
 import time
 from collections import deque
 from collections.abc import Callable
 from typing import Any, NamedTuple
-
-from grpc._cython import cygrpc  # type: ignore[attr-defined]
-
-channelz: Any = cygrpc
 
 # Options of a server whose calls are counted; nothing else of channelz is kept.
 COUNTED = (("grpc.enable_channelz", 1), ("grpc.max_channel_trace_event_memory_per_node", 0))
@@ -51,18 +48,38 @@ class Counts(NamedTuple):
     ended: int
 
 
-def counters() -> Callable[[], Counts]:
-    """Reads the counters of the gRPC server that this process made last, with COUNTED."""
+logger = logging.getLogger(__name__)
+
+
+def channelz() -> Any:
+    """gRPC's own counters, which it keeps to itself; None where it has others than those known."""
+    try:
+        from grpc._cython import cygrpc  # type: ignore[attr-defined]
+    except ImportError:
+        return None
+    known = hasattr(cygrpc, "channelz_get_servers") and hasattr(cygrpc, "channelz_get_server")
+    return cygrpc if known else None
+
+
+def counters() -> Callable[[], Counts] | None:
+    """Reads the counters of the gRPC server that this process made last, with COUNTED.
+
+    None, and a warning, where this gRPC tells them in no way that is known here.
+    """
+    kept = channelz()
+    if kept is None:
+        logger.warning("this grpcio counts its calls out of sight: none is refused for waiting")
+        return None
     newest, after = 0, 0
     while True:
-        page = json.loads(channelz.channelz_get_servers(after))
+        page = json.loads(kept.channelz_get_servers(after))
         newest = max([newest, *(int(server["ref"]["serverId"]) for server in page["server"])])
         if page.get("end"):
             break
         after = newest + 1
 
     def counts() -> Counts:
-        told = json.loads(channelz.channelz_get_server(newest))["server"]["data"]
+        told = json.loads(kept.channelz_get_server(newest))["server"]["data"]
         ended = int(told.get("callsSucceeded", 0)) + int(told.get("callsFailed", 0))
         return Counts(int(told.get("callsStarted", 0)), ended)
 

@@ -100,8 +100,10 @@ class Server:
         self._health_changes: set[asyncio.Task[None]] = set()
 
         self._grpc = grpc.aio.server(options=OPTIONS + COUNTED)
-        max_wait_s = config.server.max_wait_ms / 1000
-        methods.admission = Admission(counters(), self._in_hand, max_wait_s)
+        counts = counters()
+        if counts is not None:
+            max_wait_s = config.server.max_wait_ms / 1000
+            methods.admission = Admission(counts, self._in_hand, max_wait_s)
         self._grpc.add_generic_rpc_handlers((methods,))
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._grpc)
         infrastructure = (grpc_health.SERVICE_NAME, reflection.SERVICE_NAME)

@@ -44,6 +44,9 @@ def override_of(
     }
     wrong: list[Violation] = []
     named(data, "action", told.action, ACTIONS, policy_pb2.OverrideAction, wrong)
+    if not told.action:
+        words = ", ".join(policy_pb2.OverrideAction.Name(number) for number in ACTIONS)
+        wrong.append(Violation("definition.action", f"is not set; give one of {words}"))
     named(data, "otherwise", told.otherwise, OTHERWISE, policy_pb2.OverrideOtherwise, wrong)
     try:
         made = parse_override(data)

@@ -115,7 +115,9 @@ class Gate:
         self._refuse_if_draining()
         if self.in_flight >= self._limits.max_in_flight:
             limit = self._limits.max_in_flight
-            raise RouterError(ErrorReason.OVERLOADED, f"{limit} calls are in flight already")
+            raise RouterError(
+                ErrorReason.OVERLOADED, f"{limit} calls are in flight: come back later"
+            )
 
     def _refuse_if_draining(self) -> None:
         if self._draining.begun:
@@ -209,7 +211,9 @@ class Gate:
             self._refuse_if_draining()
             if self.streams >= self._limits.max_streams:
                 limit = self._limits.max_streams
-                raise RouterError(ErrorReason.OVERLOADED, f"{limit} streams are open already")
+                raise RouterError(
+                    ErrorReason.OVERLOADED, f"{limit} streams are open: come back later"
+                )
             admitted = True
             self.streams += 1
             partition = self.identify(context)
@@ -241,7 +245,8 @@ async def refuse(_: object, context: Context) -> NoReturn:
 
 
 def draining() -> RouterError:
-    return RouterError(ErrorReason.DRAINING, "the server is shutting down")
+    text = "the server is shutting down: ask another, or later with the same id"
+    return RouterError(ErrorReason.DRAINING, text)
 
 
 class Methods(grpc.GenericRpcHandler):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import sys
 from pathlib import Path
+
+from routerd.child import ROUTERD
 
 logger = logging.getLogger(__name__)
 
@@ -76,7 +77,7 @@ class Projection:
             how += ["--keep", str(self._keep_events)]
         self._rebuild = False
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "routerd", "project", str(self.directory), *how),
+            *(*ROUTERD, "project", str(self.directory), *how),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.DEVNULL,
             start_new_session=True,  # Ctrl-C at the daemon's terminal is for the daemon

@@ -12,10 +12,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import shutil
-import sys
 from pathlib import Path
 
 from routerd.audit.queries import projected_through
+from routerd.child import ROUTERD
 from routerd.core.settings import Config
 from routerd.log.base import LogCorrupt, LogUnavailable
 from routerd.log.committer import Committer
@@ -92,7 +92,7 @@ class Upkeep:
         """Have a snapshot made. Raises OSError."""
         how = ["snapshot", str(self.directory), "--keep", str(self._rules.snapshots), "--nice"]
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "routerd", *how),
+            *(*ROUTERD, *how),
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.PIPE,
             start_new_session=True,  # Ctrl-C at the daemon's terminal is for the daemon

@@ -45,7 +45,9 @@ class Watches:
         Raises OVERLOADED, READ_ONLY, POSITION_COMPACTED.
         """
         if len(self.followers) >= self._most:
-            text = f"{self._most} watchers are here already: `audit.max_watchers`"
+            text = (
+                f"{self._most} watchers are here already; raise audit.max_watchers, or come later"
+            )
             raise RouterError(ErrorReason.OVERLOADED, text)
         follower = Follower(position)
         self.followers.add(follower)

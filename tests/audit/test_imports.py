@@ -1,4 +1,4 @@
-"""Which process loads what: the daemon neither waits for sqlite-utils nor has two SQLites."""
+"""Which process loads what: the daemon never has two SQLites."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-FOREIGN = {"sqlite3", "sqlite_utils", "pyarrow"}
+FOREIGN = {"sqlite3", "pyarrow"}
 
 
 def loaded(module: str) -> set[str]:
@@ -20,7 +20,7 @@ def loaded(module: str) -> set[str]:
 
 
 def test_the_daemon_loads_no_second_sqlite() -> None:
-    """Neither serving nor reading the audit imports sqlite3 or sqlite-utils."""
+    """Neither serving nor reading the audit imports sqlite3."""
     assert not loaded("routerd.server.app") & FOREIGN
 
 

@@ -40,4 +40,3 @@ async def test_requests_hang_beside_others(tmp_path: Path) -> None:
     hung = await signals.beside_a_hung_endpoint(tmp_path, rounds=1, seconds=1.0)
     assert hung.requests >= signals.HANGING
     assert hung.p99.median > 0
-    assert all(took > 0 for took in hung.longest_s.values())

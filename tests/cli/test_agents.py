@@ -76,7 +76,7 @@ def test_a_profile_shows_what_was_reported(ask: Any) -> None:
 REFUSED = {
     "unknown agent": (
         ["agents", "get", "none"],
-        "agent 'none' is not registered; `routerd agents` lists those that there are "
+        "agent 'none' is not registered; `routerd agents` or ListAgents tells who is "
         "[AGENT_NOT_FOUND]",
     ),
     "configured agent": (

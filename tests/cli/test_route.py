@@ -154,7 +154,7 @@ REFUSED = {
     "unknown agent": (
         ["route", "--agent", "none"],
         "agent 'none' is not registered; "
-        "`routerd agents` lists those that there are [AGENT_NOT_FOUND]",
+        "`routerd agents` or ListAgents tells who is [AGENT_NOT_FOUND]",
     ),
     "capability that nobody has": (
         ["route", "--capability", "fly"],
@@ -188,7 +188,7 @@ def test_a_key_used_twice_is_refused(ask: Any) -> None:
     assert ask("route", "--request-id", "once", "--json")["request_id"] == "once"
     result = ask("route", "--request-id", "once", "--domain", "other")
     assert result.exit_code == 1
-    assert "use another --request-id" in result.stderr
+    assert "give this one an id of its own, or send the first one unchanged" in result.stderr
 
 
 def test_nobody_there_is_a_sentence(invoke: Any) -> None:

@@ -135,6 +135,8 @@ def test_an_export_is_learnt_from(invoke: Any, tmp_path: Path, config: Path) -> 
         ("agent_id,quality\nsmall,2\n", "row 1: quality is 2"),
         ("agent_id,quality,cost_usd\nsmall,1,-1\n", "row 1: cost_usd is -1"),
         ("agent_id,quality\nsmall,good\n", "row 1: quality is 'good'"),
+        ("agent_id,quality,labels\nsmall,1,tier\n", "row 1: labels is 'tier'; it must be a JSON"),
+        ("agent_id,quality,labels\nsmall,1,[1]\n", "row 1: labels is '[1]'; it must be a JSON"),
     ],
 )
 def test_a_file_that_cannot_be_used_is_one_sentence(

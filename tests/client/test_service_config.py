@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 import json
+import signal
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import grpc
 import pytest
 
-from routerd.client.channel import SERVICE_CONFIG
-from routerd.v1 import router_pb2, router_pb2_grpc
+from routerd.client.channel import SERVICE_CONFIG, with_defaults
+from routerd.v1 import (
+    agents_pb2,
+    audit_pb2,
+    audit_pb2_grpc,
+    policy_pb2,
+    router_pb2,
+    router_pb2_grpc,
+)
+from tests.server.harness import Daemon
 
+FILES = (router_pb2, agents_pb2, policy_pb2, audit_pb2)
+SERVICES = [s for file in FILES for s in file.DESCRIPTOR.services_by_name.values()]
 CONFIG = json.loads(SERVICE_CONFIG)
 
 
@@ -91,9 +103,30 @@ async def test_a_server_that_says_never_is_not_asked_again() -> None:
     assert len(failing.ids) == 1
 
 
-def test_every_method_is_retried_alike() -> None:
-    """One policy, and a default entry that has it for whatever has no entry of its own."""
-    policies = [entry["retryPolicy"] for entry in CONFIG["methodConfig"]]
-    assert all(policy == policies[0] for policy in policies)
-    assert policies[0]["retryableStatusCodes"] == ["UNAVAILABLE"]
-    assert CONFIG["methodConfig"][-1]["name"] == [{}]
+def test_calls_are_retried_alike_and_streams_are_not() -> None:
+    """gRPC would hold an idle stream open for ever when the daemon goes away, to begin it anew."""
+    (entry,) = CONFIG["methodConfig"]
+    assert entry["retryPolicy"]["retryableStatusCodes"] == ["UNAVAILABLE"]
+    named = {(of["service"], of["method"]) for of in entry["name"]}
+    for service in SERVICES:
+        for method in service.methods:
+            streams = method.client_streaming or method.server_streaming
+            assert ((service.full_name, method.name) in named) is not streams
+
+
+def test_an_idle_stream_ends_with_the_daemon(tmp_path: Path) -> None:
+    """Whoever watches is told, though nothing has come yet."""
+    with (
+        Daemon(tmp_path) as daemon,
+        grpc.insecure_channel(daemon.address, options=with_defaults(())) as channel,
+    ):
+        router_pb2_grpc.RouterServiceStub(channel).Route(router_pb2.RouteRequest())
+        watching = audit_pb2_grpc.AuditServiceStub(channel).WatchEvents(
+            audit_pb2.WatchEventsRequest(), timeout=60
+        )
+        assert daemon.end(signal.SIGKILL) == -signal.SIGKILL
+        begun_s = time.monotonic()
+        with pytest.raises(grpc.RpcError) as caught:
+            next(watching)
+        assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
+        assert time.monotonic() - begun_s < 30

@@ -49,6 +49,20 @@ def test_a_router_that_works_raises_no_alarm() -> None:
     assert raised(engine) == []
 
 
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ("random", "explored: every agent is as likely as the others"),
+        ("greedy", "explored: greedy names one agent, with a floor of 0.00%"),
+        ("rotation", "explored: rotation names one agent, with a floor of 0.00%"),
+    ],
+)
+def test_how_much_is_explored_is_explained_by_the_policy(kind: str, words: str) -> None:
+    engine = Engine(policy={"kind": kind})
+    serve(engine, 10, {"large": 0.9, "medium": 0.6, "small": 0.4})
+    assert why(engine.state, pulse(engine.state, latest(engine.state))).endswith(words)
+
+
 def test_what_was_forced_is_not_the_policys_doing() -> None:
     """Explicit decisions are looked at, and left out of what is told of the policy."""
     engine = Engine()
@@ -57,7 +71,7 @@ def test_what_was_forced_is_not_the_policys_doing() -> None:
     engine.route()
     seen = pulse(engine.state, latest(engine.state))
     assert (seen.decisions, seen.drawn) == (6, 1)
-    assert seen.explored == 1.0
+    assert seen.explored == 0.0  # nothing is known yet that it would leave for another
     assert pulse(Engine().state, []).entropy is None
     assert "no decision" in why(engine.state, pulse(engine.state, []))
 

@@ -103,6 +103,28 @@ def test_each_value_has_a_budget_of_its_own_up_to_a_bound() -> None:
     assert told == [("*", 3), ("acme", 3), ("globex", 3)]
 
 
+def test_budgets_are_told_by_their_names_and_then_their_values() -> None:
+    """Page by page, whatever the names have in them."""
+    several = [
+        {"id": name, "usd": 1.0, **({"per": "customer"} if name.startswith("a") else {})}
+        for name in ("b", "a/", "a-b", "a")
+    ]
+    on = Engine(agents=AGENTS, budgets=several)
+    for customer in ("x", "/x", ""):
+        served(on, 1, labels={"customer": customer} if customer else {})
+    told = [(b.budget.id, b.value) for b in on.rules.budgets().budgets]
+    assert told == sorted(told)
+    assert {name for name, _ in told} == {"a", "a-b", "a/", "b"}
+    paged, token = [], ""
+    while True:
+        page = on.rules.budgets(2, token)
+        paged += [(b.budget.id, b.value) for b in page.budgets]
+        token = page.next
+        if not token:
+            break
+    assert paged == told
+
+
 def test_only_the_tasks_of_a_budget_are_charged_to_it() -> None:
     """Others cost it nothing and are not left out for it."""
     on = engine({"when": {"work_type": "code"}, "usd": 0.011})

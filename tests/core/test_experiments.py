@@ -14,7 +14,7 @@ from routerd.core.lift import lifts, means
 from routerd.core.reasons import law_of
 from routerd.core.values import Reason
 from routerd.log.verify import verify
-from tests.core.engine import Engine
+from tests.core.engine import START_MS, Engine
 
 PAIRS: dict[str, Any] = {
     "unit": "customer",
@@ -182,6 +182,24 @@ def test_promotion_is_one_event_and_survives_restarts() -> None:
     assert on.refold().hash() == on.state.hash()
     on.open(static_routes=[{"agent": "small"}])
     assert on.route(labels={"pair": "en-de"}).decision.reason is not Reason.STATIC_ROUTE
+
+
+def test_an_arm_that_another_took_the_place_of_is_promoted_again() -> None:
+    """A promotion taken back by a second one, or by the file, is put in force by a third."""
+    on = Engine()
+    for name, kind in (("first", "greedy"), ("second", "random")):
+        on.experiment(name, arms=[{"id": "now"}, {"id": "new", "policy": {"kind": kind}}])
+    for name, kind in (("first", "greedy"), ("second", "random"), ("first", "greedy")) * 2:
+        for _ in range(2):
+            on.trials.promote(name, "new")
+        assert on.state.config.policy.id == kind
+        on.wall.now_ms += 1_000
+    assert on.state.trials["first"].stopped_ms == START_MS  # when it ended, not when it came back
+    assert len(on.events(ExperimentPromoted)) == 5  # the fourth is what the third put in force
+    on.open(policy={"kind": "ucb"})
+    on.trials.promote("first", "new")
+    assert on.state.config.policy.id == "greedy"
+    assert on.refold().hash() == on.state.hash()
 
 
 def test_a_running_experiment_is_not_deleted_and_a_stopped_one_takes_no_more() -> None:

@@ -192,3 +192,17 @@ def test_a_history_with_overrides_verifies_and_survives_a_restart() -> None:
     assert engine.refold().hash() == engine.state.hash()
     found = verify(engine.log)
     assert (found.mismatches, found.laws_exact) == ((), 60)
+
+
+def test_an_override_of_the_past_is_refused_and_changes_nothing() -> None:
+    """Neither a new one, nor one that would take the place of another that is in force."""
+    engine = Engine()
+    now_ms = engine.wall.now_ms
+    engine.rules.create(Override("held", agent="small", expires_time_ms=now_ms + HOUR_MS))
+    before = engine.state.hash()
+    for call, name in ((engine.rules.create, "new"), (engine.rules.update, "held")):
+        past = Override(name, agent="large", expires_time_ms=now_ms)
+        error = engine.refused(ErrorReason.FIELD_VIOLATIONS, call, past)
+        assert error.violations[0].field == "definition.expires_time_ms"
+    assert engine.state.hash() == before
+    assert engine.route().decision.agent_id == "small"

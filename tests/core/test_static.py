@@ -11,7 +11,7 @@ import pytest
 from routerd.core.decide import encode_request
 from routerd.core.settings import EngineConfig
 from routerd.core.static import score
-from routerd.core.values import Outcome, Request, Task
+from routerd.core.values import FollowCause, Follows, Outcome, Reason, Request, Task
 from routerd.core.view import View
 from routerd.log.memory import MemoryLog
 from routerd.log.sequencer import Sequencer
@@ -85,3 +85,44 @@ def test_a_floor_lets_a_static_policy_explore() -> None:
     decision = engine("rotation", policy=floored).route(Request(event_time_ms=1)).decision
     assert decision.law != on.route(Request(event_time_ms=1)).decision.law
     assert np.frombuffer(decision.law).min() == pytest.approx(0.1)
+
+
+@pytest.mark.parametrize("kind", ["static", "rotation", "cheapest", "weighted_score"])
+def test_whom_the_floor_draws_was_not_named(kind: str) -> None:
+    """The reason is the rule's for the one that it names, and for the others that it explores."""
+    policy = {"kind": kind, "floor": 0.5}
+    on = engine(kind, policy=policy, static_routes=[{"agent": "calm"}])
+    run(on, "apt", 1, "code", success=True)
+    seen = set()
+    for i in range(40):
+        answer = on.route(Request(request_id=f"r{i}", event_time_ms=2 + i))
+        p = np.frombuffer(answer.decision.law)
+        named = bool(answer.decision.propensity == p.max())
+        assert (answer.decision.reason is Reason.STATIC_ROUTE) is named
+        if not named:
+            assert answer.decision.reason in (Reason.SAMPLED, Reason.BEST_KNOWN)
+        seen.add(named)
+    assert seen == {True, False}
+
+
+def test_a_static_policy_s_follow_up_says_what_it_follows() -> None:
+    on = engine("static", policy={"kind": "static", "floor": 0.5})
+    for i in range(12):
+        first = on.route(Request(event_time_ms=2 * i + 1))
+        follows = Follows(first.decision_id, FollowCause.FAILED)
+        second = on.route(Request(follows=follows, event_time_ms=2 * i + 2))
+        assert second.decision.reason is Reason.RETRY
+
+
+def test_a_floor_leaves_a_static_policy_its_fallback() -> None:
+    """What the rule names is no fallback yet: an overloaded pool still moves the law."""
+    agents = [*AGENTS, {"id": "crowded", "pool": "small", "max_concurrency": 2}]
+    on = engine(
+        "rotation", agents=agents, static_routes=[{"agent": "calm"}], fallback={"pool_load": 0.5}
+    )
+    on.route(Request(agent_id="crowded", event_time_ms=1))
+    for i in range(2, 6):
+        on.route(Request(pool="default", event_time_ms=i))
+    told = on.route(Request(event_time_ms=9))
+    assert told.decision.reason is Reason.OVERLOAD_FALLBACK
+    assert told.decision.agent_id == "calm"

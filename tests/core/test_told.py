@@ -142,6 +142,8 @@ def test_a_signal_keeps_its_meaning_when_the_configuration_changes() -> None:
         ({"signal": "edited", "group_id": "plan-1"}, "outcome.signal: is of one decision"),
         ({"group_id": "plan-1", "cost_usd": 1.0}, "outcome.group_id: takes success and quality"),
         ({"group_id": "plan-1", "executed_agent_id": "small"}, "outcome.group_id: takes success"),
+        ({"group_id": "plan-1", "cancelled": True}, "outcome.group_id: takes success"),
+        ({"group_id": "plan-1", "reported_confidence": 0.9}, "outcome.group_id: takes success"),
         ({"group_id": "g" * 200, "quality": 1.0}, "outcome.group_id: has 200 characters"),
     ],
 )

@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import norm
 
 from learners.base import Array
-from learners.policies import SHORTER, behind, lead, value_of_information
+from learners.policies import SHORTER, behind, lead, squarecb, value_of_information
 
 pytestmark = pytest.mark.usefixtures("loops")
 
@@ -91,3 +91,13 @@ def test_twins_have_one_law() -> None:
     made = value_of_information(mean, variance, NOISE, 0.2, 300.0, gap, lead(ahead), covariance)
     assert all(part[2] == part[3] for part in made[:2])
     assert made[2][2] == pytest.approx(made[2][3], abs=1e-12)
+
+
+def test_a_law_does_not_depend_on_who_is_named_first() -> None:
+    """Equal means have equal probabilities, whoever else is there."""
+    mean = np.array([0.9, 0.2, 0.9, 0.5])
+    for order in ([0, 1, 2, 3], [2, 1, 0, 3], [3, 2, 1, 0]):
+        p = squarecb(mean[order], 20.0)
+        assert p.sum() == pytest.approx(1.0)
+        assert p.tolist() == [squarecb(mean, 20.0)[k] for k in order]
+        assert p[order.index(0)] == p[order.index(2)]

@@ -7,7 +7,6 @@ import json
 import re
 import signal
 import subprocess
-import sys
 import tempfile
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
@@ -21,6 +20,7 @@ from google.rpc import error_details_pb2, status_pb2
 from grpc_health.v1 import health_pb2_grpc
 
 from routerd.audit.projector import Projector
+from routerd.child import ROUTERD
 from routerd.clock import wall_clock
 from routerd.config import parse
 from routerd.log.base import Entry, LogStuck, LogUnavailable
@@ -232,9 +232,10 @@ class Daemon:
         self.data = folder / "data"
         data = str(self.data)
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "routerd", "serve", "--config", str(config), "--data", data],
+            [*ROUTERD, "serve", "--config", str(config), "--data", data],
             stdout=subprocess.PIPE,
             text=True,
+            cwd=folder,
         )
         assert self.process.stdout
         line = self.process.stdout.readline()

@@ -55,7 +55,7 @@ ROUTE: Fields = {"task": TASK, "preference": {"quality": 1.0}}
 UNKNOWN = "0000000000000000"
 AGENT: Fields = {"pool": "paid", "prices": {"input_usd_per_mtok": 1.0}}
 
-OVERRIDE: Fields = {"when": {"customer": "acme"}, "agent_id": "small"}
+OVERRIDE: Fields = {"when": {"customer": "acme"}, "agent_id": "small", "action": 1}
 
 EXPERIMENT: Fields = {
     "when": {"customer": "acme"},
@@ -177,7 +177,7 @@ ROWS: dict[str, Row] = {
         good=lambda made: {"override_id": "new", "definition": OVERRIDE},
         bad={"override_id": "new", "definition": {"action": 1}},
         field="definition.agent_id",
-        unknown={"override_id": "new", "definition": {"agent_id": "nobody"}},
+        unknown={"override_id": "new", "definition": {"agent_id": "nobody", "action": 1}},
         reason="AGENT_NOT_FOUND",
     ),
     "routerd.v1.PolicyService.GetOverride": Row(
@@ -195,7 +195,7 @@ ROWS: dict[str, Row] = {
     ),
     "routerd.v1.PolicyService.UpdateOverride": Row(
         good=lambda made: {"override_id": made.override_id, "definition": OVERRIDE},
-        bad={"override_id": "rule", "definition": {"agent_id": "small", "action": 9}},
+        bad={"override_id": "rule", "definition": {"agent_id": "small"}},
         field="definition.action",
         unknown={"override_id": "none", "definition": OVERRIDE},
         reason="OVERRIDE_NOT_FOUND",

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable
 
 import pytest
+from grpc._cython import cygrpc  # type: ignore[attr-defined]
 
 from bench.flood import Call
 from routerd.clock import wall_clock
@@ -167,3 +168,13 @@ def test_a_load_that_can_be_answered_ends_it() -> None:
         queue.come_up()
         queue.now_s += WORK_S
     assert not queue.admission.refusing
+
+
+async def test_a_grpc_that_hides_its_counters_refuses_nobody(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """They are no part of its interface: without them the daemon serves, and says what it lacks."""
+    monkeypatch.delattr(cygrpc, "channelz_get_servers")
+    async with in_process() as running:
+        assert (await running.client.route()).decision_id
+    assert "counts its calls out of sight" in caplog.text

@@ -13,7 +13,6 @@ HEAVY = (
     "sklearn",
     "matplotlib",
     "pyarrow",
-    "sqlite_utils",
     "rich",
     "scipy.stats",
 )

@@ -188,7 +188,7 @@ async def _(running: Running) -> Refusal:
     return await unchanged(running, running.client.agent("Register", agent_id="new"))
 
 
-PINNED = {"agent_id": "small"}
+PINNED = {"agent_id": "small", "action": policy_pb2.OVERRIDE_ACTION_FORCE}
 RULES = {"overrides": [{"id": "pinned", "agent": "small", "when": {"customer": "acme"}}]}
 
 

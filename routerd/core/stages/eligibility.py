@@ -109,8 +109,8 @@ def at_capacity(view: View) -> dict[str, int]:
     }
 
 
-PASSING = frozenset({Exclusion.OFFLINE, Exclusion.AT_CAPACITY, Exclusion.BUSY})
-"""What keeps an agent out for a while; whatever else does, asking again does not help."""
+PASSING = frozenset({Exclusion.OFFLINE, Exclusion.AT_CAPACITY})
+"""What keeps an agent out for a while; whatever else leaves nobody, asking again does not help."""
 
 RETRY_AFTER_MS = 1_000
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from routerd.core.errors import ErrorReason, RouterError
+from routerd.core.errors import ErrorReason, RouterError, not_registered
 from routerd.core.law import Law
 from routerd.core.stages.budget import exhausted
 from routerd.core.values import Exclusion, Reason
@@ -18,8 +18,7 @@ def explicit(law: Law, view: View) -> Law:
         return law
     index = view.state.roster.index.get(wanted, -1)
     if index < 0:
-        text = f"agent {wanted!r} is not registered"
-        raise RouterError(ErrorReason.AGENT_NOT_FOUND, text, metadata={"agent_id": wanted})
+        raise not_registered(wanted)
     if index not in law.eligible:
         why = next(e for e in law.excluded if e.agent_id == wanted)
         text = f"agent {wanted!r} is not eligible: it {why.detail}"
@@ -30,5 +29,5 @@ def explicit(law: Law, view: View) -> Law:
     p = np.zeros(len(law.eligible))
     p[law.eligible.index(index)] = 1.0
     return law._replace(
-        p=p, reason=Reason.EXPLICIT, detail="", stages=(*law.stages, "explicit"), moved_to=-1
+        p=p, reason=Reason.EXPLICIT, detail="", stages=(*law.stages, "explicit"), about=-1
     )

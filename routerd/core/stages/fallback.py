@@ -16,6 +16,9 @@ from routerd.core.tally import QUALITY
 from routerd.core.values import Exclusion, Reason
 from routerd.core.view import View
 
+MOVED = frozenset({"sticky", "cold_start", "confidence_gate"})
+"""Stages that moved the law to one agent already."""
+
 
 def fallback_index(law: Law, view: View) -> int:
     """Index into the law of the agent that the static table names; -1 when it is not there."""
@@ -26,12 +29,17 @@ def fallback_index(law: Law, view: View) -> int:
 def fallen_back(law: Law, view: View, stage: str, reason: Reason, why: str) -> Law:
     """The law after it moved, or as it was when there is nothing to move it to."""
     index = fallback_index(law, view)
-    if index < 0 or law.moved_to >= 0 or law.p[index] >= 1.0 or view.query.follows is not None:
+    if (
+        index < 0
+        or not MOVED.isdisjoint(law.stages)
+        or law.p[index] >= 1.0
+        or view.query.follows is not None
+    ):
         return law
     explored = view.state.config.fallback.exploration
     p = explored * law.p
     p[index] += 1.0 - explored
-    return law._replace(p=p, reason=reason, detail=why, stages=(*law.stages, stage), moved_to=index)
+    return law._replace(p=p, reason=reason, detail=why, stages=(*law.stages, stage), about=index)
 
 
 def cold_start(law: Law, view: View) -> Law:

@@ -15,4 +15,4 @@ def follow(law: Law, view: View) -> Law:
         return law
     escalates = follows.cause is FollowCause.LOW_CONFIDENCE
     reason = Reason.ESCALATION if escalates else Reason.RETRY
-    return law._replace(reason=reason, detail=told(view.state, follows))
+    return law._replace(reason=reason, detail=told(view.state, follows), about=-1)

@@ -52,4 +52,4 @@ def override(law: Law, view: View) -> Law:
     if not law.forced:
         return law
     stages = (*law.stages, "override")
-    return law._replace(reason=Reason.OVERRIDE, detail=law.forced, stages=stages, moved_to=-1)
+    return law._replace(reason=Reason.OVERRIDE, detail=law.forced, stages=stages, about=-1)

@@ -18,9 +18,9 @@ def policy(law: Law, view: View) -> Law:
         if found is not None:
             return experiment(law, view, found)
     kind = view.state.config.policy
-    p, reason, detail = LAWS[type(kind)](view, law.eligible, kind)
+    p, reason, detail, about = LAWS[type(kind)](view, law.eligible, kind)
     stages = (*law.stages, "policy")
-    return Law(law.eligible, p, kind.id, reason, detail, stages, law.excluded, law.forced)
+    return Law(law.eligible, p, kind.id, reason, detail, stages, law.excluded, law.forced, about)
 
 
 def experiment(law: Law, view: View, found: Assigned) -> Law:

@@ -20,7 +20,7 @@ def probe(law: Law, view: View) -> Law:
     p = capped(law.p, m, by_mean(mean))
     stages = (*law.stages, "probe")
     why = f"one of {m} at once"
-    return law._replace(p=p, reason=Reason.PROBE, detail=why, stages=stages, moved_to=-1)
+    return law._replace(p=p, reason=Reason.PROBE, detail=why, stages=stages, about=-1)
 
 
 def companion(view: View) -> Law:

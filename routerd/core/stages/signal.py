@@ -33,5 +33,5 @@ def signal(law: Law, view: View) -> Law:
         reason=Reason.SIGNAL_ROUTE,
         detail=told.label,
         stages=(*law.stages, "signal"),
-        moved_to=-1,
+        about=-1,
     )

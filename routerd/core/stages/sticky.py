@@ -31,4 +31,4 @@ def sticky(law: Law, view: View) -> Law:
     p[stays] = 0.0
     why = f"no other agent is expected to be better by more than {margin:g}"
     stages = (*law.stages, "sticky")
-    return law._replace(p=p, reason=Reason.STICKY, detail=why, stages=stages, moved_to=kept)
+    return law._replace(p=p, reason=Reason.STICKY, detail=why, stages=stages, about=kept)
