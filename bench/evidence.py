@@ -3,7 +3,8 @@
 Values are (S, n): one for each seed and task. An interval covers both reasons why another day might
 have come out otherwise: that other tasks had been recorded, and that they had come in another
 order. Each part is a percentile bootstrap of 10,000 resamples, over tasks and over seeds; their
-half widths are added in quadrature.
+half widths are added in quadrature. Choices are held as they were: that other tasks would have
+taught other ones is in neither part, which makes intervals of few tasks too narrow.
 """
 
 from __future__ import annotations

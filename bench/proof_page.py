@@ -242,7 +242,10 @@ def method(proof: Proof, version: str) -> Html:
         (
             "Intervals",
             "95%, from 10,000 bootstrap resamples: over tasks (others might have been recorded) "
-            "and over seeds (they might have come in another order), added in quadrature. "
+            "and over seeds (they might have come in another order), added in quadrature. What was "
+            "learnt is held as it was: other tasks would have taught other choices. So where tasks "
+            "are few, intervals are too narrow, and agents that are alike may look apart more "
+            "often than one time in twenty. "
             "Differences are paired by task and seed. Nothing is corrected for the number of "
             "comparisons.",
         ),
