@@ -20,7 +20,6 @@ class RowSums:
 
     >>> sums = RowSums(arms=2, d=2, gamma=0.5)
     >>> sums.add(0, np.array([1.0, 1.0]), 1.0, weight=1.0, epoch=0)
-    1
     >>> sums.advance(1), sums.n[0].tolist()
     (True, [0.0, 0.5])
     """

@@ -46,7 +46,7 @@ class Watches:
         """
         if len(self.followers) >= self._most:
             text = (
-                f"{self._most} watchers are here already; raise audit.max_watchers, or come later"
+                f"{self._most} watchers are here already; raise `audit.max_watchers`, or come later"
             )
             raise RouterError(ErrorReason.OVERLOADED, text)
         follower = Follower(position)

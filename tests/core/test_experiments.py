@@ -192,12 +192,14 @@ def test_an_arm_that_another_took_the_place_of_is_promoted_again() -> None:
     for name, kind in (("first", "greedy"), ("second", "random"), ("first", "greedy")) * 2:
         for _ in range(2):
             on.trials.promote(name, "new")
+            on.sequencer.commit()
         assert on.state.config.policy.id == kind
         on.wall.now_ms += 1_000
     assert on.state.trials["first"].stopped_ms == START_MS  # when it ended, not when it came back
     assert len(on.events(ExperimentPromoted)) == 5  # the fourth is what the third put in force
     on.open(policy={"kind": "ucb"})
     on.trials.promote("first", "new")
+    on.sequencer.commit()
     assert on.state.config.policy.id == "greedy"
     assert on.refold().hash() == on.state.hash()
 

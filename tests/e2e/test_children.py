@@ -16,7 +16,10 @@ def test_no_child_takes_modules_from_the_working_directory(tmp_path: Path) -> No
     """A package `learners` of somebody else's, where the daemon is started, is not the daemon's."""
     (tmp_path / "learners").mkdir()
     (tmp_path / "learners" / "__init__.py").write_text("raise SystemExit('not the daemon's')")
-    with Daemon(tmp_path) as daemon, grpc.insecure_channel(daemon.address) as channel:
+    with (
+        Daemon(tmp_path, audit={"enabled": True}) as daemon,
+        grpc.insecure_channel(daemon.address) as channel,
+    ):
         made = router_pb2_grpc.RouterServiceStub(channel).Route(router_pb2.RouteRequest())
         told = audit_pb2_grpc.AuditServiceStub(channel).GetSummary(
             audit_pb2.GetSummaryRequest(at_least_position=made.position), timeout=PATIENCE_S

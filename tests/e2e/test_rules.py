@@ -92,6 +92,7 @@ def test_an_agent_is_forced_for_one_customer(tmp_path: Path) -> None:
         told.settle()
         definition = {
             "when": {"customer": "acme"},
+            "action": "OVERRIDE_ACTION_FORCE",
             "agent_id": "small",
             "author": "ops",
             "reason": "ticket 7",
