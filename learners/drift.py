@@ -8,8 +8,10 @@ increment has an expectation of at most 1, whatever the distribution of y (Hoeff
 So for each tilt, down or up, small or large, the largest sum of log increments over all times at
 which a change can have begun is an e-detector: alarms when it passes log(T / rate) for T tilts come
 on average at most `rate` times an outcome. For an arm that succeeds or fails it is the
-log-likelihood ratio. Sources: Page (1954), the CUSUM; Lorden (1971), its optimality; Shin, Ramdas
-and Rinaldo (2023), e-detectors, for the bound without a model of y.
+log-likelihood ratio. A prediction is kept off the end that a tilt leads away from, where one
+surprise would prove anything: that only lowers the increments. Sources: Page (1954), the CUSUM;
+Lorden (1971), its optimality; Shin, Ramdas and Rinaldo (2023), e-detectors, for the bound without a
+model of y.
 """
 
 from __future__ import annotations
@@ -25,8 +27,6 @@ from learners.base import Array
 from learners.plain import TILTS
 
 PRICE = math.log(len(TILTS))
-EDGE = 0.02
-"""Predictions are kept so far from 0 and 1, where one surprise would prove anything."""
 
 
 class Change(NamedTuple):
@@ -62,7 +62,7 @@ class DriftDetector:
 
     def observe(self, arm: int, mean: float, y: float, mark: int) -> None:
         """One outcome y where `mean` was predicted; mark: grows with the age of decisions."""
-        mean = min(max(mean, EDGE), 1.0 - EDGE)
+        mean = min(max(mean, 0.0), 1.0)
         self.latest_arm = arm
         self.latest_level = kernel.watch(self.runs[arm], mean, y, float(mark))
 

@@ -46,6 +46,12 @@ _NARROW = 1e-8
 TILTS = np.array([-2.0, -1.0, -0.5, 0.5, 1.0, 2.0])
 _SURPLUS = np.expm1(TILTS)
 
+# Where success is predicted for certain, one failure would prove a decline, and where it is ruled out
+# one success a rise: the prediction is kept off that end. Not off the other one, or each outcome that
+# comes as predicted would count as one above or below it.
+EDGE = 0.02
+_LEAST, _MOST = np.where(TILTS > 0.0, EDGE, 0.0), np.where(TILTS > 0.0, 1.0, 1.0 - EDGE)
+
 # f of `overtaking` in the middle of each of so many steps of one, up to 8; of so few digits that no
 # C library's last bit matters.
 _STEPS = 128
@@ -207,10 +213,10 @@ def learn(
 def watch(runs: Array, mean: float, y: float, mark: float) -> float:
     """Let the runs of one arm's drift detector take in an outcome; their highest level.
 
-    runs (len(TILTS), 4): see learners.drift. mean: what was predicted, inside (0, 1).
+    runs (len(TILTS), 4): see learners.drift. mean: what was predicted, in [0, 1].
     """
     runs[runs[:, 0] <= 0.0] = 0.0, mark, 0.0, 0.0
-    runs[:, 0] += TILTS * y - np.log1p(mean * _SURPLUS)
+    runs[:, 0] += TILTS * y - np.log1p(np.clip(mean, _LEAST, _MOST) * _SURPLUS)
     runs[:, 2] += 1.0
     runs[:, 3] += y - mean
     return float(runs[:, 0].max())

@@ -117,6 +117,22 @@ def test_agents_that_stay_as_they_are_raise_no_alarm() -> None:
     assert engine.events(DriftDetected) == []
 
 
+@pytest.mark.parametrize(("one", "other"), [(1.0, 0.0), (1.0, 0.9), (0.0, 0.1)])
+def test_agents_that_always_succeed_or_fail_raise_no_alarm(one: float, other: float) -> None:
+    """What comes as expected is no change, be the expectation certainty."""
+    engine = Engine()
+    for agent, quality in (("large", one), ("small", other)):
+        tell(engine, pattern(1000, round(10 * quality), 10), agent)
+    assert engine.events(DriftDetected) == []
+
+
+def test_an_agent_that_always_succeeded_is_seen_to_decline() -> None:
+    engine = taught([1.0] * FIRST)
+    tell(engine, pattern(40, 7, 10))
+    (drift,) = engine.events(DriftDetected)
+    assert drift.size < -0.2
+
+
 def test_a_detector_that_is_off_sees_nothing() -> None:
     """With drift.enabled false nothing is tested; what was learnt stays."""
     engine = taught(pattern(FIRST, 9, 10), drift={"enabled": False})

@@ -113,7 +113,7 @@ def test_watch() -> None:
     rng = np.random.default_rng(37)
     compiled, numpy = np.zeros((6, 4)), np.zeros((6, 4))
     for mark in range(400):
-        mean, y = float(rng.uniform(0.02, 0.98)), float(rng.random() < 0.5)
+        mean, y = min(max(rng.uniform(-0.1, 1.1), 0.0), 1.0), float(rng.random() < 0.5)
         level = _kernel.watch(compiled, mean, y, float(mark))
         assert level == pytest.approx(plain.watch(numpy, mean, y, float(mark)), abs=1e-9)
     close([compiled], [numpy])
