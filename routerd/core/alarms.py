@@ -9,18 +9,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from enum import StrEnum
+from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
 
 from learners.base import Array
+from learners.plain import overtaking
 from routerd.core.encode import category
 from routerd.core.pulse import LOOK, Pulse
 from routerd.core.settings import CategoryFeature, SquareCBPolicy, ThompsonPolicy, ValuePolicy
 from routerd.core.state import OpenDecision, State
+from routerd.core.view import View
 
 ENOUGH_LAWS = 200
 COLLAPSED, UNSURE = 0.1, 0.8
+AT_STAKE, STAKES = 0.02, 50
 HOPELESS = 0.02
 ENOUGH_DUE, SILENT = 50, 0.1
 LATE, LATE_MS = 3.0, 60_000
@@ -52,26 +56,52 @@ class Alarm(NamedTuple):
 
 def alarms(state: State, entries: list[OpenDecision], seen: Pulse) -> list[Alarm]:
     """All that there are. entries: the latest open decisions, the latest first."""
-    found = [*collapse(state, seen), *hopeless(state, seen)]
+    found = [*collapse(state, entries, seen), *hopeless(state, seen)]
     found += [*silence(state), *drifted(state), *features(state, entries)]
     return found
 
 
-def collapse(state: State, seen: Pulse) -> Iterator[Alarm]:
-    """The law is all but settled although the estimates are not."""
+def collapse(state: State, entries: list[OpenDecision], seen: Pulse) -> Iterator[Alarm]:
+    """The law is all but settled although the estimates are not, and that may cost something."""
     learns = isinstance(state.config.policy, ValuePolicy | ThompsonPolicy | SquareCBPolicy)
     if not learns or seen.drawn < ENOUGH_LAWS or seen.entropy is None or seen.confidence is None:
         return
-    if seen.entropy < COLLAPSED and seen.confidence < UNSURE:
+    if seen.entropy >= COLLAPSED or seen.confidence >= UNSURE:
+        return
+    if (lost := at_stake(state, entries)) > AT_STAKE:
         first = max(seen.agents, key=lambda agent: agent.mean_probability)
         yield Alarm(
             AlarmKind.ENTROPY_COLLAPSE,
             first.agent_id,
             f"{first.agent_id} has {first.mean_probability:.0%} of the probability, but is only "
-            f"{seen.confidence:.0%} sure to be the better one",
+            f"{seen.confidence:.0%} sure to be the better one; to know would be worth {lost:.2f}",
             "exploration is set too low, or outcomes of the others do not come",
             "raise policy.spread or policy.floor; look for alarms of silence",
         )
+
+
+def at_stake(state: State, entries: list[OpenDecision]) -> float:
+    """What it would add to a decision to know its best agent and another for certain, in utility.
+
+    The mean over the latest STAKES laws of the policy's own: of agents that are all but alike
+    nothing is lost, however unsure it is which of them is the best.
+    """
+    own = (
+        entry.decision
+        for entry in entries
+        if entry.generation == state.generation and entry.decision.stages[-1:] == ("policy",)
+    )
+    worth = []
+    for decision in islice(own, STAKES):
+        known = [state.roster.index[name] for name in decision.agents if name in state.roster.index]
+        if len(known) > 1:
+            view = View(state, decision.query, state.time_ms)
+            mean, variance = view.utility_of(tuple(known))
+            best = int(np.argmax(mean))
+            sd = np.sqrt(variance + variance[best])
+            others = np.arange(len(known)) != best
+            worth.append(float((overtaking((mean[best] - mean) / sd) * sd)[others].max()))
+    return sum(worth) / max(len(worth), 1)
 
 
 def hopeless(state: State, seen: Pulse) -> Iterator[Alarm]:

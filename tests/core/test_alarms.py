@@ -117,6 +117,26 @@ def test_entropy_that_collapses_without_reason_is_told() -> None:
     assert kinds(engine) == [AlarmKind.ENTROPY_COLLAPSE, AlarmKind.CANNOT_WIN]
 
 
+def test_agents_that_are_alike_are_no_collapse() -> None:
+    """Which of two is the better one stays unsure, and is worth next to nothing: all is well."""
+    looks, settled = 0, 0
+    for seed in range(4):
+        engine = Engine(agents=TWO, seed=seed)
+        quality = np.random.default_rng(seed)
+        for i in range(1, 1201):
+            answer = engine.route()
+            engine.report(answer.decision_id, success=bool(quality.random() < 0.7))
+            if i % 200 == 0:
+                entries = latest(engine.state)
+                seen = pulse(engine.state, entries)
+                assert AlarmKind.ENTROPY_COLLAPSE not in kinds(engine)
+                assert seen.entropy is not None
+                assert seen.confidence is not None
+                looks += 1
+                settled += seen.entropy < 0.1 and seen.confidence < 0.8
+    assert settled > looks / 10  # it is the stake that keeps it quiet
+
+
 def test_silence_is_told_once_outcomes_should_have_come() -> None:
     """Outcomes that took a second stop: minutes later, that is an alarm."""
     engine = Engine(agents=TWO)
