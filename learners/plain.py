@@ -46,9 +46,9 @@ _NARROW = 1e-8
 TILTS = np.array([-2.0, -1.0, -0.5, 0.5, 1.0, 2.0])
 _SURPLUS = np.expm1(TILTS)
 
-# Where success is predicted for certain, one failure would prove a decline, and where it is ruled out
-# one success a rise: the prediction is kept off that end. Not off the other one, or each outcome that
-# comes as predicted would count as one above or below it.
+# Where success is predicted for certain one failure would prove a decline, and where it is ruled
+# out one success a rise: the prediction is kept off that end. Not off the other one, or each
+# outcome that comes as predicted would count as one above or below it.
 EDGE = 0.02
 _LEAST, _MOST = np.where(TILTS > 0.0, EDGE, 0.0), np.where(TILTS > 0.0, 1.0, 1.0 - EDGE)
 
