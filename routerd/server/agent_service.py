@@ -21,11 +21,7 @@ class AgentService:
         self, wire: agents_pb2.RegisterAgentRequest, partition: Partition, deadline_s: float
     ) -> agents_pb2.RegisterAgentResponse:
         taken = convert.registered(wire)
-
-        def register() -> Listed:
-            return partition.registry.register(taken)
-
-        told = await partition.committer.settle(register, deadline_s, platter=True)
+        told = await partition.change(deadline_s, partition.registry.register, taken)
         return agents_pb2.RegisterAgentResponse(
             agent=agent(told, partition), position=told.position
         )
@@ -34,20 +30,13 @@ class AgentService:
         self, wire: agents_pb2.UpdateAgentRequest, partition: Partition, deadline_s: float
     ) -> agents_pb2.UpdateAgentResponse:
         change = convert.updated(wire)
-
-        def update() -> Listed:
-            return partition.registry.update(*change)
-
-        told = await partition.committer.settle(update, deadline_s, platter=True)
+        told = await partition.change(deadline_s, partition.registry.update, *change)
         return agents_pb2.UpdateAgentResponse(agent=agent(told, partition), position=told.position)
 
     async def DeregisterAgent(
         self, wire: agents_pb2.DeregisterAgentRequest, partition: Partition, deadline_s: float
     ) -> agents_pb2.DeregisterAgentResponse:
-        def deregister() -> Logged:
-            return partition.registry.deregister(wire.agent_id)
-
-        done = await partition.committer.settle(deregister, deadline_s, platter=True)
+        done = await partition.change(deadline_s, partition.registry.deregister, wire.agent_id)
         return agents_pb2.DeregisterAgentResponse(position=done.position)
 
     async def GetAgent(
@@ -124,6 +113,6 @@ async def take(beat: Heartbeat, partition: Partition, deadline_s: float) -> None
         return logged
 
     if registry.is_news(beat):
-        await partition.committer.settle(said, deadline_s, platter=True)
+        await partition.change(deadline_s, said)
     else:
         leases.renew(beat.agent_id)

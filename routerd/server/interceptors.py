@@ -23,7 +23,7 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import aclosing, asynccontextmanager
 from functools import partial
-from typing import Any, NamedTuple, NoReturn, Self
+from typing import Any, NamedTuple, NoReturn, ParamSpec, Self
 
 import grpc
 from google.protobuf.descriptor import ServiceDescriptor
@@ -32,7 +32,7 @@ from google.protobuf.message_factory import GetMessageClass
 
 from routerd.core.errors import ErrorReason, RouterError
 from routerd.core.settings import Server
-from routerd.log.committer import Committer, too_late
+from routerd.log.committer import Committer, P, too_late
 from routerd.log.registry import Registry
 from routerd.log.rules import Rules
 from routerd.log.sequencer import Sequencer
@@ -47,6 +47,8 @@ DEFAULT_PARTITION = "default"
 CROWDED = errors.call_status(
     RouterError(ErrorReason.OVERLOADED, "calls wait too long already: come back later"), ""
 )
+
+Q = ParamSpec("Q")
 
 LINGER_S = 0.05
 LINGER_ROUNDS = 20
@@ -70,6 +72,13 @@ class Partition(NamedTuple):
         leases = Leases(registry, committer)
         rules, trials = Rules(sequencer), Trials(sequencer)
         return cls(sequencer, committer, registry, leases, rules, trials)
+
+    async def change(
+        self, deadline_s: float, work: Callable[Q, P], *given: Q.args, **named: Q.kwargs
+    ) -> P:
+        """Do what changes agents or rules; it is on the platter afterwards."""
+        change = partial(work, *given, **named)
+        return await self.committer.settle(change, deadline_s, platter=True)
 
 
 Method = Callable[[Any, Partition, float], Awaitable[Message]]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from routerd.core.answers import ListedExperiment, ListedOverride, Removal
 from routerd.server import convert_policy, convert_trials
 from routerd.server import convert_rules as convert
 from routerd.server.convert_agents import fitting
@@ -19,11 +18,7 @@ class PolicyService:
         self, wire: policy_pb2.CreateOverrideRequest, partition: Partition, deadline_s: float
     ) -> policy_pb2.CreateOverrideResponse:
         wanted = convert.override_of(wire)
-
-        def create() -> ListedOverride:
-            return partition.rules.create(wanted)
-
-        told = await partition.committer.settle(create, deadline_s, platter=True)
+        told = await partition.change(deadline_s, partition.rules.create, wanted)
         return policy_pb2.CreateOverrideResponse(
             rule=convert.override(told), position=told.position
         )
@@ -32,11 +27,7 @@ class PolicyService:
         self, wire: policy_pb2.UpdateOverrideRequest, partition: Partition, deadline_s: float
     ) -> policy_pb2.UpdateOverrideResponse:
         wanted = convert.override_of(wire)
-
-        def update() -> ListedOverride:
-            return partition.rules.update(wanted)
-
-        told = await partition.committer.settle(update, deadline_s, platter=True)
+        told = await partition.change(deadline_s, partition.rules.update, wanted)
         return policy_pb2.UpdateOverrideResponse(
             rule=convert.override(told), position=told.position
         )
@@ -44,10 +35,7 @@ class PolicyService:
     async def DeleteOverride(
         self, wire: policy_pb2.DeleteOverrideRequest, partition: Partition, deadline_s: float
     ) -> policy_pb2.DeleteOverrideResponse:
-        def delete() -> Removal:
-            return partition.rules.delete(wire.override_id)
-
-        done = await partition.committer.settle(delete, deadline_s, platter=True)
+        done = await partition.change(deadline_s, partition.rules.delete, wire.override_id)
         return policy_pb2.DeleteOverrideResponse(**done._asdict())
 
     async def ListBudgets(
@@ -95,11 +83,7 @@ class PolicyService:
         self, wire: policy_pb2.CreateExperimentRequest, partition: Partition, deadline_s: float
     ) -> policy_pb2.CreateExperimentResponse:
         wanted = convert_trials.experiment_of(wire)
-
-        def create() -> ListedExperiment:
-            return partition.trials.create(wanted)
-
-        told = await partition.committer.settle(create, deadline_s, platter=True)
+        told = await partition.change(deadline_s, partition.trials.create, wanted)
         return policy_pb2.CreateExperimentResponse(
             experiment=convert_trials.experiment(told), position=told.position
         )
@@ -107,10 +91,7 @@ class PolicyService:
     async def StopExperiment(
         self, wire: policy_pb2.StopExperimentRequest, partition: Partition, deadline_s: float
     ) -> policy_pb2.StopExperimentResponse:
-        def stop() -> ListedExperiment:
-            return partition.trials.stop(wire.experiment_id)
-
-        told = await partition.committer.settle(stop, deadline_s, platter=True)
+        told = await partition.change(deadline_s, partition.trials.stop, wire.experiment_id)
         return policy_pb2.StopExperimentResponse(
             experiment=convert_trials.experiment(told), position=told.position
         )
@@ -118,10 +99,9 @@ class PolicyService:
     async def PromoteExperiment(
         self, wire: policy_pb2.PromoteExperimentRequest, partition: Partition, deadline_s: float
     ) -> policy_pb2.PromoteExperimentResponse:
-        def promote() -> ListedExperiment:
-            return partition.trials.promote(wire.experiment_id, wire.arm_id)
-
-        told = await partition.committer.settle(promote, deadline_s, platter=True)
+        told = await partition.change(
+            deadline_s, partition.trials.promote, wire.experiment_id, wire.arm_id
+        )
         return policy_pb2.PromoteExperimentResponse(
             experiment=convert_trials.experiment(told), position=told.position
         )
@@ -129,10 +109,7 @@ class PolicyService:
     async def DeleteExperiment(
         self, wire: policy_pb2.DeleteExperimentRequest, partition: Partition, deadline_s: float
     ) -> policy_pb2.DeleteExperimentResponse:
-        def delete() -> Removal:
-            return partition.trials.delete(wire.experiment_id)
-
-        done = await partition.committer.settle(delete, deadline_s, platter=True)
+        done = await partition.change(deadline_s, partition.trials.delete, wire.experiment_id)
         return policy_pb2.DeleteExperimentResponse(**done._asdict())
 
     async def GetExperiment(

@@ -13,7 +13,6 @@ from routerd.server import convert
 from routerd.server.hearing import Asked, asked, each_asked, hear, hear_many, quick, slow
 from routerd.server.interceptors import Partition
 from routerd.server.many import (
-    Batch,
     Routing,
     asked_streamed,
     check_batch,
@@ -57,10 +56,7 @@ class RouterService:
         several = each_asked(wire.requests)
         if self.classifier is not None:
             several = await hear_many(self.classifier, partition.sequencer, several, deadline_s)
-
-        def work() -> Batch:
-            return routed_batch(partition.sequencer, wire, several)
-
+        work = partial(routed_batch, partition.sequencer, wire, several)
         batch = await partition.committer.settle(work, deadline_s, platter=self._power)
         return batch.response
 
@@ -97,9 +93,7 @@ class RouterService:
         self, wire: router_pb2.ClaimRequest, partition: Partition, deadline_s: float
     ) -> router_pb2.ClaimResponse:
         claim = convert.claim_of(wire)
-        told = await partition.committer.settle(
-            lambda: partition.sequencer.claim(claim), deadline_s, platter=True
-        )
+        told = await partition.change(deadline_s, partition.sequencer.claim, claim)
         return convert.claim_response(claim, told)
 
     async def ReportOutcome(
