@@ -114,6 +114,7 @@ def decided(view: View) -> Decision:
         trial=law.trial
         if law.trial is None or law.shadow is None
         else shadowed(law, drawn, u, ids),
+        at_once=law.at_once,
     )
 
 
@@ -135,8 +136,7 @@ def inclusion(law: Law, view: View, drawn: int) -> float | None:
     if query.companion_of:
         first = view.state.decisions[query.companion_of].decision
         return together(first)[query.companion - 1][1]
-    m = min(query.probe, len(law.eligible)) if "probe" in law.stages else 0
-    return min(1.0, m * law.p.item(drawn)) if m > 1 else None
+    return min(1.0, law.at_once * law.p.item(drawn)) if law.at_once > 1 else None
 
 
 def probed(state: State, request: Request) -> int:

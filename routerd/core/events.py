@@ -45,7 +45,7 @@ class Decision(Event, frozen=True, tag=True):
     given_up: of a capped exploration, the utility that the policy's law gives up, and the best's.
     escalate_below: a reported confidence below it calls for another agent; None where none pays.
     inclusion: of several at once, the probability that this agent is among them (see
-    routerd.core.probe); None of one alone.
+    routerd.core.probe); None of one alone. at_once: how many it began, itself and its companions.
     """
 
     query: Query
@@ -67,6 +67,7 @@ class Decision(Event, frozen=True, tag=True):
     escalate_below: float | None = None
     trial: Trialled | None = None
     inclusion: float | None = None
+    at_once: int = 1
 
 
 class OutcomeReported(Event, frozen=True, tag=True):

@@ -18,7 +18,7 @@ class Law(NamedTuple):
     about: index into the law of the agent that the reason is about, such as the one that a static
     table names; a draw of another is what is still explored. -1 when it is about all of them.
     given_up: the utility that a capped policy's law gives up, and that of the best. trial: of which
-    experiment; shadow: the law of an arm whose choice is only noted.
+    experiment; shadow: the law of an arm whose choice is only noted. at_once: how many are tried.
     """
 
     eligible: tuple[int, ...]
@@ -33,6 +33,7 @@ class Law(NamedTuple):
     given_up: tuple[float, float] | None = None
     trial: Trialled | None = None
     shadow: Array | None = None
+    at_once: int = 1
 
 
 Stage = Callable[[Law, View], Law]

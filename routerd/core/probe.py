@@ -65,15 +65,8 @@ def members(law: Array, u: float, m: int) -> list[int]:
 
 def together(decision: Decision) -> list[tuple[str, float]]:
     """The companions of a decision in their order, each with its inclusion probability."""
-    law, m = np.frombuffer(decision.law), at_once(decision)
+    law, m = np.frombuffer(decision.law), decision.at_once
     if m < 2:
         return []
     chosen = members(law, decision.u, m)[1:]
     return [(decision.agents[i], min(1.0, m * float(law[i]))) for i in chosen]
-
-
-def at_once(decision: Decision) -> int:
-    """How many agents a decision has at work; 1 where nothing is probed."""
-    if "probe" not in decision.stages:
-        return 1
-    return min(decision.query.probe, len(decision.agents))

@@ -117,6 +117,27 @@ def test_who_is_named_or_goes_on_is_not_probed() -> None:
     assert [v.field for v in told.violations] == ["outcome.cancelled"]
 
 
+@pytest.mark.parametrize(("usd", "many"), [(0.012, 1), (0.025, 2), (0.035, 4), (1.0, 4)])
+def test_no_more_are_tried_than_a_budget_pays(usd: float, many: int) -> None:
+    """Whoever is drawn, all that are tried fit into every hard budget together, free ones too;
+    a mean holds back nobody."""
+    prices = {"a": 10.0, "b": 10.0, "c": 10.0, "free": 0.0}  # 0.0113 USD a call is predicted, or 0
+    budgets = [{"id": "total", "usd": usd}, {"id": "large", "usd": 5.0}]
+    engine = Engine(
+        agents=[{"id": i, "prices": {"input_usd_per_mtok": price}} for i, price in prices.items()],
+        thresholds={"probe_complexity": 0.5, "probe_agents": 8},
+        budgets=[*budgets, {"id": "mean", "usd_per_decision": 2e-4}],
+    )
+    shown = engine.preview(request_id="job", complexity=1.0)
+    answer = engine.route(request_id="job", complexity=1.0)
+    assert len(shown.companions) == len(answer.companions) == many - 1
+    assert 0.0 < engine.state.ledgers["total"][""].spent_usd <= usd
+    inclusion = [answer.decision.inclusion, *(c.inclusion for c in answer.companions)]
+    assert inclusion == ([None] if many == 1 else [many / 4] * many)
+    assert engine.route(request_id="job", complexity=1.0).companions == answer.companions
+    sound(engine)
+
+
 def test_who_was_stopped_is_not_missing() -> None:
     """A quality that is assumed for silence is not assumed of an agent that was stopped."""
     config: dict[str, Any] = {"outcomes": {"missing_quality": 0.0, "window_hours": 1}}

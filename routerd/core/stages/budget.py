@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
+from itertools import accumulate
 from typing import NamedTuple
 
 import numpy as np
@@ -57,8 +59,25 @@ def predicted_usd(view: View, index: int) -> float | None:
     """What the budgets of a task are charged when it goes to this agent; None without budgets."""
     if next(accounts(view.state, view.query), None) is None:
         return None
-    agents = view.state.roster.agents
-    return 0.0 if is_free(agents[index]) else max(float(view.cost[0][index]), 0.0)
+    return charge_of(view, index)
+
+
+def charge_of(view: View, index: int) -> float:
+    """USD that a budget is charged for this agent."""
+    agent = view.state.roster.agents[index]
+    return 0.0 if is_free(agent) else max(float(view.cost[0][index]), 0.0)
+
+
+def fitting(view: View, eligible: Sequence[int], most: int) -> int:
+    """How many of these agents, whichever they are, fit together into every budget of money."""
+    left = [
+        ledger.at(window_of(budget, view.time_ms)).left_usd(budget)
+        for budget, _, ledger in accounts(view.state, view.query)
+        if budget.usd is not None
+    ]
+    dearest = sorted((charge_of(view, i) for i in eligible), reverse=True)[:most]
+    least = min(left, default=math.inf)
+    return sum(together <= least for together in accumulate(dearest))
 
 
 def leave_out(why: dict[int, Out | None], over: Mapping[int, str], view: View) -> None:

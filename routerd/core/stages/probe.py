@@ -7,6 +7,7 @@ import numpy as np
 from routerd.core.confidence import by_mean
 from routerd.core.law import Law
 from routerd.core.probe import capped, together
+from routerd.core.stages.budget import fitting
 from routerd.core.values import Reason
 from routerd.core.view import View
 
@@ -14,13 +15,16 @@ from routerd.core.view import View
 def probe(law: Law, view: View) -> Law:
     """Cap the law, so that its shares are those of several draws without repetition."""
     m = min(view.query.probe, len(law.eligible))
+    if m > 1 and view.state.config.budgets:
+        m = fitting(view, law.eligible, m)
     if m < 2:
         return law
     mean, _ = view.utility_of(law.eligible)
     p = capped(law.p, m, by_mean(mean))
     stages = (*law.stages, "probe")
     why = f"one of {m} at once"
-    return law._replace(p=p, reason=Reason.PROBE, detail=why, stages=stages, about=-1)
+    reason = Reason.PROBE
+    return law._replace(p=p, reason=reason, detail=why, stages=stages, about=-1, at_once=m)
 
 
 def companion(view: View) -> Law:
