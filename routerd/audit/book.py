@@ -10,6 +10,7 @@ from typing import NamedTuple, Protocol
 
 import msgspec
 
+from routerd.core.claim_events import ClaimMade
 from routerd.core.events import AnyEvent, ConfigApplied, Decision, DecisionsClosed, OutcomeReported
 from routerd.core.outcomes import Reports, cancelled, current, write_registers
 from routerd.core.settings import EngineConfig
@@ -34,7 +35,7 @@ class Case(msgspec.Struct):
 
     reports: None until they are needed. messages: how many outcomes were accepted, those of its
     group included. told_ms: when the last one was; 0 without any. closed: the position where it was
-    closed.
+    closed. claimed: whether its agent's claim was accepted; None without one.
     """
 
     position: int
@@ -49,6 +50,7 @@ class Case(msgspec.Struct):
     messages: int = 0
     told_ms: int = 0
     closed: int | None = None
+    claimed: bool | None = None
 
 
 class Change(NamedTuple):
@@ -107,6 +109,10 @@ class Book:
                 return self._reported(position, event)
             case DecisionsClosed():
                 return self._closed_all(position, event)
+            case ClaimMade():
+                for case in self._open((event.decision_id,)):
+                    if case.claimed is None:
+                        case.claimed = event.accepted
         return []
 
     def _decided(self, position: int, decision_id: str, event: Decision) -> list[Change]:
@@ -161,12 +167,15 @@ class Book:
 
     def _closed(self, position: int, case: Case, missing: float | None) -> Change:
         before = case.result
-        if missing is not None and before.quality is None:
-            if case.reports is None:
-                case.reports = self._shelf.reports(case)
-            if cancelled(case.reports):
-                missing = None
-        if missing is not None and before.quality is None:
+        if missing is not None and before.quality is None and self._owes(case):
             case.result = before._replace(quality=missing, assumed=True)
         case.closed = position
         return Change(case, before)
+
+    def _owes(self, case: Case) -> bool:
+        """Whether an agent was to tell a result: it was let, and nobody stopped it."""
+        if case.claimed is False:
+            return False
+        if case.reports is None:
+            case.reports = self._shelf.reports(case)
+        return not cancelled(case.reports)

@@ -91,6 +91,7 @@ def result_row(case: Case) -> Row:
         "closed_position": case.closed,
         "messages": case.messages,
         "told_ms": case.told_ms or None,
+        "claimed": None if case.claimed is None else int(case.claimed),
         "executed_agent_id": result.agent_id,
         "quality": result.quality,
         "cost_usd": result.cost_usd,

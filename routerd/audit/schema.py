@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from urllib.parse import quote
 
-VERSION = 6
+VERSION = 7
 """Raise it with every change below; it stands in the file as its user_version."""
 
 DEFAULT_PARTITION = "default"
@@ -125,6 +125,7 @@ CREATE TABLE decisions ( -- one row a decision, joined with what came of it
   closed_position INTEGER, -- where it was closed
   messages INTEGER NOT NULL, -- outcomes accepted, retractions and those of its group included
   told_ms INTEGER, -- when the last one was
+  claimed INTEGER, -- 1 or 0: whether its agent's claim was accepted; NULL without one
   executed_agent_id TEXT NOT NULL, -- who ran, and gets the credit: the chosen one unless told
   quality REAL, -- what counts now, after revisions, retractions and ranks of sources
   cost_usd REAL,

@@ -24,7 +24,7 @@ BUSY_TIMEOUT_S = 10.0
 
 CASE = """
 SELECT position, decision_id, request_id, time_ms, agent_id, work_type, group_id, messages, told_ms,
-    executed_agent_id, quality, cost_usd, latency_ms
+    claimed, executed_agent_id, quality, cost_usd, latency_ms
 FROM decisions WHERE decision_id = ? AND open = 1
 """
 ASKED = "SELECT decision_id FROM decisions WHERE request_id = ? AND open = 1"
@@ -157,9 +157,10 @@ class Store:
         row = self._one(CASE, decision_id)
         if row is None:
             return None
-        head: list[Any] = [*row[:7], Result(*row[9:])]
+        head: list[Any] = [*row[:7], Result(*row[10:])]
         case = Case(*head)
         case.messages, case.told_ms = row[7], row[8] or 0
+        case.claimed = None if row[9] is None else bool(row[9])
         return case
 
     def reports(self, case: Case) -> Reports:

@@ -17,6 +17,7 @@ import numpy as np
 from learners.base import Array
 from learners.plain import overtaking
 from routerd.core.encode import category
+from routerd.core.outcomes import owes
 from routerd.core.pulse import LOOK, Pulse
 from routerd.core.settings import CategoryFeature, SquareCBPolicy, ThompsonPolicy, ValuePolicy
 from routerd.core.state import OpenDecision, State
@@ -127,7 +128,8 @@ def silence(state: State) -> Iterator[Alarm]:
     due_ms = half_ms
     if len(delays) >= ENOUGH_DUE:
         due_ms = min(half_ms, LATE * float(np.quantile(delays, 0.95)) + LATE_MS)
-    due = [entry for entry in entries if state.time_ms - entry.decision.time_ms > due_ms][-LOOK:]
+    since_ms = state.time_ms - due_ms
+    due = [e for e in entries if e.decision.time_ms < since_ms and owes(e)][-LOOK:]
     if is_silent(due[-ENOUGH_DUE:]):
         yield quiet("", "all agents", due[-ENOUGH_DUE:])
         return

@@ -45,7 +45,7 @@ from routerd.core.health import AgentCooledDown, AgentRecovered
 from routerd.core.importing import apply_import
 from routerd.core.imports import OutcomesImported
 from routerd.core.in_force import apply_override, put_in_force
-from routerd.core.outcomes import Current, cancelled, current, write_registers
+from routerd.core.outcomes import Current, current, owes, write_registers
 from routerd.core.outlook import Outlook, is_due
 from routerd.core.paths import new_paths, terms
 from routerd.core.registry import (
@@ -270,8 +270,8 @@ def apply_closing(state: State, event: DecisionsClosed) -> None:
         entry = state.decisions.pop(decision_id, None)
         if entry is None:
             continue
-        heard = entry.credit.quality is not None or cancelled(entry.reports)
-        if missing is not None and not heard and i < ended:
+        silent = entry.credit.quality is None and owes(entry)
+        if missing is not None and silent and i < ended:
             move_credit(state, entry, msgspec.structs.replace(entry.credit, quality=missing))
         state.in_flight.end(entry)
         query = entry.decision.query

@@ -68,28 +68,58 @@ def charge(state: State, entry: OpenDecision) -> None:
 def settle(state: State, entry: OpenDecision, time_ms: int) -> None:
     """An outcome came: what it cost is spent in place of what was expected, and moves the price.
 
-    Without a cost it is as expected. It counts in the window of its decision, if that still runs,
-    and for the budgets that the decision was charged to.
+    Without a cost it is as expected: nothing, if its agent was not let. It counts in the window of
+    its decision, if that still runs, and for the budgets that the decision was charged to.
     """
     held, told = entry.charged_usd, entry.credit.cost_usd
-    cost = entry.decision.predicted_usd if told is None else told
+    idle = entry.claimed is False
+    if idle and told is None and not entry.priced:
+        return
+    expected = 0.0 if idle else entry.decision.predicted_usd
+    cost = expected if told is None else told
     assert held is not None, "it was charged when it was made"
     assert cost is not None, "and what was predicted is known"
     first, entry.priced = not entry.priced, True
     entry.charged_usd = cost
-    for budget, value, ledger in accounts(state, entry.decision.query):
-        if not 0 < ledger.since <= entry.position:
-            continue
-        now = ledger.at(max(window_of(budget, time_ms), ledger.window))
-        if now.window == window_of(budget, entry.decision.time_ms):
-            now = now.charged(cost - held)
-        now = now.carrying(budget, cost - held)
+    for budget, value, ledger in charged_to(state, entry):
+        now = recharged(ledger, budget, entry, time_ms, cost - held)
         if not now.dual:
             now = opened_at(state, budget, now, time_ms)
         elif first or cost != held:
             usd = cost if first else cost - held
             now = now.repriced(budget, time_ms, usd, first=first)
         put(state, budget, value, now)
+
+
+def give_back(state: State, entry: OpenDecision, time_ms: int) -> None:
+    """A decision's agent was not let: it costs nothing and counts for nothing, unless it did."""
+    if entry.charged_usd is None or entry.priced:
+        return
+    held, entry.charged_usd = entry.charged_usd, 0.0
+    for budget, value, ledger in charged_to(state, entry):
+        put(state, budget, value, recharged(ledger, budget, entry, time_ms, -held, -1))
+
+
+def charged_to(state: State, entry: OpenDecision) -> Iterator[Account]:
+    """The accounts that a decision was charged to when it was made, as far as they are the same."""
+    for account in accounts(state, entry.decision.query):
+        if 0 < account.ledger.since <= entry.position:
+            yield account
+
+
+def recharged(
+    ledger: Ledger,
+    budget: Budget,
+    entry: OpenDecision,
+    time_ms: int,
+    usd: float,
+    decisions: int = 0,
+) -> Ledger:
+    """A ledger with so much more charged to a decision, in its window if that still runs."""
+    now = ledger.at(max(window_of(budget, time_ms), ledger.window))
+    if now.window == window_of(budget, entry.decision.time_ms):
+        now = now.charged(usd, decisions)
+    return now.carrying(budget, usd, decisions)
 
 
 def opened_at(state: State, budget: Budget, ledger: Ledger, time_ms: int) -> Ledger:

@@ -8,6 +8,7 @@ one of 1 / TRIAL claims all the same, drawn by the request's hash: else it could
 
 from __future__ import annotations
 
+from routerd.core.budgets import give_back
 from routerd.core.claim_events import ClaimMade, CompetenceDisputed
 from routerd.core.draw import uniform
 from routerd.core.state import Credit, OpenDecision, State
@@ -71,13 +72,14 @@ def answer(state: State, entry: OpenDecision, decision_id: str, time_ms: int) ->
 
 
 def apply_claim(state: State, event: ClaimMade) -> None:
-    """One claim a decision; an agent that is not let has its hands free."""
+    """One claim a decision; an agent that is not let has its hands free, and costs nothing."""
     entry = state.decisions.get(event.decision_id)
     if entry is None or entry.claimed is not None:
         return
     entry.claimed, entry.competence = event.accepted, event.competence
     if not event.accepted:
         state.in_flight.end(entry)
+        give_back(state, entry, event.time_ms)
     elif entry.generation == state.generation:
         learn_claim(state, entry, entry.credit, 1.0)
 

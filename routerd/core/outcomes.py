@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from routerd.core.settings import Signal
-from routerd.core.state import Register, Registers
+from routerd.core.state import OpenDecision, Register, Registers
 from routerd.core.values import Outcome, OutcomeKind
 
 # Sources that have no rank follow by name: what is said of one result outranks what is said of its
@@ -102,6 +102,11 @@ def cancelled(reports: Reports) -> bool:
     """Whether any source says that the agent was stopped."""
     found = (registers.cancelled for registers in reports.values())
     return any(held is not None and held.value for held in found)
+
+
+def owes(entry: OpenDecision) -> bool:
+    """Whether an agent was to tell a result: its claim was not refused, and nobody stopped it."""
+    return entry.claimed is not False and not cancelled(entry.reports)
 
 
 def by_rank(reports: Reports, ranked: Sequence[str]) -> list[Registers]:

@@ -11,10 +11,11 @@ from typing import Any
 import msgspec
 import pytest
 
+from routerd.audit.export import decisions
 from routerd.audit.projector import Projector
 from routerd.audit.schema import VERSION, audit_path
 from routerd.core.events import OutcomeReported
-from routerd.core.values import OutcomeKind
+from routerd.core.values import Claim, OutcomeKind
 from routerd.log.base import Entry
 from routerd.log.codec import chain_hash, encode, records
 from routerd.log.memory import MemoryLog
@@ -141,17 +142,24 @@ def test_outcomes_come_late_are_revised_and_taken_back(tmp_path: Path) -> None:
 
 
 def test_an_assumed_quality_is_marked(tmp_path: Path) -> None:
-    """outcomes.missing_quality counts once a decision is closed, and stands out."""
+    """outcomes.missing_quality counts once a decision is closed, and stands out; nothing is assumed
+    of an agent whose claim was refused."""
     wall = Clock()
     engine = Engine(wall=wall, outcomes={"window_hours": 1.0, "missing_quality": 0.0})
-    told, silent = (engine.route(work_type="code").decision_id for _ in range(2))
+    told, silent, refused = (engine.route(work_type="code").decision_id for _ in range(3))
     engine.report(told, quality=0.5)
+    engine.sequencer.claim(Claim(silent, 0.9))
+    engine.sequencer.claim(Claim(refused, 0.1))
     wall.now_ms += 2 * HOUR_MS
     engine.route()
-    sql = "SELECT decision_id, quality, quality_assumed FROM decisions WHERE NOT open ORDER BY 1"
-    audit = projected(engine.log, tmp_path)
-    assert query(audit, sql) == [(told, 0.5, 0), (silent, 0.0, 1)]
-    assert column(audit, "SELECT sum(quality_count) FROM performance") == [2]
+    sql = "SELECT decision_id, quality, quality_assumed, claimed FROM decisions WHERE NOT open"
+    expected = [(told, 0.5, 0, None), (silent, 0.0, 1, 1), (refused, None, 0, 0)]
+    for batch in (1, 1_000):
+        audit = projected(engine.log, tmp_path / str(batch), batch, restarts=True)
+        assert query(audit, f"{sql} ORDER BY 1") == expected
+        assert column(audit, "SELECT sum(quality_count) FROM performance") == [2]
+    exported = {row["decision_id"]: row["quality"] for row in decisions(engine.log, "default")}
+    assert [exported[name] for name in (told, silent, refused)] == [0.5, 0.0, None]
 
 
 def test_a_configuration_says_what_it_changed(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from routerd.core.alarms import Alarm, AlarmKind, alarms
 from routerd.core.pulse import latest, pulse, schedule, why
+from routerd.core.values import Claim
 from tests.core.engine import HOUR_MS, Engine
 
 TWO = [{"id": "good"}, {"id": "poor"}]
@@ -162,6 +163,20 @@ def test_the_silence_of_one_agent_is_told_of_it() -> None:
     engine.wall.now_ms += 5 * 60_000
     engine.route()
     assert [(a.kind, a.about) for a in raised(engine)] == [(AlarmKind.SILENCE, "poor")]
+
+
+def test_who_was_not_let_is_not_silent() -> None:
+    """Decisions whose claim was refused, or whose agent was stopped, have nothing to tell."""
+    engine = Engine(agents=TWO, outcomes={"window_hours": 2.0})
+    for i in range(60):
+        name = engine.route().decision_id
+        if i % 2:
+            engine.sequencer.claim(Claim(name, 0.1))
+        else:
+            engine.report(name, cancelled=True)
+    engine.wall.now_ms += HOUR_MS * 3 // 2
+    engine.route()
+    assert kinds(engine) == []
 
 
 def test_a_router_that_never_heard_anything_waits_half_a_window() -> None:

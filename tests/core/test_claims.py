@@ -9,7 +9,7 @@ from routerd.core.claim_events import ClaimMade, CompetenceDisputed
 from routerd.core.errors import ErrorReason
 from routerd.core.values import Claim
 from routerd.log.verify import verify
-from tests.core.engine import Engine
+from tests.core.engine import HOUR_MS, Engine
 
 
 def claim(engine: Engine, decision_id: str, competence: float | None = None) -> Claimed:
@@ -62,6 +62,36 @@ def test_self_reports_are_weighed_with_what_came_of_them() -> None:
     # What it says of tasks that it thinks little of has not been put to the test.
     name = engine.route(agent_id="small").decision_id
     assert claim(engine, name, 0.55).accepted
+    sound(engine)
+
+
+def test_who_is_not_let_owes_nothing() -> None:
+    """A refused claim is no silent failure, and costs no budget anything; a result that is told of
+    it all the same counts, with what it cost."""
+    budgets = [{"id": "all", "usd": 5.0, "usd_per_decision": 0.5}]
+    outcomes = {"window_hours": 1.0, "missing_quality": 0.0}
+    engine = Engine(outcomes=outcomes, budgets=budgets)
+    before = engine.route(agent_id="large").decision_id
+    held = engine.state.ledgers["all"][""]
+    names = [engine.route(agent_id="small").decision_id for _ in range(3)]
+    for name in names:
+        assert not claim(engine, name, 0.2).accepted
+    now = engine.state.ledgers["all"][""]
+    assert now.decisions == held.decisions
+    assert now.spent_usd == pytest.approx(held.spent_usd)
+    assert now.over_usd == pytest.approx(held.over_usd)
+    engine.report(names[0], cancelled=True)
+    assert engine.state.ledgers["all"][""] == now
+    engine.report(names[1], quality=0.5, cost_usd=0.25)
+    now = engine.state.ledgers["all"][""]
+    assert now.spent_usd == pytest.approx(held.spent_usd + 0.25)
+    engine.report(names[1], kind="RETRACT")
+    assert engine.state.ledgers["all"][""].spent_usd == pytest.approx(held.spent_usd)
+    engine.wall.now_ms += 2 * HOUR_MS
+    engine.route()
+    assert before not in engine.state.decisions
+    assert engine.state.learner.weight_of(engine.state.arm_of["small"]) == 0.0
+    assert engine.state.learner.weight_of(engine.state.arm_of["large"]) == 1.0  # it was let
     sound(engine)
 
 
