@@ -248,6 +248,7 @@ def apply_outcome(state: State, position: int, event: OutcomeReported) -> None:
     latest = entries[-1]  # of a group, which closes last
     latest.outcome_ids = (*latest.outcome_ids, outcome.outcome_id)
     for entry in entries:
+        entry.told += 1
         state.in_flight.end(entry)
         write_registers(entry.reports, outcome, event.time_ms, position)
         credit = credit_of(state, entry)

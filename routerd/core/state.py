@@ -82,6 +82,8 @@ class OpenDecision(msgspec.Struct, gc=False):
 
     generation: of the learners that its x was made for; later ones cannot learn from it.
     reports: what each source says; in a register the latest wins, so arrival order does not matter.
+    told: how many outcomes it heard, those of its group included. outcome_ids: those that it keeps;
+    a group's is kept by the latest of its decisions.
     in_flight: whether it counts against its agent's max_concurrency (see routerd.core.in_flight).
     tried: the agents of the decisions that it goes on from (see routerd.core.follow).
     counted: whether its result was counted (see routerd.core.cooldown).
@@ -98,6 +100,7 @@ class OpenDecision(msgspec.Struct, gc=False):
     decision: Decision
     credit: Credit
     reports: dict[str, Registers] = {}
+    told: int = 0
     outcome_ids: tuple[str, ...] = ()
     in_flight: bool = False
     tried: tuple[str, ...] = ()

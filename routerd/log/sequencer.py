@@ -134,7 +134,8 @@ class Sequencer(Writer):
         time_ms = self.time_ms(outcome.event_time_ms)
         names = self._open_group(outcome.group_id, time_ms) if outcome.group_id else ()
         entry = self._open(names[0] if names else outcome.decision_id, time_ms)
-        self._require_room(names[-1] if names else outcome.decision_id)
+        for name in names or (outcome.decision_id,):
+            self._require_room(name)
         executed = outcome.executed_agent_id
         if executed and executed not in self.state.arm_of:
             raise not_registered(executed, "outcome.executed_agent_id")
@@ -199,7 +200,7 @@ class Sequencer(Writer):
             cost_usd=entry.credit.cost_usd,
             latency_ms=entry.credit.latency_ms,
             executed_agent_id="" if executed == entry.decision.agent_id else executed,
-            reports=len(entry.outcome_ids),
+            reports=entry.told,
             sentence=sentence(entry.decision),
         )
 
@@ -273,9 +274,9 @@ class Sequencer(Writer):
         return entry
 
     def _require_room(self, name: str) -> None:
-        """Raises TOO_MANY_OUTCOMES for the decision that would keep another outcome's id."""
+        """Raises TOO_MANY_OUTCOMES for a decision that heard as many as it may."""
         most = self.state.config.limits.decision_outcomes
-        if len(self.state.decisions[name].outcome_ids) >= most:
+        if self.state.decisions[name].told >= most:
             text = f"decision {name} has {most} outcomes; limits.decision_outcomes is {most}"
             facts = {"decision_id": name, "limit": str(most)}
             raise RouterError(ErrorReason.TOO_MANY_OUTCOMES, text, metadata=facts)

@@ -82,6 +82,23 @@ def test_a_repeated_rating_is_learnt_once_and_kept_as_long_as_its_latest_decisio
     assert len(engine.state.decisions) == 1
 
 
+def test_a_rating_of_a_group_is_an_outcome_of_each_of_its_decisions() -> None:
+    """None hears more than limits.decision_outcomes, however late others join its group."""
+    engine, names = planned(limits={"decision_outcomes": 3})
+    for source in ("ann", "bob"):
+        engine.report(group_id="plan-1", quality=0.8, source=source)
+    engine.report(names[0], quality=0.5)
+    late = engine.route(group_id="plan-1").decision_id
+    said: dict[str, Any] = {"group_id": "plan-1", "quality": 0.8}
+    full = engine.refused(ErrorReason.TOO_MANY_OUTCOMES, engine.report, **said)
+    assert full.metadata["decision_id"] == names[0]
+    engine.refused(ErrorReason.TOO_MANY_OUTCOMES, engine.report, names[0], quality=0.5)
+    assert engine.report(late, quality=0.5).decisions == 1
+    told = [engine.sequencer.find(name).reports for name in (*names, late)]
+    assert told == [3, 2, 2, 1]
+    assert engine.refold().hash() == engine.state.hash()
+
+
 def test_the_log_names_the_decisions_that_were_rated() -> None:
     """A decision that joins the group later is not touched, live or folded anew."""
     engine, names = planned()
