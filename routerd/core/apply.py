@@ -312,8 +312,9 @@ def move_credit(state: State, entry: OpenDecision, credit: Credit) -> None:
     decision = entry.decision
     epoch, cell = state.epoch(decision.time_ms), decision.query.cell
     x = np.frombuffer(decision.query.x)
-    first = old.quality is None and credit.quality is not None
+    first = credit.quality is not None and not entry.learnt
     if first:
+        entry.learnt = True
         state.contexts.push(x, cell)
     same_arm = old.arm == credit.arm
     for held, other, weight in ((old, credit, -1.0), (credit, old, 1.0)):

@@ -17,11 +17,14 @@ from routerd.core.state import Credit, OpenDecision, State
 
 
 def watch(state: State, entry: OpenDecision, credit: Credit) -> None:
-    """Show the detector the first quality of a decision, before the learner sees it."""
-    first = credit.quality is not None and entry.credit.quality is None
-    if not (first and state.config.drift.enabled and entry.generation == state.generation):
+    """Show the detector the first quality of a decision, before the learner sees it.
+
+    One that is told again after a retraction is no evidence of its own.
+    """
+    if credit.quality is None or entry.learnt:
         return
-    assert credit.quality is not None
+    if not state.config.drift.enabled or entry.generation != state.generation:
+        return
     x = np.frombuffer(entry.decision.query.x)
     mean = state.learner.means(x[None, :], slice(credit.arm, credit.arm + 1)).item()
     state.detector.observe(credit.arm, mean, credit.quality, entry.position)

@@ -84,6 +84,7 @@ class OpenDecision(msgspec.Struct, gc=False):
     reports: what each source says; in a register the latest wins, so arrival order does not matter.
     told: how many outcomes it heard, those of its group included. outcome_ids: those that it keeps;
     a group's is kept by the latest of its decisions.
+    learnt: whether a quality of it ever was: a context to come, and evidence of drift, once.
     in_flight: whether it counts against its agent's max_concurrency (see routerd.core.in_flight).
     tried: the agents of the decisions that it goes on from (see routerd.core.follow).
     counted: whether its result was counted (see routerd.core.cooldown).
@@ -102,6 +103,7 @@ class OpenDecision(msgspec.Struct, gc=False):
     reports: dict[str, Registers] = {}
     told: int = 0
     outcome_ids: tuple[str, ...] = ()
+    learnt: bool = False
     in_flight: bool = False
     tried: tuple[str, ...] = ()
     counted: bool = False

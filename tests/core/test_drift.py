@@ -133,6 +133,19 @@ def test_an_agent_that_always_succeeded_is_seen_to_decline() -> None:
     assert drift.size < -0.2
 
 
+def test_one_decision_is_no_change_however_often_it_is_told() -> None:
+    """A quality that is taken back and told again is evidence once, and one context to come."""
+    engine = taught(pattern(FIRST, 9, 10))
+    (name,) = tell(engine, [0.0])
+    seen = engine.state.contexts.seen
+    for _ in range(30):
+        engine.report(name, kind="RETRACT")
+        engine.report(name, quality=0.0)
+    assert not engine.state.drifts
+    assert engine.state.contexts.seen == seen
+    assert_re_derived(engine)
+
+
 def test_a_detector_that_is_off_sees_nothing() -> None:
     """With drift.enabled false nothing is tested; what was learnt stays."""
     engine = taught(pattern(FIRST, 9, 10), drift={"enabled": False})
