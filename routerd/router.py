@@ -16,7 +16,8 @@ import msgspec
 from routerd.audit.queries import projected_through
 from routerd.clock import wall_clock
 from routerd.config import ConfigErrors, load, parse, parse_agent
-from routerd.core.answers import Ack, Answer, Claimed, Found, Listed, Profile
+from routerd.core.answers import Ack, Answer, Found, Listed, Profile
+from routerd.core.claim_events import Claimed
 from routerd.core.errors import ErrorReason, RouterError, Violation, invalid
 from routerd.core.settings import Agent, Config
 from routerd.core.validate import MAX_PAGE_SIZE, check_request
@@ -179,9 +180,9 @@ class Router:
         if signals is None or not task.description or task.work_type:
             return request
         with self._lock:
-            check_request(self._sequencer.state, request)
             if request.request_id in self._sequencer.state.requests:
                 return request
+            check_request(self._sequencer.state, request)
         heard = signals.hear(task.description, self.config.server.default_timeout_ms / 1000)
         return msgspec.structs.replace(request, signal=heard.admitted())
 

@@ -62,16 +62,6 @@ class Ack(NamedTuple):
     decisions: int = 0
 
 
-class Claimed(NamedTuple):
-    """What became of a claim; expected is None when nothing was claimed. position: of the log as
-    of which this is told. disputed: whether the agent's results speak against it."""
-
-    position: int
-    accepted: bool
-    expected: float | None
-    disputed: bool
-
-
 class Found(NamedTuple):
     """A decision looked up; the metrics are the current values of what was reported."""
 

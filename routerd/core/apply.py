@@ -9,8 +9,8 @@ from learners.contexts import Contexts
 from learners.drift import DriftDetector
 from learners.means import ShrunkMeans
 from routerd.core.budgets import charge, explore, keep, settle
-from routerd.core.claim_events import ClaimMade
-from routerd.core.claims import apply_claim, learn_claim
+from routerd.core.claim_events import ClaimMade, CompetenceDisputed
+from routerd.core.claims import apply_claim, apply_dispute, learn_claim
 from routerd.core.cooldown import (
     apply_cooldown,
     apply_recovery,
@@ -108,7 +108,9 @@ def apply(state: State, record: Record, decision_id: str) -> None:
         case AgentRecovered():
             apply_recovery(state, event)
         case ClaimMade():
-            apply_claim(state, event)
+            apply_claim(state, position, event)
+        case CompetenceDisputed():
+            apply_dispute(state, event)
     state.in_flight.expire(state.in_flight_since_ms(event.time_ms))
     epoch = state.epoch(event.time_ms)
     faded = epoch > state.cost.epoch  # they go together
@@ -336,7 +338,7 @@ def move_credit(state: State, entry: OpenDecision, credit: Credit) -> None:
         for told, weight in ((was, -1.0), (now, 1.0)):
             for kind, arm, value in told:
                 state.paths.observe(arm, cell, kind, value, weight, epoch)
-    if entry.claimed and (old.arm, old.quality) != (credit.arm, credit.quality):
+    if entry.claim is not None and (old.arm, old.quality) != (credit.arm, credit.quality):
         learn_claim(state, entry, old, -1.0)
         learn_claim(state, entry, credit, 1.0)
     if first and is_due(state.contexts.seen):

@@ -72,10 +72,9 @@ def settle(state: State, entry: OpenDecision, time_ms: int) -> None:
     its decision, if that still runs, and for the budgets that the decision was charged to.
     """
     held, told = entry.charged_usd, entry.credit.cost_usd
-    idle = entry.claimed is False
-    if idle and told is None and not entry.priced:
+    if entry.refused and told is None and not entry.priced:
         return
-    expected = 0.0 if idle else entry.decision.predicted_usd
+    expected = 0.0 if entry.refused else entry.decision.predicted_usd
     cost = expected if told is None else told
     assert held is not None, "it was charged when it was made"
     assert cost is not None, "and what was predicted is known"

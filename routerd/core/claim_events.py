@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from routerd.core.base import Event
+from routerd.core.base import Event, Value
 
 
 class ClaimMade(Event, frozen=True, tag=True):
@@ -29,3 +29,16 @@ class CompetenceDisputed(Event, frozen=True, tag=True):
     competence: float
     shown: float
     outcomes: int
+
+
+class Claimed(Value, frozen=True):
+    """What became of a claim, for good; expected is None when nothing was claimed.
+
+    position: in the log. disputed: whether the agent's results spoke against it.
+    """
+
+    position: int
+    accepted: bool
+    competence: float | None = None
+    expected: float | None = None
+    disputed: bool = False

@@ -8,8 +8,10 @@ one of 1 / TRIAL claims all the same, drawn by the request's hash: else it could
 
 from __future__ import annotations
 
+import msgspec
+
 from routerd.core.budgets import give_back
-from routerd.core.claim_events import ClaimMade, CompetenceDisputed
+from routerd.core.claim_events import Claimed, ClaimMade, CompetenceDisputed
 from routerd.core.draw import uniform
 from routerd.core.state import Credit, OpenDecision, State
 from routerd.core.tally import QUALITY
@@ -63,20 +65,12 @@ def dispute(state: State, claim: ClaimMade) -> CompetenceDisputed | None:
     return CompetenceDisputed(claim.time_ms, *where, claim.competence, shown, round(count))
 
 
-def answer(state: State, entry: OpenDecision, decision_id: str, time_ms: int) -> ClaimMade:
-    """The claim that an open decision has heard already."""
-    worth = None
-    if entry.competence is not None:
-        worth = expected(state, state.arm_of[entry.decision.agent_id], entry.competence)
-    return ClaimMade(time_ms, decision_id, bool(entry.claimed), entry.competence, worth)
-
-
-def apply_claim(state: State, event: ClaimMade) -> None:
+def apply_claim(state: State, position: int, event: ClaimMade) -> None:
     """One claim a decision; an agent that is not let has its hands free, and costs nothing."""
     entry = state.decisions.get(event.decision_id)
-    if entry is None or entry.claimed is not None:
+    if entry is None or entry.claim is not None:
         return
-    entry.claimed, entry.competence = event.accepted, event.competence
+    entry.claim = Claimed(position, event.accepted, event.competence, event.expected)
     if not event.accepted:
         state.in_flight.end(entry)
         give_back(state, entry, event.time_ms)
@@ -84,10 +78,19 @@ def apply_claim(state: State, event: ClaimMade) -> None:
         learn_claim(state, entry, entry.credit, 1.0)
 
 
+def apply_dispute(state: State, event: CompetenceDisputed) -> None:
+    """What an agent's results say against its claim stays with it."""
+    entry = state.decisions.get(event.decision_id)
+    if entry is not None and entry.claim is not None:
+        entry.claim = msgspec.structs.replace(entry.claim, disputed=True)
+
+
 def learn_claim(state: State, entry: OpenDecision, credit: Credit, weight: float) -> None:
     """What came of an accepted claim, if the agent that made it ran; weight -1 takes it back."""
-    arm, decision = state.arm_of[entry.decision.agent_id], entry.decision
-    if entry.competence is None or credit.quality is None or credit.arm != arm:
+    arm, decision, claim = state.arm_of[entry.decision.agent_id], entry.decision, entry.claim
+    if claim is None or not claim.accepted or claim.competence is None:
         return
-    where, epoch = bin_of(state, entry.competence), state.epoch(decision.time_ms)
+    if credit.quality is None or credit.arm != arm:
+        return
+    where, epoch = bin_of(state, claim.competence), state.epoch(decision.time_ms)
     state.claims.observe(arm, where, 0, credit.quality, weight, epoch)

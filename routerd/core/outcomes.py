@@ -106,7 +106,7 @@ def cancelled(reports: Reports) -> bool:
 
 def owes(entry: OpenDecision) -> bool:
     """Whether an agent was to tell a result: its claim was not refused, and nobody stopped it."""
-    return entry.claimed is not False and not cancelled(entry.reports)
+    return not entry.refused and not cancelled(entry.reports)
 
 
 def by_rank(reports: Reports, ranked: Sequence[str]) -> list[Registers]:

@@ -21,6 +21,7 @@ from learners.linear import LinearRegression
 from learners.logistic import LogisticRegression
 from learners.means import ShrunkMeans
 from learners.pooled import PooledRegression
+from routerd.core.claim_events import Claimed
 from routerd.core.encode import CELLS, Encoder
 from routerd.core.events import Decision, DriftDetected
 from routerd.core.experiment import Experiment, Promoted, Trial
@@ -93,7 +94,7 @@ class OpenDecision(msgspec.Struct, gc=False):
     escalated: whether another decision went on from it for low confidence. start: the arm of the
     decision that it went on from for that; -1 for none (see routerd.core.paths).
     companions: the decisions that accompany it (see routerd.core.probe).
-    claimed: whether its agent's claim was accepted; None without one. competence: what it claimed.
+    claim: what its agent said of itself, and was answered; None without one.
     """
 
     position: int
@@ -112,8 +113,12 @@ class OpenDecision(msgspec.Struct, gc=False):
     escalated: bool = False
     start: int = -1
     companions: tuple[str, ...] = ()
-    claimed: bool | None = None
-    competence: float | None = None
+    claim: Claimed | None = None
+
+    @property
+    def refused(self) -> bool:
+        """Whether its agent was not let."""
+        return self.claim is not None and not self.claim.accepted
 
 
 class Roster:

@@ -6,12 +6,15 @@ routerd.log.writer.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
+from typing import TypeVar
 
 import msgspec
 
-from routerd.core.answers import Ack, Answer, Candidate, Claimed, Companion, Found
-from routerd.core.claims import answer, dispute, judged
+from routerd.core.answers import Ack, Answer, Candidate, Companion, Found
+from routerd.core.claim_events import Claimed
+from routerd.core.claims import dispute, judged
 from routerd.core.decide import decided, digest_of, digest_of_request, encode_request
 from routerd.core.errors import (
     ErrorReason,
@@ -36,6 +39,8 @@ from routerd.log.codec import decode, parse_decision_id
 from routerd.log.texts import Texts, of_outcome, of_query
 from routerd.log.writer import Writer
 
+T = TypeVar("T", Request, Outcome)
+
 
 class Sequencer(Writer):
     """The one writer of a partition. Every method is synchronous.
@@ -56,15 +61,12 @@ class Sequencer(Writer):
 
     def known(self, request: Request) -> Answer | None:
         """What was answered to this request; None when it is new and can be decided."""
-        state = self.state
-        check_request(state, request)
-        name = state.requests.get(request.request_id)
-        if name is not None:
-            return self._again(name, state.decisions[name], request)
-        self.require_writable()
-        if request.follows is not None:
-            self._check_follows(request)
-        return None
+        again = self._again(request)
+        if again is None:
+            self.require_writable()
+            if request.follows is not None:
+                self._check_follows(request)
+        return again
 
     def query(self, request: Request, position: int) -> Query:
         """A new request as the law sees it; without an id it gets one from the position."""
@@ -101,10 +103,8 @@ class Sequencer(Writer):
 
     def preview(self, request: Request, *, explain: bool = True) -> Answer:
         """What route would answer now, its position included; nothing changes."""
-        check_request(self.state, request)
-        known = self.state.requests.get(request.request_id)
-        if known is not None:
-            again = self._again(known, self.state.decisions[known], request)
+        again = self._again(request)
+        if again is not None:
             return again._replace(decision_id="")
         if request.follows is not None:
             self._check_follows(request)
@@ -117,13 +117,13 @@ class Sequencer(Writer):
         return Answer("", position, decision, candidates, sentence(decision), others)
 
     def report(self, outcome: Outcome) -> Ack:
-        """Accept an outcome once for an outcome_id."""
-        check_outcome(self.state, outcome)
-        digest = digest_of(outcome)
+        """Accept an outcome once for an outcome_id; one that was accepted still is, however the
+        configuration has changed since."""
         known = self.state.outcomes.get(outcome.outcome_id)
+        if known is not None and is_same(known[0], digest_of, outcome):
+            return Ack(outcome.outcome_id, known[1], duplicate=True)
+        check_outcome(self.state, outcome)
         if known is not None:
-            if known[0] == digest:
-                return Ack(outcome.outcome_id, known[1], duplicate=True)
             text = (
                 f"outcome_id {outcome.outcome_id!r} was used for another outcome; give this one an "
                 "id of its own, or send the first one unchanged"
@@ -131,7 +131,7 @@ class Sequencer(Writer):
             facts = {"outcome_id": outcome.outcome_id, "position": str(known[1])}
             raise RouterError(ErrorReason.OUTCOME_CONFLICT, text, metadata=facts)
         self.require_writable()
-        time_ms = self.time_ms(outcome.event_time_ms)
+        digest, time_ms = digest_of(outcome), self.time_ms(outcome.event_time_ms)
         names = self._open_group(outcome.group_id, time_ms) if outcome.group_id else ()
         entry = self._open(names[0] if names else outcome.decision_id, time_ms)
         for name in names or (outcome.decision_id,):
@@ -155,27 +155,26 @@ class Sequencer(Writer):
 
         Raises DECISION_NOT_FOUND, DECISION_EXPIRED, CLAIM_CONFLICT.
         """
-        check_claim(self.state, claim)
         name, time_ms = claim.decision_id, self.time_ms()
+        known = self.state.decisions.get(name)
+        if known is not None and known.claim and known.claim.competence == claim.competence:
+            return known.claim
+        check_claim(self.state, claim)
         entry = self._open(name, time_ms)
-        if entry.claimed is not None:
-            if entry.competence != claim.competence:
-                text = (
-                    f"decision {name} was claimed with competence {entry.competence}; the first "
-                    "claim stands"
-                )
-                raise RouterError(ErrorReason.CLAIM_CONFLICT, text, metadata={"decision_id": name})
-            made = answer(self.state, entry, name, time_ms)
-            disputed = dispute(self.state, made)
-        else:
-            self.require_writable()
-            made = judged(self.state, name, claim.competence, time_ms)
-            self.append(made)
-            disputed = dispute(self.state, made)
-            if disputed is not None:
-                self.append(disputed)
-            self.react()
-        return Claimed(self.position, made.accepted, made.expected, disputed is not None)
+        if entry.claim is not None:
+            said = f"was claimed with competence {entry.claim.competence}; the first claim stands"
+            facts = {"decision_id": name}
+            text = f"decision {name} {said}"
+            raise RouterError(ErrorReason.CLAIM_CONFLICT, text, metadata=facts)
+        self.require_writable()
+        made = judged(self.state, name, claim.competence, time_ms)
+        self.append(made)
+        disputed = dispute(self.state, made)
+        if disputed is not None:
+            self.append(disputed)
+        self.react()
+        assert entry.claim is not None, "it was applied"
+        return entry.claim
 
     def find(self, name: str) -> Found:
         """A decision by its id, open or closed. Raises DECISION_NOT_FOUND, POSITION_COMPACTED."""
@@ -204,8 +203,18 @@ class Sequencer(Writer):
             sentence=sentence(entry.decision),
         )
 
-    def _again(self, name: str, entry: OpenDecision, request: Request) -> Answer:
-        if entry.decision.query.digest != digest_of_request(request):
+    def _again(self, request: Request) -> Answer | None:
+        """What was answered to this request before, however the configuration has changed since.
+
+        None when its id is new. Raises FIELD_VIOLATIONS, REQUEST_ID_REUSED.
+        """
+        name = self.state.requests.get(request.request_id)
+        if name is None:
+            check_request(self.state, request)
+            return None
+        entry = self.state.decisions[name]
+        if not is_same(entry.decision.query.digest, digest_of_request, request):
+            check_request(self.state, request)
             text = (
                 f"request_id {request.request_id!r} was used for another request; give this one an "
                 "id of its own, or send the first one unchanged"
@@ -292,6 +301,14 @@ class Sequencer(Writer):
             f"and for the latest {bound} decisions"
         )
         return RouterError(ErrorReason.DECISION_EXPIRED, text, metadata={"decision_id": name})
+
+
+def is_same(known: bytes, digest: Callable[[T], bytes], asked: T) -> bool:
+    """Whether what is asked has a digest; what no digest can be made of was never accepted."""
+    try:
+        return digest(asked) == known
+    except (OverflowError, ValueError):
+        return False
 
 
 def not_found(name: str) -> RouterError:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from routerd.core.answers import Claimed
-from routerd.core.claim_events import ClaimMade, CompetenceDisputed
+from routerd.core.claim_events import Claimed, ClaimMade, CompetenceDisputed
 from routerd.core.errors import ErrorReason
 from routerd.core.values import Claim
 from routerd.log.verify import verify

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from routerd.core.answers import Claimed
+from routerd.core.claim_events import Claimed
 from routerd.core.ledger import Ledger
 from routerd.core.values import AgentStatus, Claim, OutcomeKind
 from tests.core.engine import HOUR_MS, Engine

@@ -7,10 +7,12 @@ from typing import Any
 import msgspec
 import pytest
 
+from routerd.core.answers import Answer
 from routerd.core.errors import ErrorReason
 from routerd.core.events import Decision, OutcomeReported
-from routerd.core.values import Outcome
+from routerd.core.values import Claim, Outcome
 from routerd.log.base import Entry, LogCorrupt, LogUnavailable
+from routerd.log.batch import route_many
 from routerd.log.codec import chain_hash, decision_id, encode
 from routerd.log.memory import MemoryLog
 from routerd.router import request_of
@@ -67,6 +69,49 @@ def test_a_request_decides_once_across_a_restart() -> None:
     assert (again.position, again.sentence) == (first.position, first.sentence)
     engine.refused(ErrorReason.REQUEST_ID_REUSED, engine.route, request_id="r")
     assert len(engine.events(Decision)) == 1
+
+
+def test_what_was_accepted_gets_its_answer_under_every_configuration() -> None:
+    """A request, an outcome and a claim that a changed configuration would refuse, or answer
+    otherwise, are the same as ever when they come again; another body is refused still."""
+    engine = Engine(
+        cascade={},
+        clock="caller",
+        thresholds={"cascade": 0.7},
+        outcomes={"signals": {"kept": {"quality": 1.0}}},
+    )
+    before = engine.route(agent_id="small", labels={"a": "1", "b": "2"}).decision_id
+    evidence = {"reported_confidence": 0.65}
+    follows = {"decision_id": before, "cause": "LOW_CONFIDENCE", "evidence": evidence}
+    asked: dict[str, Any] = {"request_id": "r", "follows": follows, "event_time_ms": 9}
+    said: dict[str, Any] = {"outcome_id": "o", "signal": "kept"}
+    route, ack = engine.route(**asked), engine.report(before, **said)
+    claims = {competence: engine.route().decision_id for competence in (0.9, None)}
+    claimed = {c: engine.sequencer.claim(Claim(name, c)) for c, name in claims.items()}
+    for _ in range(20):  # what such a claim is worth, and what the agents have shown, changes
+        for agent in ("small", "medium", "large"):
+            name = engine.route(agent_id=agent).decision_id
+            engine.sequencer.claim(Claim(name, 0.9))
+            engine.report(name, quality=0.0)
+    agents = [{"id": "large"}, {"id": "new"}]
+    engine.open(agents=agents, thresholds={"cascade": 0.6}, limits={"labels": 1, "id_chars": 8})
+    position = engine.sequencer.position
+    again = engine.route(**asked)
+    assert (again.decision_id, again.decision) == (route.decision_id, route.decision)
+    assert engine.preview(**asked).decision == route.decision
+    (told,) = route_many(engine.sequencer, [(request_of(asked), False)])
+    assert isinstance(told, Answer)
+    assert told.decision_id == route.decision_id
+    assert engine.report(before, **said) == ack._replace(duplicate=True, decisions=0)
+    assert {c: engine.sequencer.claim(Claim(name, c)) for c, name in claims.items()} == claimed
+    assert engine.sequencer.position == position
+    refused = ErrorReason.FIELD_VIOLATIONS
+    engine.refused(refused, engine.route, **{**asked, "event_time_ms": 8})
+    engine.refused(refused, engine.route, request_id="r", event_time_ms=2**70)
+    engine.refused(refused, engine.report, before, **{**said, "signal": "other"})
+    engine.refused(ErrorReason.REQUEST_ID_REUSED, engine.route, request_id="r")
+    engine.refused(ErrorReason.OUTCOME_CONFLICT, engine.report, "d", outcome_id="o", quality=1)
+    assert engine.state.hash() == engine.refold().hash()
 
 
 def test_an_outcome_is_learnt_once() -> None:
