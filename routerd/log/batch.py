@@ -57,14 +57,15 @@ def next_ones(sequencer: Sequencer, asked: Sequence[Asked]) -> list[Told]:
 def foresee(sequencer: Sequencer, asked: Sequence[Asked]) -> list[Query | Told]:
     """Of the first requests: what was answered, why it is refused, or what is to be decided.
 
-    Ends before a request that repeats one of them, and behind one that teaches the encoder, or what
-    it is worth that others may follow (see routerd.core.paths).
+    Ends before a request that repeats one of them, or goes on from a decision, whose window may end
+    with theirs; and behind one that teaches the encoder, or what it is worth that others may follow
+    (see routerd.core.paths).
     """
     foreseen: list[Query | Told] = []
     ids: set[str] = set()
     position = sequencer.position
     for request, _ in asked:
-        if request.request_id in ids:
+        if request.request_id in ids or (foreseen and request.follows is not None):
             break
         try:
             known = sequencer.known(request)

@@ -144,6 +144,20 @@ def test_a_batch_is_its_requests_in_order(name: str, size: int) -> None:
     assert any(isinstance(t, tuple) for t in told)
 
 
+def test_a_window_that_ends_in_a_batch_has_ended_for_who_comes_behind() -> None:
+    """A follow-up behind a request of a later time is refused, whenever it says that it is."""
+    config: dict[str, Any] = {"clock": "caller", "outcomes": {"window_hours": 1.0}}
+    together, alone = Engine(**config), Engine(**config)
+    name, _ = (each.route(event_time_ms=START_MS).decision_id for each in (together, alone))
+    later = request_of({"event_time_ms": START_MS + HOUR_MS + 1})  # too few to be closed are over
+    behind = request_of({"event_time_ms": START_MS, "follows": going_on(name, 1)})
+    told = route_many(together.sequencer, [(later, False), (behind, False)])
+    assert plain(told) == plain(one_by_one(alone, [later, behind]))
+    assert isinstance(told[1], RouterError)
+    assert told[1].reason is ErrorReason.DECISION_EXPIRED
+    assert together.state.hash() == alone.state.hash()
+
+
 def test_a_place_among_a_budgets_values_is_taken_before_the_next_is_priced() -> None:
     """Who comes behind the one that takes the last place shares the others' budget and price."""
     prices = {"large": (10.0, 90.0), "small": (0.1, 0.9)}
