@@ -49,8 +49,7 @@ class Writer:
         # The last event and its name while it is not applied, and whether to react to it then.
         self._behind: tuple[Record, str] | None = None
         self._reacts = False
-        # Time goes on from the last event's, even if the wall clock was set back since.
-        self._ahead_ms = max(0, state.time_ms - clock())
+        self._take_wall_clock()
 
     @classmethod
     def open(
@@ -81,10 +80,17 @@ class Writer:
         held = (state.config_bytes, state.engine_version, state.fingerprint)
         if held != (wanted, __version__, fingerprint()):
             self.require_writable()
+            if state.position and state.config.clock != "wall":
+                self._take_wall_clock()
             now_ms = self.clock() + self._ahead_ms if config.clock == "wall" else 1
             time_ms = max(state.time_ms, now_ms)
             self.append(ConfigApplied(time_ms, state.partition, wanted, __version__, fingerprint()))
         return Logged(self.position)
+
+    def _take_wall_clock(self) -> None:
+        """Time goes on from the last event's, even if the wall clock was set back since, or if
+        callers or positions told the time until now."""
+        self._ahead_ms = max(0, self._state.time_ms - self.clock())
 
     @property
     def state(self) -> State:
@@ -169,7 +175,7 @@ class Writer:
             case "caller":
                 now = asked_ms
             case "logical":
-                now = state.position + 1
+                now = max(state.position, state.time_ms) + 1
         return max(now, state.time_ms)
 
     def append(self, event: AnyEvent) -> tuple[int, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -12,6 +13,7 @@ from routerd.core.errors import ErrorReason
 from routerd.core.events import ConfigApplied, DecisionsClosed
 from routerd.core.react import SHARE
 from routerd.core.reasons import law_of
+from routerd.core.settings import EngineConfig
 from routerd.core.tally import QUALITY
 from routerd.router import request_of
 from tests.core.engine import AGENTS, HOUR_MS, START_MS, Engine
@@ -252,6 +254,37 @@ def test_time_goes_on_after_a_restart_with_an_earlier_clock() -> None:
     engine.refused(EXPIRED, engine.report, name, quality=1.0)
     engine.route()
     assert times(engine)[-1] == START_MS + HOUR_MS + 1
+
+
+def test_time_goes_on_when_another_clock_is_put_in_force() -> None:
+    """By a reload as by a start: from the last event, at the pace of the new clock; never back."""
+    month = 30 * 24 * HOUR_MS
+
+    def reload(engine: Engine, **config: Any) -> None:
+        typed = msgspec.convert({"agents": AGENTS, **config}, EngineConfig)
+        engine.sequencer.configure(typed)
+
+    for change in (reload, Engine.open):
+        engine = Engine(clock="caller")
+        engine.route(event_time_ms=START_MS + month)
+        engine.wall.now_ms += HOUR_MS
+        change(engine)
+        for _ in range(2):
+            engine.route()
+            engine.wall.now_ms += HOUR_MS
+        engine.route()
+        change(engine, clock="logical")
+        engine.route()
+        engine.route()
+        told = [time_ms - START_MS - month for time_ms in times(engine)[3:]]
+        assert told == [0, HOUR_MS, *(2 * HOUR_MS + i for i in (0, 0, 1, 2))]
+        change(engine, clock="caller")
+        engine.route(event_time_ms=START_MS + 2 * month)
+        change(engine, clock="wall")
+        engine.wall.now_ms += HOUR_MS
+        engine.route()
+        assert times(engine)[-1] == START_MS + 2 * month + HOUR_MS
+        assert engine.refold().hash() == engine.state.hash()
 
 
 def test_a_caller_clock_follows_the_requests() -> None:
