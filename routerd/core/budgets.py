@@ -7,7 +7,7 @@ move when outcomes come, never between the decisions of a batch.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from msgspec.structs import replace
@@ -42,9 +42,14 @@ def accounts(state: State, query: Query) -> Iterator[Account]:
         if all(category(query, key) == value for key, value in budget.when.items()):
             known = state.ledgers.get(budget.id, {})
             value = category(query, budget.per) if budget.per else ""
-            if value not in known and len(known) >= state.config.limits.budget_values:
+            if value not in known and is_full(state, known):
                 value = OTHERS
             yield Account(budget, value, known.get(value, NEW))
+
+
+def is_full(state: State, known: Mapping[str, Ledger]) -> bool:
+    """Whether as many values have a budget of their own as may."""
+    return len(known) - (OTHERS in known) >= state.config.limits.budget_values
 
 
 def price(state: State, query: Query) -> float:
@@ -59,10 +64,27 @@ def charge(state: State, entry: OpenDecision) -> None:
         return
     entry.charged_usd = decision.predicted_usd
     for budget, value, ledger in accounts(state, decision.query):
+        window = window_of(budget, decision.time_ms)
+        if value == OTHERS and ledger.window < window:
+            make_room(state, budget, window)
         begun = ledger if ledger.since else replace(ledger, since=entry.position)
-        now = begun.at(window_of(budget, decision.time_ms))
+        now = begun.at(window)
         now = now.charged(decision.predicted_usd, 1)
         put(state, budget, value, now.carrying(budget, decision.predicted_usd, 1))
+
+
+def make_room(state: State, budget: Budget, window: int) -> None:
+    """Let go of the values that had no task in this window and in all of the last.
+
+    Once a window, at the first task that finds no place, which is for those behind it.
+    """
+    known = state.ledgers.get(budget.id, {})
+    if is_full(state, known):
+        state.ledgers[budget.id] = {
+            value: ledger
+            for value, ledger in known.items()
+            if value == OTHERS or ledger.window >= window - 1
+        }
 
 
 def settle(state: State, entry: OpenDecision, time_ms: int) -> None:

@@ -103,6 +103,31 @@ def test_each_value_has_a_budget_of_its_own_up_to_a_bound() -> None:
     assert told == [("*", 3), ("acme", 3), ("globex", 3)]
 
 
+def test_a_value_that_is_not_asked_for_gives_its_place_up() -> None:
+    """When others need it, and no task had it for a whole window: one day's customers do not keep
+    those of later days from budgets of their own."""
+    budget = {"per": "customer", "usd": 1.0, "window_hours": 1.0}
+    on = engine(budget, limits={"budget_values": 2}, agents=AGENTS[:1])
+
+    def ask(*customers: str) -> list[str]:
+        names = [on.route(labels={"customer": c}).decision_id for c in customers]
+        on.report(names[0], quality=0.5, cost_usd=0.02)
+        on.wall.now_ms += HOUR_MS
+        return [b.value for b in on.rules.budgets().budgets]
+
+    assert ask("acme", "globex", "late") == ["*", "acme", "globex"]
+    early = next(iter(on.state.decisions))
+    assert ask("acme", "late") == ["*", "acme", "globex"]  # asked for in the last window
+    assert ask("late", "late", "new") == ["*", "acme", "late"]
+    assert ask("late", "new") == ["*", "late"]
+    before = on.state.ledgers
+    on.report(early, kind="REVISE", cost_usd=0.9)  # nobody's any more
+    assert on.state.ledgers == before
+    assert ask("new") == ["*", "late", "new"]
+    assert on.state.hash() == on.refold().hash()
+    assert not verify(on.log).mismatches
+
+
 def test_budgets_are_told_by_their_names_and_then_their_values() -> None:
     """Page by page, whatever the names have in them."""
     several = [
