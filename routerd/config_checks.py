@@ -230,7 +230,11 @@ def _listen(data: Mapping[str, Any]) -> Iterator[Problem]:
 
 
 def _agents(data: Mapping[str, Any]) -> Iterator[Problem]:
-    yield from _repeats((f"agents[{i}].id", a.get("id")) for i, a in _entries(data, "agents"))
+    entries, limits = _entries(data, "agents"), data.get("limits")
+    yield from _repeats((f"agents[{i}].id", a.get("id")) for i, a in entries)
+    most = limits.get("agents") if isinstance(limits, dict) else None
+    if isinstance(most, int) and 0 < most < len(entries):
+        yield "agents", f"are {len(entries)}; limits.agents is {most}: raise it, or list fewer"
 
 
 def _static_routes(data: Mapping[str, Any]) -> Iterator[Problem]:

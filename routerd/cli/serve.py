@@ -98,6 +98,7 @@ def run(config_file: Path, with_flags: Callable[[Config], Config]) -> None:
     from learners.kernel import COMPILED
     from routerd.clock import wall_clock
     from routerd.config import load
+    from routerd.core.errors import RouterError
     from routerd.log.base import LogCorrupt, LogStuck, LogUnavailable
     from routerd.log.sqlite import SqliteLog
     from routerd.server.app import serve as serve_grpc
@@ -126,7 +127,7 @@ def run(config_file: Path, with_flags: Callable[[Config], Config]) -> None:
     except LogStuck as error:
         click.echo(f"routerd: {error}", err=True)
         os._exit(Exit.FAILED)  # a thread that waits for the disk would keep the process for ever
-    except (LogCorrupt, LogUnavailable, SignalsUnavailable, OSError) as error:
+    except (LogCorrupt, LogUnavailable, RouterError, SignalsUnavailable, OSError) as error:
         raise Failed(str(error)) from None
 
 

@@ -53,6 +53,7 @@ def warm_start(
     from bench.recorded import DataError
     from routerd.clock import wall_clock
     from routerd.config import ConfigErrors, load
+    from routerd.core.errors import RouterError
     from routerd.log.base import LogCorrupt, LogUnavailable
     from routerd.log.sequencer import Sequencer
     from routerd.log.snapshot import Snapshots
@@ -78,7 +79,7 @@ def warm_start(
         raise Failed(str(error), exit_code=2) from None
     except ConfigErrors as error:
         raise Failed(str(error), exit_code=2) from None
-    except (LogCorrupt, LogUnavailable) as error:
+    except (LogCorrupt, LogUnavailable, RouterError) as error:
         raise Failed(str(error)) from None
     if told.unknown and not told.learnt:
         known = ", ".join(agent.id for agent in config.agents[:20])

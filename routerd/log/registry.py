@@ -18,6 +18,7 @@ from routerd.core.events import (
     AnyEvent,
 )
 from routerd.core.profile import profile
+from routerd.core.room import too_many
 from routerd.core.settings import Agent
 from routerd.core.standing import UNHEARD_OF, Standing
 from routerd.core.state import State
@@ -187,12 +188,7 @@ class Registry:
     def _require_room(self, agent_id: str) -> None:
         known, limit = self.state.arm_of, self.state.config.limits.agents
         if agent_id not in known and len(known) >= limit:
-            text = (
-                f"{len(known)} agents are known, removed ones whose learning is kept included; "
-                f"limits.agents is {limit}: use the id of a removed agent, or raise it"
-            )
-            facts = {"agent_id": agent_id, "limit": str(limit)}
-            raise RouterError(ErrorReason.TOO_MANY_AGENTS, text, metadata=facts)
+            raise too_many(agent_id, len(known) + 1, limit)
 
 
 def lease_of(beat: Heartbeat) -> int:

@@ -22,6 +22,7 @@ from routerd.core.errors import ErrorReason, RouterError
 from routerd.core.events import AnyEvent, ConfigApplied, Record
 from routerd.core.fingerprint import fingerprint
 from routerd.core.react import react
+from routerd.core.room import require_room
 from routerd.core.settings import EngineConfig, engine_part
 from routerd.core.state import State
 from routerd.log.base import Entry, Log, LogCorrupt, LogUnavailable
@@ -73,13 +74,14 @@ class Writer:
     def configure(self, config: EngineConfig) -> Logged:
         """Put a configuration in force, if it, the engine or the machine changed.
 
-        Raises READ_ONLY.
+        Raises READ_ONLY, TOO_MANY_AGENTS.
         """
         state = self.state
         wanted = msgspec.json.encode(engine_part(config), order="deterministic")
         held = (state.config_bytes, state.engine_version, state.fingerprint)
         if held != (wanted, __version__, fingerprint()):
             self.require_writable()
+            require_room(state, config)
             if state.position and state.config.clock != "wall":
                 self._take_wall_clock()
             now_ms = self.clock() + self._ahead_ms if config.clock == "wall" else 1

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import msgspec
 import pytest
 
 from routerd.core.errors import ErrorReason
@@ -13,6 +16,7 @@ from routerd.core.events import (
     ConfigApplied,
 )
 from routerd.core.reasons import law_of
+from routerd.core.settings import EngineConfig
 from routerd.core.values import AgentSource, AgentStatus, Exclusion, Listing, StatusCause
 from routerd.log.verify import verify
 from tests.core.engine import AGENTS, START_MS, Engine
@@ -179,6 +183,23 @@ def test_the_number_of_agents_is_bounded() -> None:
     engine.register("one", pool="paid")
     engine.open(limits={"agents": 6})
     engine.register("three")
+
+
+def test_a_configuration_adds_no_more_agents_than_there_may_be() -> None:
+    """At a start and at a reload, removed ones included; one that adds none is always taken."""
+    engine = Engine(limits={"agents": 4})
+    full = ErrorReason.TOO_MANY_AGENTS
+    agents = [{"id": f"agent-{i}"} for i in range(3)]
+
+    def reload(**config: Any) -> None:
+        engine.sequencer.configure(msgspec.convert(config, EngineConfig))
+
+    told = engine.refused(full, reload, agents=agents, limits={"agents": 5})
+    assert "limits.agents is 5" in told.message
+    engine.refused(full, engine.open, agents=agents, limits={"agents": 5})
+    reload(agents=agents, limits={"agents": 6})
+    reload(agents=[*agents, {"id": "large"}], limits={"agents": 3})
+    engine.refused(full, reload, agents=[*agents, {"id": "new"}], limits={"agents": 6})
 
 
 def test_an_offline_agent_is_not_chosen() -> None:
