@@ -63,8 +63,16 @@ REFUSED = {
         "outcomes.missing_quality: must be at most 1, not 1.5",
     ),
     "at an open end": (
-        AGENTS + "outcomes: {window_hours: 0}",
-        "outcomes.window_hours: must be above 0, not 0",
+        AGENTS + "limits: {in_flight_minutes: 0}",
+        "limits.in_flight_minutes: must be above 0, not 0",
+    ),
+    "too small to divide by": (
+        AGENTS + "policy: {kind: value, spread: 1.0e-300}",
+        "policy.spread: must be at least 1e-09, not 1e-300",
+    ),
+    "more agents than there may be": (
+        "agents: [{id: a}, {id: b}]\nlimits: {agents: 1}",
+        "agents: are 2; limits.agents is 1: raise it, or list fewer",
     ),
     "empty text": (AGENTS + "listen: ''", "listen: must not be empty"),
     "too short": (
@@ -109,7 +117,7 @@ REFUSED = {
     ),
     "error inside a kind": (
         AGENTS + "policy: {kind: thompson, tau: -3}",
-        "policy.tau: must be above 0, not -3",
+        "policy.tau: must be at least 1e-09, not -3",
     ),
     "error inside an optional section": (
         "agents: [{id: a, prices: {input_usd: 1}}]",

@@ -21,7 +21,6 @@ from routerd.core.sections import (
     Names,
     NonNegative,
     Positive,
-    Scale,
     Section,
     Share,
     Word,
@@ -66,7 +65,7 @@ class NumberFeature(Section, frozen=True, tag_field="kind", tag="number"):
 
     name: Name
     centre: float = 0.0
-    scale: Scale = 1.0
+    scale: Positive = 1.0
 
 
 class CategoryFeature(Section, frozen=True, tag_field="kind", tag="category"):
@@ -104,8 +103,8 @@ class Utility(Section, frozen=True):
     quality: NonNegative = 1.0
     cost: NonNegative = 0.0
     latency: NonNegative = 0.0
-    cost_scale_usd: Scale = 0.01
-    latency_scale_ms: Scale = 10_000.0
+    cost_scale_usd: Positive = 0.01
+    latency_scale_ms: Positive = 10_000.0
 
 
 class Learner(Section, frozen=True):
@@ -265,7 +264,8 @@ class Limits(Section, frozen=True):
 
     agents: how many may be known before registering more is refused, those that were removed and
     whose learning is kept included. overrides, experiments: those that came over RPC.
-    budget_values: values of a budget's `per` with a budget of their own; the others share one.
+    budget_values: values of a budget's `per` with a budget of their own; the others share one,
+    until one of those had no task for a whole window.
     in_flight_minutes: after so long without any outcome a decision no longer counts against its
     agent's max_concurrency.
     group_decisions: the open decisions of a group that one outcome may be of. decision_outcomes:
