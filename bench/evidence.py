@@ -1,10 +1,15 @@
 """What replays of the same tasks under several seeds add up to, with intervals.
 
-Values are (S, n): one for each seed and task. An interval covers both reasons why another day might
-have come out otherwise: that other tasks had been recorded, and that they had come in another
-order. Each part is a percentile bootstrap of 10,000 resamples, over tasks and over seeds; their
-half widths are added in quadrature. Choices are held as they were: that other tasks would have
-taught other ones is in neither part, which makes intervals of few tasks too narrow.
+Values are (S, n): one for each seed and task. Another day might have come out otherwise because
+other tasks had been recorded, and because they had come in another order. Other tasks also teach
+other choices, in all runs alike. What choices were held to shows none of that, so the variance over
+tasks is not that of the means over seeds but that of one run: its tasks were served one after the
+other, each by what was learnt before, and are as good as independent. The variance of the means
+over seeds is added. See variance for choices that were fitted to the other parts of the tasks.
+
+So they are rather too wide than too narrow. For routerd and the best single agent, under 10 or 20
+seeds: where all agents were equal, none of 380 intervals lay above 0; where routerd was .056 ahead
+after 300 tasks, 25 of 70 did, and 67 held that value.
 """
 
 from __future__ import annotations
@@ -14,10 +19,14 @@ from typing import NamedTuple
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from bench.recorded import Array, Recorded, Rows, utility
 from bench.references import FOLDS, chosen, folds, held_out_choices, table_choices
-from bench.stats import Interval, bootstrap_ratio
+
+Mask = NDArray[np.bool_]
+
+NORMAL = 1.96  # standard errors on either side of a mean
 
 ROLES = {
     "best": "the best one afterwards",
@@ -61,49 +70,62 @@ class Rival(NamedTuple):
     agent: str
     arms: Rows | None
 
-
-def estimates(values: Sequence[Array]) -> list[Estimate]:
-    """The mean of each (S, n)."""
-    tasks = np.array([v.mean(axis=0) for v in values])
-    seeds = np.array([v.mean(axis=1) for v in values])
-    return combined(tasks, np.ones(tasks.shape), seeds)
+    @property
+    def fitted(self) -> int:
+        """1 where it was fitted to the other parts of the tasks, else 0; see variance."""
+        return int(self.key in ("single", "table"))
 
 
-def within(values: Array, groups: Rows, count: int) -> list[Estimate]:
+def estimate(values: Array, fitted: int = 0) -> Estimate:
+    """The mean of (S, n); see variance for `fitted`."""
+    return over(values, np.ones(values.shape, np.bool_), fitted)
+
+
+def within(values: Array, groups: Rows, count: int, fitted: int = 0) -> list[Estimate]:
     """The mean of each of `count` groups of tasks; groups (n,) or, by seed, (S, n).
 
     Every group needs a value under every seed.
     """
     groups = np.broadcast_to(groups, values.shape)
-    member = [groups == group for group in range(count)]
-    tasks = np.array([(values * of).sum(axis=0) for of in member])
-    sizes = np.array([of.sum(axis=0) for of in member], dtype=np.float64)
-    seeds = np.array([(values * of).sum(axis=1) / of.sum(axis=1) for of in member])
-    return combined(tasks, sizes, seeds)
+    return [over(values, groups == group, fitted) for group in range(count)]
 
 
-def so_far(values: Array, place: Rows, ends: Rows) -> list[Estimate]:
+def so_far(values: Array, place: Rows, ends: Rows, fitted: int = 0) -> list[Estimate]:
     """The sum over the tasks that came before each end; place (S, n) is when a task came."""
-    before = [values * (place < end) for end in ends]
-    tasks = np.array([v.mean(axis=0) * values.shape[1] for v in before])
-    seeds = np.array([v.sum(axis=1) for v in before])
-    return combined(tasks, np.ones(tasks.shape), seeds)
+    means = [over(values, place < end, fitted) for end in ends]
+    return [
+        Estimate(end * mean.mean, end * mean.low, end * mean.high)
+        for end, mean in zip(ends.tolist(), means, strict=True)
+    ]
 
 
-def combined(top: Array, bottom: Array, seeds: Array) -> list[Estimate]:
-    """Estimates of mean(top) / mean(bottom) over tasks, (M, n), with the seeds' values (M, S)."""
-    means = top.sum(axis=1) / bottom.sum(axis=1)
-    by_task = bootstrap_ratio(top, bottom)
-    by_seed = bootstrap_ratio(seeds, np.ones(seeds.shape))
-    centre = seeds.mean(axis=1)
-    low = means - np.hypot(means - by_task.low, centre - by_seed.low)
-    high = means + np.hypot(by_task.high - means, by_seed.high - centre)
-    return _told(means, Interval(low, high))
+def over(values: Array, member: Mask, fitted: int) -> Estimate:
+    """The mean over the tasks that are members, some under every seed; member (S, n).
+
+    The interval is normal, and ends where the values do.
+    """
+    means = (values * member).sum(axis=1) / member.sum(axis=1)
+    mean = means.mean()
+    half = NORMAL * np.sqrt(variance(values, member, means, fitted))
+    ends = values[member].min(), values[member].max()
+    return Estimate(float(mean), *np.clip((mean - half, mean + half), *ends).tolist())
 
 
-def _told(means: Array, ends: Interval) -> list[Estimate]:
-    rows = zip(means.tolist(), ends.low.tolist(), ends.high.tolist(), strict=True)
-    return [Estimate(*row) for row in rows]
+def variance(values: Array, member: Mask, means: Array, fitted: int) -> float:
+    """The variance of the mean over seeds of `means` (S,), see above.
+
+    fitted: how many of the choices that are compared were fitted to the other parts of the tasks.
+    Such parts share what they were fitted to, so their errors go together, and nothing in the
+    values shows it: each adds the share (part judged) / (parts fitted to).
+    Source: Nadeau and Bengio (2003), Inference for the generalization error.
+    """
+    sizes = member.sum(axis=1)
+    squares = (((values - means[:, None]) * member) ** 2).sum(axis=1)
+    # A single task shows no spread of its own: that of all stands in.
+    spread = np.where(sizes > 1, squares / np.maximum(sizes - 1, 1), values.var(axis=1))
+    of_tasks = (1.0 + fitted / (FOLDS - 1)) * (spread / sizes).mean()
+    of_seeds = means.var(ddof=1) / len(means) if len(means) > 1 else 0.0
+    return float(of_tasks + of_seeds)
 
 
 def earned(data: Recorded, seeds: Sequence[int], cost_weight: float, arms: Rows | None) -> Earned:

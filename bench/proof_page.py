@@ -241,11 +241,12 @@ def method(proof: Proof, version: str) -> Html:
         ),
         (
             "Intervals",
-            "95%, from 10,000 bootstrap resamples: over tasks (others might have been recorded) "
-            "and over seeds (they might have come in another order), added in quadrature. What was "
-            "learnt is held as it was: other tasks would have taught other choices. So where tasks "
-            "are few, intervals are too narrow, and agents that are alike may look apart more "
-            "often than one time in twenty. "
+            "95%, normal: over tasks (others might have been recorded) and over seeds (they might "
+            "have come in another order). Other tasks would have taught other choices, in all "
+            "orders alike. So the part of the tasks is what a single order shows, not the mean of "
+            "all, and is widened for each side that was fitted to other parts of the same tasks. "
+            "That makes intervals rather too wide: agents that are alike look apart less often "
+            "than one time in twenty, and a small difference takes more tasks to show. "
             "Differences are paired by task and seed. Nothing is corrected for the number of "
             "comparisons.",
         ),

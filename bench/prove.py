@@ -17,7 +17,7 @@ from bench.evidence import (
     Estimate,
     ceiling,
     earned,
-    estimates,
+    estimate,
     held_out_single,
     rivals,
     so_far,
@@ -104,7 +104,7 @@ class _Reading:
             scope=self.scope(),
             routerd=routerd,
             rivals=others,
-            table_over_single=estimates([tables[0].utility - single])[0] if tables else None,
+            table_over_single=estimate(tables[0].utility - single, fitted=2) if tables else None,
             ceiling=ceiling(self.data, self.weight),
             curve=self.curve(),
             work_types=self.work_types(),
@@ -135,19 +135,13 @@ class _Reading:
 
     def standings(self) -> list[Standing]:
         """routerd, then its rivals."""
-        everyone = [self.mine, *self.theirs]
-        utility = estimates([e.utility for e in everyone])
-        quality = estimates([e.quality for e in everyone])
-        costs = [e.cost_usd for e in everyone if e.cost_usd is not None]
-        cost = [*estimates(costs)] if costs else [None] * len(everyone)
-        ahead = [self.mine.utility - e.utility for e in self.theirs]
-        on_all = estimates(ahead)
         late = (self.place >= 0.8 * len(self.data)).astype(np.intp)
-        at_end = [within(values, late, 2)[1] for values in ahead]
-        told = [Standing(jobs.POLICY, "routerd", "", "", utility[0], quality[0], cost[0])]
-        for at, rival in enumerate(self.rivals, 1):
-            figures = utility[at], quality[at], cost[at], on_all[at - 1], at_end[at - 1]
-            told.append(Standing(*rival[:4], *figures))
+        told = [Standing(jobs.POLICY, "routerd", "", "", *figures(self.mine))]
+        for rival, theirs in zip(self.rivals, self.theirs, strict=True):
+            ahead, fitted = self.mine.utility - theirs.utility, rival.fitted
+            at_end = within(ahead, late, 2, fitted)[1]
+            differences = estimate(ahead, fitted), at_end
+            told.append(Standing(*rival[:4], *figures(theirs, fitted), *differences))
         return told
 
     def curve(self) -> Curve:
@@ -161,7 +155,7 @@ class _Reading:
             for k, agent in enumerate(self.data.agents)
         }
         gained = {
-            rival.key: so_far(self.mine.utility - theirs.utility, self.place, ends)
+            rival.key: so_far(self.mine.utility - theirs.utility, self.place, ends, rival.fitted)
             for rival, theirs in zip(self.rivals, self.theirs, strict=True)
             if rival.key in ("single", "table")
         }
@@ -179,7 +173,8 @@ class _Reading:
         of_task = group[of_task]
         groups = int(of_task.max()) + 1
         utility = within(self.mine.utility, of_task, groups)
-        over = within(self.mine.utility - self.theirs[0].utility, of_task, groups)
+        ahead = self.mine.utility - self.theirs[0].utility
+        over = within(ahead, of_task, groups, self.rivals[0].fitted)
         told = []
         for at in range(groups):
             rows = of_task == at
@@ -197,15 +192,13 @@ class _Reading:
         """The agents by their utility, the best first."""
         data = self.data
         shown = np.argsort(-self.u.mean(axis=0), kind="stable")[:SHOWN_AGENTS].tolist()
-        utility = estimates([self.u[None, :, k] for k in shown])
-        quality = estimates([data.quality[None, :, k] for k in shown])
-        cost: list[Estimate] | list[None] = [None] * len(shown)
-        if data.cost_usd is not None:
-            cost = estimates([data.cost_usd[None, :, k] for k in shown])
         arms = self.arms(self.plan.seeds, self.weight)
-        share = [float((arms == k).mean()) for k in shown]
-        names = [data.agents[k] for k in shown]
-        return [AgentRow(*row) for row in zip(names, utility, quality, cost, share, strict=True)]
+        told = []
+        for k in shown:
+            cost = None if data.cost_usd is None else data.cost_usd[None, :, k]
+            own = figures(Earned(self.u[None, :, k], data.quality[None, :, k], cost))
+            told.append(AgentRow(data.agents[k], *own, float((arms == k).mean())))
+        return told
 
     def weighed(self, weight: float) -> Weighed:
         """routerd and the honest references under a cost weight."""
@@ -213,16 +206,16 @@ class _Reading:
         mine = self.earned(seeds, weight)
         assert mine.cost_usd is not None
         single, second = rivals(self.data, seeds, weight)[:2]
-        ahead = [
-            mine.utility - earned(self.data, seeds, weight, r.arms).utility
+        over_single, over_table = (
+            estimate(mine.utility - earned(self.data, seeds, weight, r.arms).utility, r.fitted)
             for r in (single, second)
-        ]
-        quality, cost, over_single, over_table = estimates([mine.quality, mine.cost_usd, *ahead])
+        )
+        cost = estimate(mine.cost_usd)
         mixture = hull_quality(hull(self.data), cost.mean)
         return Weighed(
             cost_weight=weight,
             worth=weight * strongest_cost(self.data),
-            quality=quality,
+            quality=estimate(mine.quality),
             cost_usd=cost,
             mixture=None if np.isnan(mixture) else mixture,
             single=single.agent,
@@ -245,15 +238,16 @@ class _Reading:
         points = []
         for size, learnt, plain in zip(plan.sizes, profile, table, strict=True):
             mine = self.by_arms(learnt)
-            parts = [mine, self.by_arms(plain), mine - of_all, mine - single]
-            points.append(Taught(size, *estimates(parts)))
+            alone = [estimate(values, fitted=1) for values in (mine, self.by_arms(plain))]
+            ahead = [estimate(mine - values, fitted=2) for values in (of_all, single)]
+            points.append(Taught(size, *alone, *ahead))
         counts = np.unique(np.array(self.data.domain), return_counts=True)[1]
         return Elbow(
             splits=len(repeats),
             typical_size=int(np.median(counts) * (FOLDS - 1) / FOLDS),
             points=points,
-            table_of_all=estimates([of_all])[0],
-            single=estimates([single])[0],
+            table_of_all=estimate(of_all, fitted=1),
+            single=estimate(single, fitted=1),
             beats_single_from=lasting([(p.size, p.over_single) for p in points]),
             beats_table_from=lasting([(p.size, p.over_table_of_all) for p in points]),
         )
@@ -267,15 +261,21 @@ class _Reading:
         told = []
         for delay in self.plan.delays:
             late = self.earned(seeds, self.weight, delay).utility
-            told.append(Delayed(delay, *estimates([late, late - at_once])))
+            told.append(Delayed(delay, estimate(late), estimate(late - at_once)))
         return told
+
+
+def figures(made: Earned, fitted: int = 0) -> tuple[Estimate, Estimate, Estimate | None]:
+    """Utility, quality and, where it is known, cost."""
+    cost = None if made.cost_usd is None else estimate(made.cost_usd, fitted)
+    return estimate(made.utility, fitted), estimate(made.quality, fitted), cost
 
 
 def lasting(above: Sequence[tuple[int, Estimate]]) -> int | None:
     """The size from which on every interval lies above 0."""
     found = None
-    for size, estimate in reversed(above):
-        if estimate.sign <= 0:
+    for size, ahead in reversed(above):
+        if ahead.sign <= 0:
             break
         found = size
     return found

@@ -14,7 +14,7 @@ from bench.findings import Proof
 from bench.references import FOLDS
 from bench.wording import count, difference, figure, rough, usd, whole
 
-FEW_TASKS = 50  # below, a bootstrap over tasks is too narrow
+FEW_TASKS = 50  # below, an interval over tasks is too narrow
 NO_HEADROOM = 0.005
 FEW_PER_TYPE = 8
 

@@ -13,7 +13,7 @@ from bench.contest import Conditions, stream
 from bench.evidence import (
     Estimate,
     earned,
-    estimates,
+    estimate,
     held_out_single,
     rivals,
     so_far,
@@ -103,8 +103,45 @@ def test_intervals_cover_tasks_and_orders() -> None:
     of_task = rng.normal(size=(worlds, 1, tasks)) * 0.5
     of_seed = rng.normal(size=(worlds, seeds, 1)) * 0.2
     values = 0.3 + of_task + of_seed + rng.normal(size=(worlds, seeds, tasks)) * 0.3
-    covered = np.mean([found.low <= 0.3 <= found.high for found in estimates(list(values))])
+    covered = np.mean([found.low <= 0.3 <= found.high for found in map(estimate, values)])
     assert 0.93 <= covered <= 0.97
+
+
+def alike(seed: int) -> Recorded:
+    """60 tasks of three work types, and four agents that do each with the same luck."""
+    rng = np.random.default_rng(seed)
+    right = (rng.random((60, 4)) < 0.6).astype(np.float64)
+    kinds = tuple(f"k{kind}" for kind in rng.integers(3, size=60))
+    ids, agents = tuple(f"{task:02d}" for task in range(60)), ("a", "b", "c", "d")
+    return Recorded("alike", ids, agents, kinds, ("",) * 60, right)
+
+
+def test_what_learnt_from_luck_is_not_taken_for_a_gain() -> None:
+    """Where agents are alike, routerd looks better or worse than the best in 5% of runs or fewer.
+
+    All orders share the luck of their tasks, so that the mean over them varies more than it seems.
+    """
+    signs = []
+    for seed in range(40):
+        tasks, orders = alike(seed), tuple(range(10))
+        arms = np.array([jobs.Replayed(order, Conditions()).do(tasks) for order in orders])
+        single = rivals(tasks, orders, 0.0)[0]
+        ahead = (earned(tasks, orders, 0.0, of).utility for of in (arms, single.arms))
+        signs.append(estimate(next(ahead) - next(ahead), single.fitted).sign)
+    assert np.abs(signs).sum() <= 2
+
+
+def test_what_was_fitted_to_luck_is_not_taken_for_a_gain() -> None:
+    """Where agents are alike, a table looks better or worse than an agent in 5% of 200 or fewer."""
+    signs = []
+    for seed in range(200):
+        tasks = alike(seed)
+        single, table = (
+            earned(tasks, range(5), 0.0, rival.arms).utility
+            for rival in rivals(tasks, range(5), 0.0)[:2]
+        )
+        signs.append(estimate(table - single, fitted=2).sign)
+    assert np.abs(signs).mean() <= 0.05
 
 
 def test_groups_and_sums_add_up() -> None:
