@@ -11,6 +11,9 @@ log's. Which interval is quoted follows from how the rows came about:
 The direct method gets no interval: its error is its model's. SWITCH-DR's is widened by the most
 that its model can be wrong about the actions it alone speaks for. IPS with bounded rewards gets an
 exact sequence (empirical Bernstein) besides, which asks for no large sample and is wider still.
+
+Rows whose rewards hardly vary show less than there is: 60 successes leave room for a failure. Where
+rewards have bounds, intervals are those of the rows and two more, one at each bound.
 """
 
 from __future__ import annotations
@@ -115,18 +118,49 @@ def with_intervals(
     """The estimates with their intervals. drawn: resamples and seed, where rows are independent."""
     logged = sample.reward.mean(-1)
     ahead = terms.value - logged
-    apart = terms.deviations - (sample.reward - logged[..., None])
+    apart = unseen_apart(terms.deviations - (sample.reward - logged[..., None]), sample)
+    rows = with_unseen(terms, sample.bounds)
     anytime = within(
-        modelled(asymptotic_sequence(terms.value, terms.deviations), sample, terms), sample
+        modelled(asymptotic_sequence(rows.value, rows.deviations), sample, terms), sample
     )
     if drawn is None:
         quoted, lift = anytime, asymptotic_sequence(ahead, apart)
     else:
         quoted = within(
-            modelled(bootstrap_ratio(terms.top, terms.bottom, *drawn), sample, terms), sample
+            modelled(bootstrap_ratio(rows.top, rows.bottom, *drawn), sample, terms), sample
         )
         lift = bootstrap_ratio(apart + ahead[..., None], np.ones(apart.shape), *drawn)
     return estimates._replace(quoted=quoted, anytime=anytime, lift=modelled(lift, sample, terms))
+
+
+def with_unseen(terms: Terms, bounds: tuple[float, float] | None) -> Terms:
+    """The terms and two rows more, one at each bound, each worth one of the effective rows.
+
+    They do for weighted rows what two more successes and failures do for a share. Source: Agresti
+    and Coull (1998), Approximate is better than "exact" for interval estimation of proportions.
+    """
+    if bounds is None:
+        return terms
+    weight = (terms.bottom.sum(-1) / np.maximum(terms.ess, 1.0))[..., None]
+    ends = [bound * weight for bound in bounds]
+    return terms._replace(
+        top=np.concatenate([terms.top, *ends], -1),
+        bottom=np.concatenate([terms.bottom, weight, weight], -1),
+    )
+
+
+def unseen_apart(apart: Array, sample: Sample) -> Array:
+    """The deviations of a lift (..., n) and two more, of a row at one bound instead of the other.
+
+    In a lift a row counts with its weight less one, so these two count with the mean of that, each
+    row's by its own size. Where the policy is the logged one nothing can be unseen.
+    """
+    if sample.bounds is None:
+        return apart
+    off = np.abs(sample.weight - 1.0)
+    size = (off * off).sum(-1) / np.maximum(off.sum(-1), 1e-300)
+    most = ((sample.bounds[1] - sample.bounds[0]) * size)[..., None]
+    return np.concatenate([apart, most, -most], -1)
 
 
 def modelled(interval: Interval, sample: Sample, terms: Terms) -> Interval | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from bench.ope import evaluate
 from bench.ope_coverage import (
     ACCEPTED,
     BOUNDS,
@@ -15,6 +16,7 @@ from bench.ope_coverage import (
     loggings,
     simulated,
 )
+from bench.ope_estimators import Sample
 from bench.ope_refusal import SUPPORT_MISSING
 from bench.worlds import WORLDS
 
@@ -63,6 +65,51 @@ def test_own_adaptive_logs_are_judged_honestly() -> None:
             assert not check(line), line
             if scenario.policy == "squarecb" and line.estimator != "replay":
                 assert line.refused == 0.0
+
+
+def nearly_certain(logs: int, rows: int, share: float, means: tuple[float, float]) -> Sample:
+    """Logs in which a share of the rows had the second of two agents, who nearly always succeed."""
+    rng = np.random.default_rng(14)
+    law = np.full((logs, rows, 2), (1.0 - share, share))
+    action = (rng.random((logs, rows)) < share).astype(np.intp)
+    reward = (rng.random((logs, rows)) < np.array(means)[action]).astype(np.float64)
+    return Sample(
+        action=action,
+        reward=reward,
+        propensity=np.take_along_axis(law, action[..., None], -1)[..., 0],
+        policy_propensity=action.astype(np.float64),
+        policy=np.full((logs, rows, 2), (0.0, 1.0)),
+        law=law,
+        x=np.ones((logs, rows, 1)),
+        bounds=BOUNDS,
+    )
+
+
+@pytest.mark.parametrize("estimator", ["replay", "ips", "snips", "dr"])
+@pytest.mark.parametrize(("rows", "share"), [(200, 0.5), (400, 0.2), (200, 0.95)])
+def test_rows_that_are_all_alike_are_not_certain(estimator: str, rows: int, share: float) -> None:
+    """Where 100 rows may have seen no failure at all, 95% intervals still hold the truth."""
+    logs, means = 400, (0.97, 0.99)
+    found = evaluate(nearly_certain(logs, rows, share, means), independent=True, resamples=300)
+    told = found[estimator]
+    spoke = np.array([reason is None for reason in told.refused])
+    lift = means[1] - share * means[1] - (1.0 - share) * means[0]
+    for interval, truth in ((told.quoted, means[1]), (told.lift, lift)):
+        assert interval is not None
+        held = ((interval.low <= truth) & (truth <= interval.high))[spoke]
+        assert held.mean() >= 0.95 - beyond_chance(int(spoke.sum()))
+        inside = spoke & (interval.low < BOUNDS[1])  # IPS may lie above what there is
+        assert (interval.high - interval.low)[inside].min() > 0.0
+
+
+def test_a_policy_is_not_above_itself() -> None:
+    """The lift of the logged policy over itself is 0, and its interval has no width."""
+    sample = nearly_certain(50, 200, 0.5, (0.9, 0.9))
+    same = sample._replace(policy=sample.law, policy_propensity=sample.propensity)
+    for independent in (True, False):
+        lift = evaluate(same, independent=independent, resamples=100)["ips"].lift
+        assert lift is not None
+        assert np.abs(lift.low).max() == np.abs(lift.high).max() == 0.0
 
 
 def test_the_check_can_fail() -> None:
