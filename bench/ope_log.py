@@ -23,6 +23,7 @@ import msgspec
 import numpy as np
 
 from bench.ope_estimators import Sample
+from bench.ope_refusal import outcomes_missing
 from bench.ope_rules import rule_law
 from bench.recorded import DataError
 from learners.base import Array
@@ -40,6 +41,7 @@ from routerd.core.experiment import (
 )
 from routerd.core.fingerprint import fingerprint
 from routerd.core.outcomes import current
+from routerd.core.reasons import law_of
 from routerd.core.settings import (
     Agent,
     CategoryFeature,
@@ -62,7 +64,8 @@ EXPERIMENTS = (ExperimentStarted, ExperimentStopped, ExperimentPromoted, Experim
 class Traffic(NamedTuple):
     """A log as a sample. independent: neither its laws nor the judged policy learnt from it.
 
-    agents name the actions. sample is None when no row is left. decision_ids (n,) name the rows.
+    agents name the actions. decision_ids (n,) name the rows. sample is None when no row is left, or
+    `unfit` says why none can be judged.
     """
 
     sample: Sample | None
@@ -70,6 +73,7 @@ class Traffic(NamedTuple):
     decision_ids: tuple[str, ...]
     left_out: Mapping[str, int]
     independent: bool
+    unfit: str | None = None
 
 
 class Row(NamedTuple):
@@ -122,22 +126,24 @@ def read_log(
     early = int(burn_in * len(rows))
     if early:
         left_out["burn_in"] = early
-    scored = []
+    scored, lost = [], []
     for row in rows[early:]:
         why, reward = fold.reward(row)
         if why:
             left_out[why] += 1
+            lost.append((row.decision.agent_id, law_of(row.decision)))
         else:
             scored.append((row, reward))
+    unfit = outcomes_missing(lost)
     fixed = not any(learns(c) for c in configs) and not fold.limited
     fixed = fixed and (rule is not None or not learns(config))
     agents = tuple(sorted(fold.state.arm_of))
     sample = None
-    if scored:
+    if scored and unfit is None:
         found = bounds or fold.bounds([row for row, _ in scored])
         sample = as_sample(scored, agents, rule, found)
     names = tuple(row.name for row, _ in scored)
-    return Traffic(sample, agents, names, dict(left_out), fixed)
+    return Traffic(sample, agents, names, dict(left_out), fixed, unfit)
 
 
 def configurations(log: Log, partition: str) -> Iterator[EngineConfig]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 
 from bench.ope_estimators import NEEDS_LAW, NEEDS_POLICY, Sample, Terms
 from bench.stats import bernstein_lower
+from learners.base import Array
 
 # From this many effective rows on, intervals keep their coverage in the worlds of
 # bench.ope_coverage; with 13 to 24 their bootstraps covered 87 to 92%.
@@ -20,12 +23,16 @@ FAR = 5.0
 # An honest log is called wrong with at most this probability.
 FALSE_ALARM = 1e-6
 
+# The same of its missing outcomes: a refusal there costs less than a wrong answer.
+MISSING_ALARM = 1e-3
+
 NO_PROPENSITY = "NO_PROPENSITY"
 WRONG_LAW = "WRONG_LAW"
 SUPPORT_MISSING = "SUPPORT_MISSING"
 FEW_EFFECTIVE_ROWS = "FEW_EFFECTIVE_ROWS"
 LAW_UNKNOWN = "LAW_UNKNOWN"
 NO_ROWS = "NO_ROWS"
+OUTCOMES_MISSING = "OUTCOMES_MISSING"
 
 Reasons = list[str | None]
 
@@ -101,9 +108,8 @@ def wrong_law(sample: Sample) -> Reasons:
     apart = np.abs(said - sample.propensity).max(-1)
     drawn = (sample.action[..., None] == np.arange(law.shape[-1])) - law
     x = (sample.x / np.maximum(np.abs(sample.x).max(-2, keepdims=True), DUST)).swapaxes(-1, -2)
-    excess = np.abs(x @ drawn)
     variance = (x * x) @ (law * (1.0 - law))
-    evidence = (excess**2 / (2.0 * (variance + excess / 3.0) + DUST)).reshape(logs, -1)
+    evidence = freedman(x @ drawn, variance).reshape(logs, -1)
     limit = np.log(2.0 * evidence.shape[-1] / FALSE_ALARM)
     found: Reasons = [None] * logs
     for i in range(logs):
@@ -115,6 +121,37 @@ def wrong_law(sample: Sample) -> Reasons:
                 f"fall as they did in fewer than one log in {1.0 / FALSE_ALARM:,.0f}"
             )
     return found
+
+
+def freedman(excess: Array, variance: Array) -> Array:
+    """-log of a bound on the chance that a martingale with this variance goes so far."""
+    far = np.abs(excess)
+    evidence: Array = far**2 / (2.0 * (variance + far / 3.0) + DUST)
+    return evidence
+
+
+def outcomes_missing(lost: Sequence[tuple[str, Mapping[str, float]]]) -> str | None:
+    """Why rows without an outcome that counts, each its action and law, make the others unfit.
+
+    None where they may have been lost whatever the action was. Then their actions fall as their
+    laws say, as in wrong_law. If not, the rows that are left lack outcomes of one action most.
+    """
+    actions = sorted({action for action, _ in lost}.union(*(law for _, law in lost)))
+    law = np.array([[shares.get(action, 0.0) for action in actions] for _, shares in lost])
+    if not actions:
+        return None
+    taken = np.array([[action == name for name in actions] for action, _ in lost])
+    excess = (taken - law).sum(0)
+    evidence = freedman(excess, (law * (1.0 - law)).sum(0))
+    if evidence.max() <= np.log(2.0 * len(actions) / MISSING_ALARM):
+        return None
+    most = int(excess.argmax())
+    return (
+        f"{OUTCOMES_MISSING}: {len(lost):,} decisions have no outcome that counts, and "
+        f"{actions[most]} was drawn in {int(taken[:, most].sum()):,} of them, where "
+        f"{law[:, most].sum():,.0f} were to be expected: what is left does not tell what it earns; "
+        "report on all agents alike, or say in `outcomes.missing_quality` what silence means"
+    )
 
 
 def wrong_weights(sample: Sample) -> Reasons:

@@ -18,6 +18,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from itertools import compress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,7 +27,7 @@ from numpy.typing import NDArray
 
 from bench.longfile import Table, Unreadable, open_table
 from bench.ope_estimators import Sample
-from bench.ope_refusal import NO_PROPENSITY
+from bench.ope_refusal import NO_PROPENSITY, outcomes_missing
 from bench.ope_rules import COLUMN, LOGGED, rule_law
 from bench.recorded import DataError
 from learners.base import Array
@@ -108,19 +109,25 @@ class _Reader:
         """All columns, checked, and the rule's law on them."""
         left_out: Counter[str] = Counter()
         self.filter(where)
-        self.leave_out(left_out)
-        rows = len(self.kept)
-        if not rows:
-            return Logged(None, (), left_out, 0)
+        self.leave_undrawn(left_out)
+        drawn = self.kept
         names = self.texts(self.columns["action"])
         if None in names:
             raise self.wrong(names.index(None), self.columns["action"], "is missing")
+        laws = self.laws()
+        self.leave_unknown(left_out)
+        here = np.isin(drawn, self.kept)
+        lost = [(str(names[i]), laws[i]) for i in np.flatnonzero(~here)] if laws else []
+        names, laws = list(compress(names, here)), list(compress(laws, here))
+        rows = len(self.kept)
+        if not rows:
+            return Logged(None, (), left_out, 0)
         reward = self.numbers(self.columns["reward"])
         bounds = self.bounds(reward, bounds)
         propensity, unfit = self.propensities()
+        unfit = unfit or outcomes_missing(lost)
         if unfit:
             return Logged(None, (), left_out, rows, unfit)
-        laws = self.laws()
         known = set(names).union(*laws) if laws else set(names)
         actions = tuple(sorted(str(name) for name in known))
         index = {name: k for k, name in enumerate(actions)}
@@ -148,12 +155,15 @@ class _Reader:
             told = " and ".join(f"{name}={value}" for name, value in where)
             raise DataError(f"{self.path}: no row has {told}")
 
-    def leave_out(self, left_out: Counter[str]) -> None:
-        """Drop and count what off-policy evaluation cannot use."""
+    def leave_undrawn(self, left_out: Counter[str]) -> None:
+        """Drop and count rows whose action nobody drew."""
         if self.has("reason"):
             for forced, why in FORCED:
                 named = [text == forced for text in self.texts(self.columns["reason"])]
                 self.drop(np.array(named), why, left_out)
+
+    def leave_unknown(self, left_out: Counter[str]) -> None:
+        """Drop and count rows without an outcome of what was drawn."""
         if self.has("executed"):
             ran, chosen = self.texts(self.columns["executed"]), self.texts(self.columns["action"])
             other = [bool(a) and a != b for a, b in zip(ran, chosen, strict=True)]

@@ -111,7 +111,8 @@ def ope(
     In a data directory a configuration is led along the log: at each decision its law is what it
     would be after learning from the outcomes logged until then. Its utility weights, source ranks
     and rule for missing outcomes say what a decision earned. Decisions that named their agent, that
-    another agent ran, or that have no outcome are left out and counted.
+    another agent ran, or that have no outcome are left out and counted; if one agent has more of
+    the last two than chance gives it, nothing is told.
 
     Roles of a table's columns: action (agent_id), reward (quality), propensity, law (JSON of
     {action: probability}), context (work_type; several joined by +), executed (executed_agent_id),
@@ -174,7 +175,7 @@ def of_directory(
             found = read_log(log, partition, judged, burn_in=burn_in, bounds=bounds, told=bar)
     finally:
         log.close()
-    return judge(found.sample, found.independent, found.left_out, None, seed)
+    return judge(found.sample, found.independent, found.left_out, found.unfit, seed)
 
 
 def of_table(

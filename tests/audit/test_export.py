@@ -128,6 +128,21 @@ def test_ope_says_of_the_export_what_it_says_of_the_log(
     assert snips(ours).value == snips(theirs).value
 
 
+def test_ope_refuses_where_an_agents_outcomes_are_missing(tmp_path: Path) -> None:
+    """Of one agent every third result is told: no estimate, of the log as of its export."""
+    engine = Engine(clock="logical", seed=5, policy={"kind": "random"})
+    for number in range(300):
+        answer = engine.route(request_id=f"r{number}")
+        if answer.decision.agent_id != "small" or number % 3 == 0:
+            engine.report(answer.decision_id, quality=0.5)
+    path = tmp_path / "all.csv"
+    write(decisions(engine.log, "default"), path)
+    of_log, of_file = read_log(engine.log, "default", "uniform"), read_table(path, {}, "uniform")
+    assert of_log.sample is of_file.sample is None
+    assert of_log.unfit == of_file.unfit
+    assert "small was drawn in" in str(of_log.unfit)
+
+
 def sample(found: Sample | None) -> Sample:
     assert found is not None
     return found
