@@ -244,6 +244,10 @@ class Fold:
         if query.agent_id:
             left_out["explicit"] += 1
             return None
+        if "sticky" in event.stages:
+            # The first draw of a session moved all that follow, which their weights do not show.
+            left_out["session_goes_on"] += 1
+            return None
         if query.max_cost_usd is not None or query.max_latency_ms is not None:
             self.limited = True
         if not self.decides:

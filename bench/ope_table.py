@@ -11,6 +11,7 @@ from the column on the right, if the table has it:
     context     what the outcome model may look at, several joined by +        work_type
     executed    who really ran; rows where it was another are left out         executed_agent_id
     reason      rows that nobody drew are left out: EXPLICIT, SIGNAL_ROUTE      reason
+    stages      JSON: rows that follow another one's draw are left out          stages
 """
 
 from __future__ import annotations
@@ -41,10 +42,13 @@ DEFAULTS = {
     "context": "work_type",
     "executed": "executed_agent_id",
     "reason": "reason",
+    "stages": "stages",
 }
 NEEDED = ("action", "reward")
 FORCED = ((Reason.EXPLICIT, "explicit"), (Reason.SIGNAL_ROUTE, "signal_route"))
 """Reasons of rows that nobody drew, and what they are counted as."""
+FOLLOWING = (("companion", "companion"), ("sticky", "session_goes_on"))
+"""Stages of rows that follow another one's draw, and what they are counted as."""
 
 # Categories of a context column that get a column each; rarer ones share none.
 MOST_VALUES = 16
@@ -156,11 +160,17 @@ class _Reader:
             raise DataError(f"{self.path}: no row has {told}")
 
     def leave_undrawn(self, left_out: Counter[str]) -> None:
-        """Drop and count rows whose action nobody drew."""
+        """Drop and count rows whose action nobody drew, or an earlier row's draw decided."""
         if self.has("reason"):
             for forced, why in FORCED:
                 named = [text == forced for text in self.texts(self.columns["reason"])]
                 self.drop(np.array(named), why, left_out)
+        if self.has("stages"):
+            for stage, why in FOLLOWING:
+                stages = self.texts(self.columns["stages"])
+                self.drop(
+                    np.array([f'"{stage}"' in (text or "") for text in stages]), why, left_out
+                )
 
     def leave_unknown(self, left_out: Counter[str]) -> None:
         """Drop and count rows without an outcome of what was drawn."""

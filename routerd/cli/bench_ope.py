@@ -111,12 +111,13 @@ def ope(
     In a data directory a configuration is led along the log: at each decision its law is what it
     would be after learning from the outcomes logged until then. Its utility weights, source ranks
     and rule for missing outcomes say what a decision earned. Decisions that named their agent, that
-    another agent ran, or that have no outcome are left out and counted; if one agent has more of
-    the last two than chance gives it, nothing is told.
+    go on with a session or accompany another one, that another agent ran, or that have no outcome
+    are left out and counted; if one agent has more of the last two than chance gives it, nothing is
+    told.
 
     Roles of a table's columns: action (agent_id), reward (quality), propensity, law (JSON of
     {action: probability}), context (work_type; several joined by +), executed (executed_agent_id),
-    reason. For example, for the Open Bandit Dataset:
+    reason, stages. For example, for the Open Bandit Dataset:
     --columns action=item_id,reward=click,propensity=propensity_score,context=position
 
     Where the log cannot tell, the answer is the reason why.

@@ -13,6 +13,7 @@ from bench.ope_estimators import Sample, ips, known
 from bench.ope_log import Fold, Traffic, read_log
 from bench.recorded import DataError
 from learners.base import Array
+from routerd.core.events import Decision
 from routerd.core.settings import EngineConfig
 from tests.core.engine import AGENTS, HOUR_MS, Engine
 
@@ -146,6 +147,21 @@ def test_rows_that_cannot_be_judged_are_counted() -> None:
     assert found.left_out == {"explicit": 1, "other_agent_ran": 2, "without_outcome": 1}
     assert len(sample.reward) == len(found.decision_ids) == 30
     assert named.decision_id not in found.decision_ids
+
+
+def test_decisions_that_go_on_with_a_session_are_left_out() -> None:
+    """What an agent earns above the log is told of 60 sessions' first draws, which chose freely.
+
+    A session of 6 tasks stays with the agent that it drew; 1 of 2 agents is right, one is wrong.
+    """
+    made = Engine(agents=[{"id": "a"}, {"id": "b"}], clock="logical", policy={"kind": "random"})
+    for row in range(360):
+        answer = made.route(request_id=f"r{row}", session_id=f"s{row // 6}")
+        made.report(answer.decision_id, quality=float(answer.decision.agent_id == "a"))
+    found, sample = judged(made, "always:a")
+    assert found.left_out == {"session_goes_on": 300}
+    first = [answer for answer in made.events(Decision) if "sticky" not in answer.stages]
+    assert sample.reward.tolist() == [float(answer.agent_id == "a") for answer in first]
 
 
 def test_a_named_decision_teaches_though_it_is_not_judged() -> None:
