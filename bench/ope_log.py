@@ -52,7 +52,7 @@ from routerd.core.settings import (
     engine_part,
 )
 from routerd.core.state import Credit, OpenDecision, State
-from routerd.core.values import Query, Task
+from routerd.core.values import Query, Reason, Task
 from routerd.core.worth import weights_of, worth
 from routerd.log.base import Log
 from routerd.log.codec import decision_id, records
@@ -243,6 +243,9 @@ class Fold:
             return None
         if query.agent_id:
             left_out["explicit"] += 1
+            return None
+        if event.reason is Reason.SIGNAL_ROUTE:
+            left_out["signal_route"] += 1
             return None
         if "sticky" in event.stages:
             # The first draw of a session moved all that follow, which their weights do not show.

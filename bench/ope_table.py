@@ -9,7 +9,7 @@ from the column on the right, if the table has it:
     propensity  the probability with which it was done                         propensity
     law         JSON: {action: probability} of everything that could be done   law
     context     what the outcome model may look at, several joined by +        work_type
-    executed    who really ran; rows where it was another are left out         executed_agent_id
+    executed    who ran, where that was named; such rows are left out          executed_agent_id
     reason      rows that nobody drew are left out: EXPLICIT, SIGNAL_ROUTE      reason
     stages      JSON: rows that follow another one's draw are left out          stages
 """
@@ -175,9 +175,9 @@ class _Reader:
     def leave_unknown(self, left_out: Counter[str]) -> None:
         """Drop and count rows without an outcome of what was drawn."""
         if self.has("executed"):
-            ran, chosen = self.texts(self.columns["executed"]), self.texts(self.columns["action"])
-            other = [bool(a) and a != b for a, b in zip(ran, chosen, strict=True)]
-            self.drop(np.array(other), "other_agent_ran", left_out)
+            # Even if it is the chosen one: kept only where they agree, rows would favour that one.
+            named = [bool(ran) for ran in self.texts(self.columns["executed"])]
+            self.drop(np.array(named), "other_agent_ran", left_out)
         silent = np.isnan(self.numbers(self.columns["reward"]))
         self.drop(silent, "without_outcome", left_out)
 

@@ -18,7 +18,7 @@ import numpy as np
 from routerd.audit.book import Book, Case
 from routerd.audit.rows import Row, in_json
 from routerd.core.events import Decision
-from routerd.core.outcomes import Reports
+from routerd.core.outcomes import Reports, current
 from routerd.core.reasons import law_of
 from routerd.core.values import Outcome
 from routerd.core.worth import weights_of, worth
@@ -121,7 +121,9 @@ def decisions(
 
 def row_of(case: Case, made: Made) -> Row:
     event, query, result = made.event, made.event.query, case.result
-    elsewhere = result.agent_id != event.agent_id
+    assert case.reports is not None, "cases in memory keep their reports"
+    # Whose word counts is in the result; whether anybody named an agent needs no ranks.
+    named = current(case.reports, ()).executed_agent_id
     return {
         "decision_id": case.decision_id,
         "position": case.position,
@@ -146,7 +148,7 @@ def row_of(case: Case, made: Made) -> Row:
         "stages": in_json(event.stages),
         "follows": event.query.follows.decision_id if event.query.follows else "",
         "fallback_agent_id": event.fallback,
-        "executed_agent_id": result.agent_id if elsewhere else "",
+        "executed_agent_id": result.agent_id if named else "",
         "quality": result.quality,
         "cost_usd": result.cost_usd,
         "latency_ms": result.latency_ms,

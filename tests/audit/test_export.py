@@ -20,6 +20,7 @@ from routerd.core.reasons import law_of
 from routerd.log.codec import records
 from tests.audit.made import busy_engine, projected, query
 from tests.core.engine import Engine
+from tests.core.test_signal import SIGNAL
 
 Rows = list[dict[str, Any]]
 
@@ -109,18 +110,35 @@ def test_ope_says_of_the_export_what_it_says_of_the_log(
     tmp_path: Path, suffix: str, policy: str
 ) -> None:
     """The round trip: the same rows judged, the same left out, the same estimates."""
-    engine = Engine(clock="logical", seed=5, policy={"kind": "thompson"})
-    for number in range(80):
-        asked = {"agent_id": "small"} if number % 13 == 0 else {}
-        name = engine.route(request_id=f"r{number}", work_type="code", **asked).decision_id
-        if number % 7:
-            ran = {"executed_agent_id": "large"} if number % 11 == 0 else {}
-            engine.report(name, quality=float(number % 3 > 0), **ran)
+    engine = Engine(
+        clock="logical",
+        seed=5,
+        policy={"kind": "thompson"},
+        thresholds={"probe_complexity": 0.5},
+    )
+    for number in range(160):
+        asked: dict[str, Any] = {"request_id": f"r{number}", "work_type": "code"}
+        match number % 13:
+            case 0:
+                asked["agent_id"] = "small"
+            case 1 | 2:
+                asked["session_id"] = f"s{number % 5}"
+            case 3:
+                asked["complexity"] = 0.9
+            case 4:
+                asked["signal"] = SIGNAL
+        answer = engine.route(**asked)
+        ran = (answer.decision.agent_id, "large")[number % 2]
+        for name in (answer.decision_id, *(other.decision_id for other in answer.companions)):
+            if number % 7:
+                named = {"executed_agent_id": ran} if number % 11 == 0 else {}
+                engine.report(name, quality=float(number % 3 > 0), **named)
     path = tmp_path / f"all.{suffix}"
     write(decisions(engine.log, "default"), path)
     of_log, of_file = read_log(engine.log, "default", policy), read_table(path, {}, policy)
     assert dict(of_file.left_out) == dict(of_log.left_out)
-    assert set(of_log.left_out) == {"explicit", "other_agent_ran", "without_outcome"}
+    drawn_by_others = {"explicit", "session_goes_on", "companion", "signal_route"}
+    assert set(of_log.left_out) == drawn_by_others | {"other_agent_ran", "without_outcome"}
     ours, theirs = sample(of_log.sample), sample(of_file.sample)
     assert np.array_equal(ours.propensity, theirs.propensity)
     assert np.array_equal(known(ours.law), known(theirs.law))

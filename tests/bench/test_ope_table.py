@@ -72,13 +72,14 @@ def test_rows_can_be_chosen_by_their_columns(table: Table) -> None:
 
 
 def test_rows_that_cannot_be_used_are_counted(table: Table) -> None:
-    """Forced rows, rows that another agent ran and rows without outcome are left out by name."""
+    """Forced rows, rows that name who ran and rows without outcome are left out by name."""
     rows = (
         "a,1,0.5,SAMPLED,",
         "a,1,1,EXPLICIT,",
         "b,1,1,SIGNAL_ROUTE,",
         "b,0,0.25,SAMPLED,c",
         "b,0,0.25,SAMPLED,b",
+        "b,0,0.25,SAMPLED,",
         "c,,0.25,SAMPLED,",
     )
     found = read_table(table(f"{HEAD},reason,executed_agent_id", rows), {}, "uniform")
@@ -87,7 +88,7 @@ def test_rows_that_cannot_be_used_are_counted(table: Table) -> None:
     assert found.left_out == {
         "explicit": 1,
         "signal_route": 1,
-        "other_agent_ran": 1,
+        "other_agent_ran": 2,
         "without_outcome": 1,
     }
 
