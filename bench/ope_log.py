@@ -23,6 +23,7 @@ import msgspec
 import numpy as np
 
 from bench.ope_estimators import Sample
+from bench.ope_fixed import follows_others, in_turn, is_fixed
 from bench.ope_refusal import outcomes_missing
 from bench.ope_rules import rule_law
 from bench.recorded import DataError
@@ -47,8 +48,6 @@ from routerd.core.settings import (
     CategoryFeature,
     EngineConfig,
     Feature,
-    RandomPolicy,
-    StaticPolicy,
     engine_part,
 )
 from routerd.core.state import Credit, OpenDecision, State
@@ -62,7 +61,7 @@ EXPERIMENTS = (ExperimentStarted, ExperimentStopped, ExperimentPromoted, Experim
 
 
 class Traffic(NamedTuple):
-    """A log as a sample. independent: neither its laws nor the judged policy learnt from it.
+    """A log as a sample. independent: neither its laws nor the judged ones follow from its rows.
 
     agents name the actions. decision_ids (n,) name the rows. sample is None when no row is left, or
     `unfit` says why none can be judged.
@@ -104,7 +103,7 @@ def read_log(
     utility are known by themselves only where cost and latency weigh nothing. told(done, total,
     what) hears how far the fold is. Raises DataError, LogCorrupt, LogUnavailable.
     """
-    configs = list(configurations(log, partition))
+    configs, arms = in_turn(record.event for record in records(log, partition))
     if not configs:
         known = ", ".join(log.partitions()) or "none"
         raise DataError(f"the log has no partition {partition!r}; there are: {known}")
@@ -135,8 +134,8 @@ def read_log(
         else:
             scored.append((row, reward))
     unfit = outcomes_missing(lost)
-    fixed = not any(learns(c) for c in configs) and not fold.limited
-    fixed = fixed and (rule is not None or not learns(config))
+    judged = [] if rule is not None else [config]
+    fixed = all(map(is_fixed, (*configs, *arms, *judged))) and not fold.dependent
     agents = tuple(sorted(fold.state.arm_of))
     sample = None
     if scored and unfit is None:
@@ -144,21 +143,6 @@ def read_log(
         sample = as_sample(scored, agents, rule, found)
     names = tuple(row.name for row, _ in scored)
     return Traffic(sample, agents, names, dict(left_out), fixed, unfit)
-
-
-def configurations(log: Log, partition: str) -> Iterator[EngineConfig]:
-    """Every configuration that was in force, in order."""
-    for record in records(log, partition):
-        if isinstance(record.event, ConfigApplied):
-            yield msgspec.json.decode(record.event.config, type=EngineConfig)
-
-
-def learns(config: EngineConfig) -> bool:
-    """Whether a configuration's laws depend on outcomes."""
-    policy = config.policy
-    if isinstance(policy, StaticPolicy):
-        return all(route.when for route in config.static_routes)
-    return not isinstance(policy, RandomPolicy)
 
 
 class Fold:
@@ -169,7 +153,7 @@ class Fold:
     ) -> None:
         self.config = config
         self.decides = decides
-        self.limited = False
+        self.dependent = False
         self.state = State(partition)
         self.logged_columns: dict[Feature, slice] = {}
         # Arms of every agent that the log ever had come first: their outcomes teach, even where
@@ -251,8 +235,7 @@ class Fold:
             # The first draw of a session moved all that follow, which their weights do not show.
             left_out["session_goes_on"] += 1
             return None
-        if query.max_cost_usd is not None or query.max_latency_ms is not None:
-            self.limited = True
+        self.dependent = self.dependent or follows_others(query)
         if not self.decides:
             return np.empty(0)
         try:
