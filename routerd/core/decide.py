@@ -124,9 +124,13 @@ def shadowed(law: Law, drawn: int, u: float, ids: tuple[str, ...]) -> Trialled:
     assert law.shadow is not None
     other = ids[law.eligible[draw(law.shadow, u)]]
     weight = float(law.shadow[drawn] / law.p[drawn])
-    uncovered = float(law.shadow[law.p <= 0.0].sum())
+    drawable = law.p > 0.0
     return msgspec.structs.replace(
-        law.trial, shadow_agent=other, weight=weight, uncovered=uncovered
+        law.trial,
+        shadow_agent=other,
+        weight=weight,
+        square=float((law.shadow[drawable] ** 2 / law.p[drawable]).sum()),
+        uncovered=float(law.shadow[~drawable].sum()),
     )
 
 

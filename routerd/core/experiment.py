@@ -54,7 +54,8 @@ class Trialled(Value, frozen=True):
 
     bucket: of its unit; units are independent, their decisions are not. In shadow: the agent that
     the second arm would have drawn; weight: its probability of the chosen agent over the
-    propensity; uncovered: its probability of agents that could not be drawn.
+    propensity; square: what the square of that weight was to be, by both laws; uncovered: its
+    probability of agents that could not be drawn.
     """
 
     experiment: str
@@ -62,6 +63,7 @@ class Trialled(Value, frozen=True):
     bucket: int
     shadow_agent: str = ""
     weight: float | None = None
+    square: float = 0.0
     uncovered: float = 0.0
 
 
@@ -76,7 +78,8 @@ class Sums(msgspec.Struct, gc=False):
 class Trial(msgspec.Struct):
     """An experiment and what came of it so far. stopped_ms: 0 while it runs.
 
-    since: the position of its start; decisions before it were of a deleted one of the same id.
+    since: the position of its start; decisions before it were of a deleted one of the same id. In
+    shadow: agreed, how often both arms drew one agent; squares and uncovered: sums over decisions.
     """
 
     experiment: Experiment
@@ -85,6 +88,7 @@ class Trial(msgspec.Struct):
     stopped_ms: int = 0
     promoted: str = ""
     agreed: int = 0
+    squares: float = 0.0
     uncovered: float = 0.0
     since: int = 0
 

@@ -2,7 +2,8 @@
 
 Units are independent, decisions of one unit are not. So the variance of a mean is that between 64
 buckets of units, not that between decisions (Cameron and Miller 2015, a practitioner's guide to
-cluster-robust inference), and with few units there is no interval.
+cluster-robust inference). Where few units, or few large ones, make up an arm, there is no interval,
+and none in shadow where few outcomes speak for what the second arm would have chosen.
 """
 
 from __future__ import annotations
@@ -13,17 +14,20 @@ from typing import NamedTuple
 import numpy as np
 
 from learners.base import Array
-from learners.sequences import asymptotic_factor
+from learners.sequences import LEVEL, asymptotic_factor
 from routerd.core.experiment import BUCKETS, METRICS, Sums, Trial
 
 LEAST_BUCKETS = 12
+LEAST_EVEN_BUCKETS = 8.0  # so many of equal size are worth as much (Kish 1965)
 LEAST_OUTCOMES = 100
+LEAST_EFFECTIVE = 50.0
 
 
 class Lift(NamedTuple):
     """How much an arm's mean of a metric lies above the first arm's; refused: why it is not told.
 
-    low, high: of the 95% interval, which holds however often one looks; None with `refused`.
+    low, high: of the interval, which holds however often one looks, and with 95% in all other arms
+    at once; None with `refused`.
     """
 
     metric: str
@@ -80,14 +84,37 @@ def one(
         why = "the baseline never chooses what this arm would: give its policy a floor"
         return None, None, None, why
     lift = float(t.sum() / m.sum() - s.sum() / n.sum())
-    shadow = trial.experiment.shadow
-    variance = between(n, t - s) if shadow else between(n, s) + between(m, t)
-    rows = int(min(n.sum(), m.sum()))
-    if rows < LEAST_OUTCOMES or min((n > 0).sum(), (m > 0).sum()) < LEAST_BUCKETS:
-        why = f"fewer than {LEAST_OUTCOMES} outcomes, or of too few units, in one of the arms"
+    if why := too_little(trial, n, m):
         return lift, None, None, why
-    half = asymptotic_factor(rows) * math.sqrt(variance)
+    variance = between(n, t - s) if trial.experiment.shadow else between(n, s) + between(m, t)
+    level = 1.0 - (1.0 - LEVEL) / (len(trial.experiment.arms) - 1)
+    half = asymptotic_factor(int(min(n.sum(), m.sum())), level) * math.sqrt(variance)
     return lift, lift - half, lift + half, ""
+
+
+def too_little(trial: Trial, n: Array, m: Array) -> str:
+    """Why outcomes by bucket, of the first arm and of another, say too little; empty if not."""
+    if min(n.sum(), m.sum()) < LEAST_OUTCOMES:
+        return f"fewer than {LEAST_OUTCOMES} outcomes in one of the arms"
+    if (
+        min((n > 0).sum(), (m > 0).sum()) < LEAST_BUCKETS
+        or min(even(n), even(m)) < LEAST_EVEN_BUCKETS
+    ):
+        return "too few units, or a few with most of the outcomes, in one of the arms"
+    if trial.experiment.shadow:
+        decisions = trial.arms[trial.experiment.arms[1].id].decisions
+        effective = float(m.sum()) * decisions / trial.squares
+        if effective < LEAST_EFFECTIVE:
+            return (
+                f"the outcomes are worth {effective:.1f} of the agents that this arm would choose, "
+                f"and fewer than {LEAST_EFFECTIVE:g} tell nothing: give the baseline a larger floor"
+            )
+    return ""
+
+
+def even(n: Array) -> float:
+    """How many buckets of equal size these are worth."""
+    return float(n.sum()) ** 2 / float(n @ n)
 
 
 def between(n: Array, s: Array) -> float:

@@ -110,6 +110,7 @@ def count_decision(state: State, told: Trialled, agent_id: str) -> None:
         shadow = trial.experiment.arms[1].id
         trial.arms[shadow].decisions += 1
         trial.agreed += told.shadow_agent == agent_id
+        trial.squares += told.square
         trial.uncovered += told.uncovered
 
 

@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from learners.sequences import asymptotic_factor
 from routerd.core.errors import ErrorReason
 from routerd.core.events import Decision
-from routerd.core.experiment import ExperimentPromoted
+from routerd.core.experiment import ExperimentPromoted, Trial
 from routerd.core.lift import lifts, means
 from routerd.core.reasons import law_of
 from routerd.core.values import Reason
@@ -107,19 +108,53 @@ def test_intervals_hold_however_often_one_looks() -> None:
         rng = np.random.default_rng(seed)
         on = Engine()
         trial = on.experiment("aa", unit="request_id", arms=[{"id": "a"}, {"id": "b"}])
-        sums = trial.arms
         mistaken = False
         for _ in range(12):
             for arm in ("a", "b"):
-                for bucket in rng.integers(64, size=100).tolist():
-                    sums[arm].told[bucket * 3] += 1
-                    sums[arm].total[bucket * 3] += float(rng.random())
+                tell(trial, arm, rng.integers(64, size=100).tolist(), rng)
             (lift,) = lifts(trial)
             assert lift.low is not None
             assert lift.high is not None
             mistaken |= not lift.low <= 0.0 <= lift.high
         wrong += mistaken
     assert wrong <= 5
+
+
+def tell(trial: Trial, arm: str, buckets: list[int], rng: np.random.Generator) -> None:
+    """Outcomes of an arm, each of a unit of the bucket given."""
+    for bucket in buckets:
+        trial.arms[arm].told[bucket * 3] += 1
+        trial.arms[arm].total[bucket * 3] += float(rng.random())
+
+
+def test_a_few_large_customers_give_no_interval() -> None:
+    """64 groups of units are too few where one of them has most of the outcomes."""
+    rng = np.random.default_rng(1)
+    trial = Engine().experiment("aa", arms=[{"id": "a"}, {"id": "b"}])
+    for arm in ("a", "b"):
+        tell(trial, arm, list(range(64)) + [7] * 60, rng)
+    (lift,) = lifts(trial)
+    assert (lift.low, lift.mean is None) == (None, False)
+    assert "a few with most of the outcomes" in lift.refused
+    for arm in ("a", "b"):
+        tell(trial, arm, list(range(64)), rng)
+    assert lifts(trial)[0].low is not None
+
+
+def test_the_intervals_of_many_arms_hold_together() -> None:
+    """The same outcomes give an arm among 8 an interval that misses 7 times less often."""
+    found = []
+    for arms in (2, 8):
+        rng = np.random.default_rng(2)
+        trial = Engine().experiment("aa", arms=[{"id": f"arm{k}"} for k in range(arms)])
+        for arm in ("arm0", "arm1"):
+            tell(trial, arm, rng.integers(64, size=500).tolist(), rng)
+        (lift,) = lifts(trial)
+        assert lift.low is not None
+        assert lift.high is not None
+        found.append(lift.high - lift.low)
+    wider = asymptotic_factor(500, 1.0 - 0.05 / 7) / asymptotic_factor(500)
+    assert found[1] / found[0] == pytest.approx(wider)
 
 
 def test_a_shadow_is_noted_and_changes_nothing() -> None:
@@ -138,7 +173,11 @@ def test_a_shadow_is_noted_and_changes_nothing() -> None:
         ],
     }
     trial = on.experiment("dark", **shadow)
-    made = [asked(on, i) for i in range(900)]
+    made = [asked(on, i) for i in range(300)]
+    (early,) = lifts(trial)
+    assert (early.low, early.mean is None) == (None, False)
+    assert "worth 30.0 of the agents that this arm would choose" in early.refused
+    made += [asked(on, i) for i in range(300, 900)]
     assert {d.reason for d in made} == {Reason.SHADOW_BASELINE}
     assert {round(law_of(d)["small"], 9) for d in made} == {0.8}
     assert {d.trial.shadow_agent for d in made if d.trial} == {"large"}
