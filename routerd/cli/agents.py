@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from routerd.cli.calls import TIMEOUT_S, address_option, connected, in_json
-from routerd.cli.output import console, facts, json_option, key_values, say_json, table
+from routerd.cli.output import console, json_option, key_values, say_json
+from routerd.cli.tables import facts, table
 
 if TYPE_CHECKING:
     from routerd.v1 import agents_pb2, agents_pb2_grpc

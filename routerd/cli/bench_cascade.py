@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from routerd.cli.output import Failed, console, table
+from routerd.cli.output import Failed, console
+from routerd.cli.tables import table
 
 TAUS = "0.6,0.8,0.9,0.95"
 WEIGHTS = "100,200,400"

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from routerd.cli.output import console, table
+from routerd.cli.output import console
+from routerd.cli.tables import table
 
 
 @click.command()

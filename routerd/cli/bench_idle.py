@@ -6,8 +6,9 @@ from pathlib import Path
 
 import click
 
-from routerd.cli.output import Failed, console, table
+from routerd.cli.output import Failed, console
 from routerd.cli.ranges import Finite
+from routerd.cli.tables import table
 
 
 @click.command()

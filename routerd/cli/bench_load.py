@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from routerd.cli.output import Exit, Failed, console, table
+from routerd.cli.output import Exit, Failed, console
 from routerd.cli.ranges import Finite
+from routerd.cli.tables import table
 
 if TYPE_CHECKING:
     from bench.callers import Point

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from routerd.cli.output import Exit, Failed, console, json_option, progress, say_json, table
+from routerd.cli.output import Exit, Failed, console, json_option, progress, say_json
 from routerd.cli.ranges import Finite
+from routerd.cli.tables import table
 
 if TYPE_CHECKING:
     from bench.ope import Result

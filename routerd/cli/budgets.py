@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from routerd.cli.calls import TIMEOUT_S, address_option, in_json, policy_service
-from routerd.cli.output import console, json_option, say_json, table
+from routerd.cli.output import console, json_option, say_json
+from routerd.cli.tables import table
 
 if TYPE_CHECKING:
     from routerd.v1 import policy_pb2

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import click
 
 from routerd.cli.calls import TIMEOUT_S, address_option, connected, in_json
-from routerd.cli.output import console, facts, json_option, say_json
+from routerd.cli.output import console, json_option, say_json
 from routerd.cli.route import candidates, signal_facts
+from routerd.cli.tables import facts
 
 if TYPE_CHECKING:
     from routerd.v1 import audit_pb2

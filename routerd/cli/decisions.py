@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from routerd.cli.calls import TIMEOUT_S, address_option, connected, in_json
-from routerd.cli.output import console, json_option, key_values, say_json, table
+from routerd.cli.output import console, json_option, key_values, say_json
+from routerd.cli.tables import Rows, table
 
 if TYPE_CHECKING:
     import grpc
-    from rich.table import Table
 
     from routerd.v1 import audit_pb2
 
@@ -136,7 +136,7 @@ def listed(
             return page.projected_through, found
 
 
-def shown(found: Iterable[audit_pb2.DecisionRecord]) -> Table:
+def shown(found: Iterable[audit_pb2.DecisionRecord]) -> Rows:
     head = ("time", "decision", "agent", "work type", "reason", "p", "quality", "usd", "ms")
     return table(head, map(cells, found), left=5)
 
@@ -188,7 +188,7 @@ def summary(max_groups: int | None, wait: bool, as_json: bool, address: str, **a
             out.print()
 
 
-def summed(name: str, rows: Iterable[audit_pb2.Summary]) -> Table:
+def summed(name: str, rows: Iterable[audit_pb2.Summary]) -> Rows:
     head = (name, "decisions", "share", "explored", "open", "quality", "mean usd", "usd", "ms")
     return table(head, (counts(row, name) for row in rows))
 

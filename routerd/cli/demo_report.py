@@ -5,15 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import click
 
 from routerd.cli.demo_score import Lift, Score, short
-from routerd.cli.output import console, table
-
-if TYPE_CHECKING:
-    from rich.table import Table
+from routerd.cli.output import console
+from routerd.cli.tables import Rows, table
 
 REFRESH_PER_S = 8
 LINES = 10
@@ -68,14 +66,14 @@ def progress(agents: Sequence[str], total: int) -> Iterator[Progress]:
     ) as live:
 
         def row(done: int, router: Score, static: Score) -> None:
-            made = scores([router, static])
-            made.title = f"{done:,} of {total:,} real prompts, one Route and one outcome each"
-            live.update(Group(made, "", shares([router, static], agents)))
+            told = f"{done:,} of {total:,} real prompts, one Route and one outcome each"
+            both = [router, static]
+            live.update(Group(told, "", scores(both), "", shares(both, agents)))
 
         yield row
 
 
-def scores(found: Sequence[Score]) -> Table:
+def scores(found: Sequence[Score]) -> Rows:
     """Scores below each other; the first is routerd's, the others say how it stands to them."""
     router = found[0]
     head = ("", "quality", "USD/1,000", "utility", "routerd is")
@@ -92,7 +90,7 @@ def scores(found: Sequence[Score]) -> Table:
     return table(head, rows)
 
 
-def shares(found: Sequence[Score], agents: Sequence[str]) -> Table:
+def shares(found: Sequence[Score], agents: Sequence[str]) -> Rows:
     """Which share of the tasks each agent got."""
     head = ("share of the tasks", *map(short, agents))
     return table(head, [(s.name, *(f"{share:.1%}" for share in s.shares)) for s in found])

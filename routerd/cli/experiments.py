@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from routerd.cli.calls import TIMEOUT_S, address_option, in_json, policy_service
-from routerd.cli.output import Exit, Failed, console, facts, json_option, say_json, table
+from routerd.cli.output import Exit, Failed, console, json_option, say_json
+from routerd.cli.tables import facts, table
 
 if TYPE_CHECKING:
     from routerd.v1 import policy_pb2

@@ -1,4 +1,4 @@
-"""Output: a table for people, JSON for programs, one sentence for a failure."""
+"""Output: a console for people, JSON for programs, one sentence for a failure."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import re
 import sys
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any
@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from rich.console import Console, JustifyMethod
-    from rich.table import Table
+    from rich.console import Console
 
-PIPE_COLUMNS = 160
+PIPE_COLUMNS = 1_000_000
+"""In a pipe nothing is wrapped: a line is a row."""
 
 UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 """Unicode's categories of what steers a terminal, breaks a line or does not show."""
@@ -92,39 +92,12 @@ def _in_json(found: re.Match[str]) -> str:
 
 
 def console(*, stderr: bool = False) -> Console:
-    """A console as wide as the terminal; in a pipe wide enough that no cell is cut."""
+    """A console as wide as the terminal; in a pipe as wide as what is printed."""
     from rich.console import Console
 
     stream = sys.stderr if stderr else sys.stdout
     width = None if stream.isatty() else PIPE_COLUMNS
     return Console(file=stream, width=width, highlight=False, markup=False, emoji=False)
-
-
-def facts(pairs: Iterable[tuple[str, str]]) -> Table:
-    """Names and values below each other; pairs without a value are left out."""
-    from rich.table import Table
-
-    grid = Table.grid(padding=(0, 2))
-    grid.add_column(style="dim")
-    grid.add_column(overflow="fold")
-    for name, value in pairs:
-        if value:
-            grid.add_row(shown(name), shown(value))
-    return grid
-
-
-def table(head: Sequence[str], rows: Iterable[Sequence[str]], left: int = 1) -> Table:
-    """A table whose first `left` columns are texts and whose others are numbers."""
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
-
-    made = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
-    for index, name in enumerate(head):
-        justify: JustifyMethod = "left" if index < left else "right"
-        made.add_column(shown(name), justify=justify, overflow="fold")
-    for row in rows:
-        made.add_row(*map(shown, row))
-    return made
 
 
 @contextmanager

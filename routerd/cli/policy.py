@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import click
 
 from routerd.cli.calls import TIMEOUT_S, address_option, in_json, policy_service
-from routerd.cli.output import console, facts, json_option, say_json, shown, table
+from routerd.cli.output import console, json_option, say_json, shown
+from routerd.cli.tables import facts, table
 
 if TYPE_CHECKING:
     from routerd.v1 import policy_pb2

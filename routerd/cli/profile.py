@@ -10,7 +10,8 @@ import click
 
 from routerd.cli.agents import stub
 from routerd.cli.calls import TIMEOUT_S, address_option, in_json
-from routerd.cli.output import console, json_option, say_json, table
+from routerd.cli.output import console, json_option, say_json
+from routerd.cli.tables import table
 
 if TYPE_CHECKING:
     from routerd.v1 import agents_pb2

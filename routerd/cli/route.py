@@ -10,20 +10,10 @@ import click
 
 from routerd.cli import overruling
 from routerd.cli.calls import TIMEOUT_S, address_option, connected, in_json
-from routerd.cli.output import (
-    Failed,
-    console,
-    facts,
-    json_option,
-    key_values,
-    say_json,
-    shown,
-    table,
-)
+from routerd.cli.output import Failed, console, json_option, key_values, say_json, shown
+from routerd.cli.tables import Facts, Rows, facts, table
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from routerd.v1 import audit_pb2, router_pb2, types_pb2
 
 
@@ -226,7 +216,7 @@ def _say(answer: router_pb2.RouteResponse, as_json: bool) -> None:
     console().print(*_shown(answer))
 
 
-def _shown(answer: router_pb2.RouteResponse) -> list[Table]:
+def _shown(answer: router_pb2.RouteResponse) -> list[Facts | Rows]:
     """An answer for people, with its candidates if it has them."""
     confidence = answer.decision_confidence if answer.HasField("decision_confidence") else None
     escalates = answer.HasField("escalate_below")
@@ -281,7 +271,7 @@ def told_companion(companion: types_pb2.Companion) -> str:
     return f"{companion.agent_id} ({companion.inclusion_probability:.3g}{made})"
 
 
-def candidates(found: Iterable[types_pb2.Candidate]) -> Table:
+def candidates(found: Iterable[types_pb2.Candidate]) -> Rows:
     """Every candidate with its probability and estimates, or why it is out."""
     rows = [
         (

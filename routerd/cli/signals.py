@@ -13,12 +13,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from routerd.cli.check_config import load_or_fail
-from routerd.cli.output import Exit, Failed, console, facts, json_option, progress, say_json, table
+from routerd.cli.output import Exit, Failed, console, json_option, progress, say_json
 from routerd.cli.ranges import Finite
+from routerd.cli.tables import Facts, Rows, facts, table
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from routerd.core.settings import Config
     from routerd.signals.hybrid import Heard
 
@@ -155,7 +154,7 @@ def summary(lines: Sequence[Line], heard: Sequence[Heard]) -> dict[str, Any]:
     }
 
 
-def shown(report: dict[str, Any]) -> list[Table]:
+def shown(report: dict[str, Any]) -> list[Facts | Rows]:
     """A report for people."""
     counts = (
         ", ".join(f"{name} {n}" for name, n in report[key].items())

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
-from routerd.cli.output import Failed, console, facts, json_option, say_json
+from routerd.cli.output import Failed, console, json_option, say_json
 from routerd.cli.ranges import Finite
+from routerd.cli.tables import facts
 
 if TYPE_CHECKING:
     from bench.longfile import Table

@@ -13,7 +13,8 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from routerd.cli.output import Failed, facts, say_json, shown, table
+from routerd.cli.output import Failed, say_json, shown
+from routerd.cli.tables import facts, table
 from tests.cli.conftest import CONFIG
 
 KIND = "a\nb\t\u202e"
