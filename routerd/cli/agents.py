@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from routerd.cli.calls import TIMEOUT_S, address_option, connected, in_json
 from routerd.cli.output import console, json_option, key_values, say_json
+from routerd.cli.ranges import INT32
 from routerd.cli.tables import facts, table
+from routerd.cli.times import utc
 
 if TYPE_CHECKING:
     from routerd.v1 import agents_pb2, agents_pb2_grpc
@@ -29,7 +30,7 @@ DEFINITION = (
     click.option("--specialization", "specializations", multiple=True, help="A work type."),
     click.option("--input-usd-per-mtok", type=float, help="Price of a million tokens read."),
     click.option("--output-usd-per-mtok", type=float, help="Price of a million tokens written."),
-    click.option("--max-concurrency", type=int, help="How many decisions may be in flight."),
+    click.option("--max-concurrency", type=INT32, help="How many decisions may be in flight."),
     click.option(
         "--metadata",
         multiple=True,
@@ -220,8 +221,7 @@ def standing(agent: agents_pb2.Agent) -> str:
     if agent.lease_left_ms:
         notes.append(f"{agent.lease_left_ms / 1000:.0f} s left")
     if agent.cooling_until_time_ms:
-        until = datetime.fromtimestamp(agent.cooling_until_time_ms / 1000, UTC)
-        notes.append(f"cooling down until {until.isoformat(timespec='seconds')}")
+        notes.append(f"cooling down until {utc(agent.cooling_until_time_ms)}")
     return f"{status} ({', '.join(notes)})" if notes else status
 
 
@@ -235,10 +235,8 @@ def say(agent: agents_pb2.Agent, as_json: bool) -> None:
     if as_json:
         say_json(in_json(agent))
         return
-    told, since = agent.definition, ""
-    if agent.status_time_ms:
-        at = datetime.fromtimestamp(agent.status_time_ms / 1000, UTC)
-        since = f" since {at.isoformat(timespec='seconds')}"
+    told = agent.definition
+    since = f" since {utc(agent.status_time_ms)}" if agent.status_time_ms else ""
     prices = f"{told.prices.input_usd_per_mtok:g} in, {told.prices.output_usd_per_mtok:g} out"
     in_flight = row(agent)[-1]
     console().print(

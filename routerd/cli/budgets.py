@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import click
@@ -10,6 +9,7 @@ import click
 from routerd.cli.calls import TIMEOUT_S, address_option, in_json, policy_service
 from routerd.cli.output import console, json_option, say_json
 from routerd.cli.tables import table
+from routerd.cli.times import utc
 
 if TYPE_CHECKING:
     from routerd.v1 import policy_pb2
@@ -39,13 +39,12 @@ def budgets(as_json: bool, address: str) -> None:
 
 
 def row(told: policy_pb2.Budget) -> tuple[str, ...]:
-    until = datetime.fromtimestamp(told.window_end_time_ms / 1000, UTC)
     mean = f"{told.spent_usd / told.decisions:.6g}" if told.decisions else ""
     paced = f" of {told.usd_per_decision:.6g}" if told.HasField("usd_per_decision") else ""
     return (
         told.budget_id,
         told.value,
-        until.isoformat(timespec="minutes"),
+        utc(told.window_end_time_ms),
         f"{told.spent_usd:.6g}",
         f"{told.usd:.6g}" if told.HasField("usd") else "",
         str(told.decisions),

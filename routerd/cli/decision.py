@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import click
@@ -11,6 +10,7 @@ from routerd.cli.calls import TIMEOUT_S, address_option, connected, in_json
 from routerd.cli.output import console, json_option, say_json
 from routerd.cli.route import candidates, signal_facts
 from routerd.cli.tables import facts
+from routerd.cli.times import utc
 
 if TYPE_CHECKING:
     from routerd.v1 import audit_pb2
@@ -38,7 +38,7 @@ def _say(record: audit_pb2.DecisionRecord, as_json: bool) -> None:
     if as_json:
         say_json(in_json(record))
         return
-    at = datetime.fromtimestamp(record.time_ms / 1000, UTC).isoformat(timespec="milliseconds")
+    at = utc(record.time_ms, "milliseconds")
     labels = ", ".join(f"{key}={record.labels[key]}" for key in sorted(record.labels))
     out = console()
     out.print(

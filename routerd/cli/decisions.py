@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import re
-import time
 from collections.abc import Callable, Iterable, Iterator
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from routerd.cli.calls import TIMEOUT_S, address_option, connected, in_json
 from routerd.cli.output import console, json_option, key_values, say_json
+from routerd.cli.ranges import COUNT
 from routerd.cli.tables import Rows, table
+from routerd.cli.times import ago, utc
 
 if TYPE_CHECKING:
     import grpc
@@ -20,28 +19,12 @@ if TYPE_CHECKING:
     from routerd.v1 import audit_pb2
 
 PAGE = 1_000
-SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
-
-
-def time_of(_: click.Context, __: click.Parameter, text: str | None) -> int:
-    """`2h`, `7d` (ago) or an ISO time as milliseconds since the epoch; 0 for none."""
-    if text is None:
-        return 0
-    ago = re.fullmatch(r"(\d+)([smhd])", text)
-    if ago:
-        return max(1, int((time.time() - int(ago[1]) * SECONDS[ago[2]]) * 1_000))
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        told = "must be a time such as 2026-05-01 or 2026-05-01T12:00Z, or 30m, 2h, 7d ago"
-        raise click.BadParameter(f"{text!r} {told}") from None
-    return int(at.replace(tzinfo=at.tzinfo or UTC).timestamp() * 1_000)
 
 
 def period(command: Callable[..., None]) -> Callable[..., None]:
     """The options of a period."""
-    since = click.option("--since", "from_time_ms", callback=time_of, help="2h, 7d or a time.")
-    until = click.option("--until", "until_time_ms", callback=time_of, help="As --since.")
+    since = click.option("--since", "from_time_ms", callback=ago, help="2h, 7d or a time.")
+    until = click.option("--until", "until_time_ms", callback=ago, help="As --since.")
     return since(until(command))
 
 
@@ -144,12 +127,19 @@ def shown(found: Iterable[audit_pb2.DecisionRecord]) -> Rows:
 def cells(record: audit_pb2.DecisionRecord) -> list[str]:
     from routerd.v1 import types_pb2
 
-    at = datetime.fromtimestamp(record.time_ms / 1000, UTC).isoformat(" ", "seconds")[:19]
     reason = types_pb2.ReasonCode.Name(record.reason_code).removeprefix("REASON_CODE_")
     ran = record.outcome.executed_agent_id
     agent = f"{record.agent_id}, run by {ran}" if ran else record.agent_id
     p = f"{record.propensity:.3g}"
-    return [at, record.decision_id, agent, record.work_type, reason, p, *metrics(record)]
+    return [
+        utc(record.time_ms),
+        record.decision_id,
+        agent,
+        record.work_type,
+        reason,
+        p,
+        *metrics(record),
+    ]
 
 
 def metrics(record: audit_pb2.DecisionRecord) -> Iterator[str]:
@@ -160,7 +150,7 @@ def metrics(record: audit_pb2.DecisionRecord) -> Iterator[str]:
 
 @click.command()
 @period
-@click.option("--groups", "max_groups", type=click.IntRange(min=1), help="How many groups to show.")
+@click.option("--groups", "max_groups", type=COUNT, help="How many groups to show.")
 @wait_option
 @json_option
 @address_option

@@ -31,12 +31,13 @@ from routerd.cli.route import preview, route
 from routerd.cli.serve import serve
 from routerd.cli.signals import signals
 from routerd.cli.snapshot import snapshot
+from routerd.cli.streams import Commands
 from routerd.cli.verify import verify
 from routerd.cli.warm_start import warm_start
 from routerd.cli.watch import watch
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, message="%(prog)s %(version)s")
 def main() -> None:
     """Decide which AI agent gets the next task, and learn from what came of it.

@@ -64,7 +64,7 @@ class Failed(click.ClickException):
     def show(self, file: Any = None) -> None:
         # A message may have lines of its own; whoever makes them passes what is in them to shown.
         lines = map(shown, self.message.split("\n"))
-        click.echo("routerd: " + "\n".join(lines), file=file or sys.stderr)
+        click.echo("routerd: " + "\n".join(lines), file=file, err=True)
 
 
 def shown(text: str) -> str:

@@ -2,42 +2,21 @@
 
 from __future__ import annotations
 
-import re
-import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from routerd.cli.calls import TIMEOUT_S, address_option, in_json, policy_service
 from routerd.cli.output import Failed, console, json_option, key_values, say_json
+from routerd.cli.ranges import INT32
 from routerd.cli.tables import facts, table
+from routerd.cli.times import from_now, utc
 
 if TYPE_CHECKING:
     from routerd.v1 import policy_pb2
 
 Command = Callable[..., Any]
-
-UNITS_MS = {"m": 60_000, "h": 3_600_000, "d": 86_400_000}
-
-
-def moment(_: click.Context, __: click.Parameter, text: str | None) -> int:
-    """The callback of an option that takes a time from now or a date, as ms; 0 without one."""
-    if not text:
-        return 0
-    span = re.fullmatch(r"(\d+)([mhd])", text)
-    if span:
-        return int(time.time() * 1000) + int(span[1]) * UNITS_MS[span[2]]
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        raise click.BadParameter(
-            f"{text!r} is neither a time from now such as 30m, 8h or 7d, nor one such as "
-            "2027-01-31T18:00+01:00"
-        ) from None
-    return int((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1000)
-
 
 WHEN = click.option(
     "--when",
@@ -52,11 +31,11 @@ DEFINITION = (
     click.option("--agent", "agent_id", default="", help="The agent that is meant."),
     click.option("--pool", default="", help="The agents of it are meant."),
     click.option("--type", default="", help="The agents of it are meant."),
-    click.option("--priority", type=int, default=0, help="The highest comes first."),
+    click.option("--priority", type=INT32, default=0, help="The highest comes first."),
     click.option(
         "--expires",
         "expires_time_ms",
-        callback=moment,
+        callback=from_now,
         metavar="WHEN",
         help="After 30m, 8h or 7d, or at 2027-01-31T18:00+01:00 (without a zone: UTC).",
     ),
@@ -216,8 +195,7 @@ def does(told: policy_pb2.OverrideDefinition) -> str:
 def until(rule: policy_pb2.Override) -> str:
     if not rule.definition.expires_time_ms:
         return ""
-    at = datetime.fromtimestamp(rule.definition.expires_time_ms / 1000, UTC)
-    return at.isoformat(timespec="minutes") + (" (over)" if rule.expired else "")
+    return utc(rule.definition.expires_time_ms) + (" (over)" if rule.expired else "")
 
 
 def say(rule: policy_pb2.Override, as_json: bool) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import click
@@ -12,6 +11,7 @@ from routerd.cli.agents import stub
 from routerd.cli.calls import TIMEOUT_S, address_option, in_json
 from routerd.cli.output import console, json_option, say_json
 from routerd.cli.tables import table
+from routerd.cli.times import utc
 
 if TYPE_CHECKING:
     from routerd.v1 import agents_pb2
@@ -78,5 +78,5 @@ def row(agent_id: str, work_type: str, record: agents_pb2.CapabilityRecord) -> t
         mean("mean_quality", ".1%"),
         mean("mean_cost_usd", ".4g"),
         mean("mean_latency_ms", ".0f"),
-        datetime.fromtimestamp(last / 1000, UTC).isoformat(timespec="seconds") if last else "never",
+        utc(last) if last else "never",
     )

@@ -7,6 +7,15 @@ from typing import Any
 
 import click
 
+INT32 = click.IntRange(-(2**31), 2**31 - 1)
+"""What an int32 of the contract holds."""
+
+COUNT = click.IntRange(1, 2**31 - 1)
+"""At least one of something, in an int32."""
+
+POSITION = click.IntRange(1, 2**63 - 1)
+"""Of an event in the log."""
+
 
 class Finite(click.FloatRange):
     """A range that NaN and infinity lie in by no bound: click's own lets them through."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +10,8 @@ import click
 
 from routerd.cli.calls import address_option, connected, in_json
 from routerd.cli.output import shown
+from routerd.cli.ranges import POSITION
+from routerd.cli.times import utc
 
 if TYPE_CHECKING:
     from routerd.v1 import audit_pb2
@@ -31,7 +32,7 @@ TYPES = {
 
 
 @click.command()
-@click.option("--from", "position", type=int, help="Begin at this position; 1 is the first.")
+@click.option("--from", "position", type=POSITION, help="Begin at this position; 1 is the first.")
 @click.option("--type", "kinds", multiple=True, type=click.Choice(list(TYPES)), help="Only these.")
 @click.option("--count", type=click.IntRange(min=1), help="End after so many events.")
 @click.option("--json", "as_json", is_flag=True, help="Print a line of JSON for each event.")
@@ -69,8 +70,7 @@ def types_of(kinds: tuple[str, ...]) -> list[Any]:
 
 def in_words(told: audit_pb2.Event) -> str:
     """An event as a line for people: position, time, and what happened."""
-    at = datetime.fromtimestamp(told.time_ms / 1000, UTC).isoformat(" ", "milliseconds")[:23]
-    return f"{told.position:>8}  {at}  {sentence(told)}"
+    return f"{told.position:>8}  {utc(told.time_ms, 'milliseconds')}  {sentence(told)}"
 
 
 def sentence(told: audit_pb2.Event) -> str:
