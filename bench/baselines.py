@@ -53,6 +53,7 @@ AGENT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,127}")
 FOLD = "fold"
 PAID = {"stream": "scored"}
 RESERVE = 0.02
+LEAST_USD = 1e-9  # that a decision may be paced to
 
 Labels = Callable[[int], dict[str, str]]
 
@@ -76,7 +77,7 @@ class Routed:
         """Pace the spending of the stream, what is told before it not included, to a little less:
         a mean is kept to roughly, and the budget of a replay is hard.
         """
-        usd = (1.0 - RESERVE) * budget_usd / tasks
+        usd = max((1.0 - RESERVE) * budget_usd / tasks, LEAST_USD)
         pace = Budget(id="stream", when=PAID, usd_per_decision=usd)
         self._paced = True
         self.engine = Engine(replace(self._config, budgets=(pace,)))

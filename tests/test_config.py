@@ -62,6 +62,10 @@ REFUSED = {
         AGENTS + "outcomes: {missing_quality: 1.5}",
         "outcomes.missing_quality: must be at most 1, not 1.5",
     ),
+    "less money than a price of it can be told for": (
+        AGENTS + "budgets: [{id: x, usd: 1.0e-320}]",
+        "budgets[0].usd: must be at least 1e-09, not 1e-320",
+    ),
     "at an open end": (
         AGENTS + "limits: {in_flight_minutes: 0}",
         "limits.in_flight_minutes: must be above 0, not 0",

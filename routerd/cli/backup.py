@@ -7,16 +7,17 @@ from pathlib import Path
 import click
 
 from routerd.cli.output import Failed, json_option, progress, say_json
+from routerd.cli.paths import DataDirectory, PathTo
 
 
 @click.command()
-@click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
+@click.argument("directory", metavar="DIR", type=DataDirectory())
 @click.option(
     "--to",
     "target",
     required=True,
     metavar="DIR",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=PathTo(file_okay=False),
     help="Where the copy goes; it must hold no log.",
 )
 @json_option
@@ -29,8 +30,6 @@ def backup(directory: Path, target: Path, as_json: bool) -> None:
     from routerd.log.backup import back_up
     from routerd.log.base import LogCorrupt, LogUnavailable
 
-    if not directory.is_dir():
-        raise Failed(f"no data directory {directory}: give the one that `routerd serve` uses")
     try:
         with progress() as told:
             ends = back_up(directory, target, told or (lambda done, of, what: None))

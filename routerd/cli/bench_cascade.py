@@ -2,35 +2,42 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import click
 
 from routerd.cli.output import Failed, console
+from routerd.cli.paths import PathTo
+from routerd.cli.ranges import WEIGHT, Finite
 from routerd.cli.tables import table
 
 TAUS = "0.6,0.8,0.9,0.95"
 WEIGHTS = "100,200,400"
 
 
-def _floats(context: click.Context, option: click.Parameter, told: str) -> tuple[float, ...]:
-    try:
-        return tuple(float(part) for part in told.split(","))
-    except ValueError:
-        raise click.BadParameter("give numbers with commas between them") from None
+def numbers(
+    each: Finite, context: click.Context, option: click.Parameter, told: str
+) -> tuple[float, ...]:
+    """The callback of an option that takes several numbers, with commas between them."""
+    return tuple(each.convert(part.strip(), option, context) for part in told.split(","))
+
+
+TAU = partial(numbers, Finite(0, 1))
+COST_WEIGHT = partial(numbers, WEIGHT)
 
 
 @click.command()
-@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("file", type=PathTo(dir_okay=False))
 @click.option("--confidence", required=True, help="The column of the reviewer's confidence.")
-@click.option("--tau", "taus", default=TAUS, show_default=True, callback=_floats)
+@click.option("--tau", "taus", default=TAUS, show_default=True, callback=TAU)
 @click.option(
-    "--cost-weight", "weights", default=WEIGHTS, show_default=True, callback=_floats,
+    "--cost-weight", "weights", default=WEIGHTS, show_default=True, callback=COST_WEIGHT,
     help="Quality that a USD is worth; each is played with every tau, and without a cascade.",
 )  # fmt: skip
 @click.option("--seeds", type=click.IntRange(2), default=20, show_default=True)
-@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), required=True)
-@click.option("--picture", type=click.Path(path_type=Path, dir_okay=False), help="An SVG.")
+@click.option("--out", type=PathTo(dir_okay=False), required=True)
+@click.option("--picture", type=PathTo(dir_okay=False), help="An SVG.")
 def cascade(
     file: Path,
     confidence: str,

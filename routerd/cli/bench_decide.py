@@ -7,11 +7,12 @@ from pathlib import Path
 import click
 
 from routerd.cli.output import console
+from routerd.cli.paths import PathTo
 from routerd.cli.tables import table
 
 
 @click.command()
-@click.option("--out", type=click.Path(path_type=Path), help="Write the rows as JSON.")
+@click.option("--out", type=PathTo(), help="Write the rows as JSON.")
 def decide(out: Path | None) -> None:
     """Time decide and learn in-process, on a grid of (agents, features)."""
     import msgspec

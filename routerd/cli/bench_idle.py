@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from routerd.cli.output import Failed, console
+from routerd.cli.paths import PathTo
 from routerd.cli.ranges import Finite
 from routerd.cli.tables import table
 
@@ -14,7 +15,7 @@ from routerd.cli.tables import table
 @click.command()
 @click.option(
     "--out",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=PathTo(dir_okay=False),
     required=True,
     help="Write the rows as JSON. The daemons' logs stand beside it for the while.",
 )

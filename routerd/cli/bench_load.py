@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from routerd.cli.output import Exit, Failed, console
+from routerd.cli.paths import PathTo
 from routerd.cli.ranges import Finite
 from routerd.cli.tables import table
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.option(
     "--out",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=PathTo(dir_okay=False),
     required=True,
     help="Write the rows as JSON. The daemon's log stands beside it for the while.",
 )

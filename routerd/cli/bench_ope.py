@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from routerd.cli.output import Exit, Failed, console, json_option, progress, say_json
+from routerd.cli.paths import PathTo
 from routerd.cli.ranges import Finite
 from routerd.cli.tables import table
 
@@ -56,7 +57,7 @@ def two_numbers(text: str | None) -> tuple[float, float] | None:
 
 
 @click.command()
-@click.argument("log", type=click.Path(path_type=Path))
+@click.argument("log", type=PathTo())
 @click.option(
     "--policy",
     required=True,
@@ -90,7 +91,7 @@ def two_numbers(text: str | None) -> tuple[float, float] | None:
     "nothing, or where all rewards are 0 or 1.",
 )
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
-@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write the JSON here.")
+@click.option("--out", type=PathTo(dir_okay=False), help="Write the JSON here.")
 @json_option
 def ope(
     log: Path,

@@ -9,7 +9,8 @@ from typing import Any
 import click
 
 from routerd.cli.output import Exit, Failed, console, json_option, progress, say_json
-from routerd.cli.ranges import Finite
+from routerd.cli.paths import PathTo
+from routerd.cli.ranges import USD, WEIGHT, Finite
 from routerd.cli.tables import table
 
 
@@ -23,7 +24,7 @@ def listed(value: str | None) -> list[str] | None:
 @click.option("--agents", metavar="A,B", help="Only these agents. Default: all.")
 @click.option(
     "--cost-weight",
-    type=Finite(min=0),
+    type=WEIGHT,
     default=0.0,
     show_default=True,
     help="What a USD is worth: utility = quality - L * cost_usd.",
@@ -64,11 +65,11 @@ def listed(value: str | None) -> list[str] | None:
 )
 @click.option(
     "--budget",
-    type=Finite(min=0),
+    type=USD,
     metavar="USD",
     help="Serve no task that would take the spending above it. routerd's policies pace it.",
 )
-@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), required=True)
+@click.option("--out", type=PathTo(dir_okay=False), required=True)
 @json_option
 def replay(
     files: tuple[str, ...],

@@ -8,15 +8,14 @@ import click
 
 from routerd import __version__
 from routerd.cli.output import Exit, Failed
+from routerd.cli.paths import PathTo
 
 
 @click.command()
-@click.argument(
-    "files", metavar="RESULTS.json...", nargs=-1, required=True, type=click.Path(path_type=Path)
-)
+@click.argument("files", metavar="RESULTS.json...", nargs=-1, required=True, type=PathTo())
 @click.option(
     "--out",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=PathTo(dir_okay=False),
     required=True,
     help="The page.",
     metavar="PAGE.html",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from routerd.cli.output import Exit, Failed
+from routerd.cli.paths import PathTo
 
 if TYPE_CHECKING:
     from routerd.core.settings import Config
@@ -26,7 +27,7 @@ def load_or_fail(path: Path) -> Config:
 
 
 @click.command("check-config")
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=PathTo())
 def check_config(file: Path) -> None:
     """Check the configuration in FILE. Every error is told at once, each with its path."""
     config = load_or_fail(file)

@@ -10,6 +10,7 @@ import click
 
 from routerd.cli.calls import TIMEOUT_S, address_option, in_json, policy_service
 from routerd.cli.output import Exit, Failed, console, json_option, say_json
+from routerd.cli.paths import PathTo
 from routerd.cli.tables import facts, table
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def list_experiments(as_json: bool, address: str) -> None:
 
 
 @experiments.command("create")
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("file", type=PathTo(exists=True, dir_okay=False))
 @json_option
 @address_option
 def create(file: Path, as_json: bool, address: str) -> None:

@@ -7,16 +7,17 @@ from pathlib import Path
 import click
 
 from routerd.cli.output import Failed, progress
+from routerd.cli.paths import DataDirectory, PathTo
 
 
 @click.command()
-@click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
+@click.argument("directory", metavar="DIR", type=DataDirectory())
 @click.option(
     "--to",
     "path",
     required=True,
     metavar="FILE",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=PathTo(dir_okay=False),
     help="What to write: a name that ends in .parquet or .csv.",
 )
 @click.option("--partition", default="default", show_default=True)
@@ -33,8 +34,6 @@ def export(directory: Path, path: Path, partition: str) -> None:
     if path.suffix not in WRITERS:
         told = f"{path}: the name must end in {' or '.join(WRITERS)}"
         raise Failed(told, exit_code=2)
-    if not directory.is_dir():
-        raise Failed(f"no data directory {directory}: give the one that `routerd serve` uses")
     try:
         log = SqliteLog.open(directory, read_only=True)
         try:

@@ -7,10 +7,11 @@ from pathlib import Path
 import click
 
 from routerd.cli.output import Failed, progress
+from routerd.cli.paths import PathTo
 
 
 @click.command()
-@click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
+@click.argument("directory", metavar="DIR", type=PathTo())
 @click.option("--check", is_flag=True, help="Only tell what is missing; exit code 1 if anything.")
 def migrate(directory: Path, check: bool) -> None:
     """Bring the log of the data directory DIR up to this version's format.

@@ -11,12 +11,13 @@ from pathlib import Path
 import click
 
 from routerd.cli.output import Failed, json_option, progress, say_json
+from routerd.cli.paths import DataDirectory
 
 NICE = 10
 
 
 @click.command()
-@click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
+@click.argument("directory", metavar="DIR", type=DataDirectory())
 @click.option("--rebuild", is_flag=True, help="Make the tables anew from position 1.")
 @click.option(
     "--keep",
@@ -42,8 +43,6 @@ def project(
     from routerd.audit.store import Unusable
     from routerd.log.base import LogCorrupt, LogUnavailable
 
-    if not directory.is_dir():
-        raise Failed(f"no data directory {directory}: give the one that `routerd serve` uses")
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s %(message)s")
     try:
         if follow:

@@ -10,7 +10,8 @@ import click
 
 from routerd import __version__
 from routerd.cli.output import Exit, Failed, console, json_option, say_json
-from routerd.cli.ranges import Finite
+from routerd.cli.paths import PathTo
+from routerd.cli.ranges import WEIGHT
 
 if TYPE_CHECKING:
     from bench.findings import Proof
@@ -19,11 +20,11 @@ PAGE = "prove.html"
 
 
 @click.command()
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=PathTo())
 @click.option("--agents", help="Only these of the recorded agents, with commas between.")
 @click.option(
     "--cost-weight",
-    type=Finite(0.0),
+    type=WEIGHT,
     default=0.0,
     show_default=True,
     help="What a dollar is worth in quality: utility = quality - L x cost_usd.",
@@ -40,7 +41,7 @@ PAGE = "prove.html"
 )
 @click.option(
     "--out",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=PathTo(dir_okay=False),
     help=f"The page.  [default: {PAGE}; none with --json]",
     metavar="PAGE.html",
 )

@@ -27,3 +27,10 @@ class Finite(click.FloatRange):
         if not math.isfinite(number):
             self.fail(f"{number} is not a finite number.", param, ctx)
         return number
+
+
+WEIGHT = Finite(0, 1e9)
+"""What something is worth in quality, as far as a configuration goes."""
+
+USD = Finite(0, 1e9)
+"""What may be spent, likewise."""

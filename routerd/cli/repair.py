@@ -7,10 +7,11 @@ from pathlib import Path
 import click
 
 from routerd.cli.output import Failed, json_option, say_json
+from routerd.cli.paths import PathTo
 
 
 @click.command()
-@click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
+@click.argument("directory", metavar="DIR", type=PathTo())
 @json_option
 def repair(directory: Path, as_json: bool) -> None:
     """Make the log of the data directory DIR anew from everything in it that is whole.

@@ -16,6 +16,7 @@ import click
 from routerd import __version__
 from routerd.cli.check_config import load_or_fail
 from routerd.cli.output import Exit, Failed
+from routerd.cli.paths import PathTo
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,7 +39,7 @@ def listen_address(_: click.Context, __: click.Parameter, address: str | None) -
 @click.option(
     "--config",
     "config_file",
-    type=click.Path(path_type=Path),
+    type=PathTo(),
     required=True,
     envvar="ROUTERD_CONFIG",
     show_envvar=True,
@@ -47,6 +48,7 @@ def listen_address(_: click.Context, __: click.Parameter, address: str | None) -
 @click.option(
     "--data",
     "data_dir",
+    type=PathTo(path_type=str),
     envvar="ROUTERD_DATA_DIR",
     show_envvar=True,
     help="Where the log lives, in place of data_dir.",

@@ -14,6 +14,7 @@ import click
 
 from routerd.cli.check_config import load_or_fail
 from routerd.cli.output import Exit, Failed, console, json_option, progress, say_json
+from routerd.cli.paths import PathTo
 from routerd.cli.ranges import Finite
 from routerd.cli.tables import Facts, Rows, facts, table
 
@@ -38,11 +39,11 @@ def signals() -> None:
 
 
 @signals.command("test")
-@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("file", type=PathTo(dir_okay=False))
 @click.option(
     "--config",
     "config_file",
-    type=click.Path(path_type=Path),
+    type=PathTo(),
     required=True,
     envvar="ROUTERD_CONFIG",
     show_envvar=True,

@@ -9,12 +9,13 @@ from pathlib import Path
 import click
 
 from routerd.cli.output import Failed, json_option, say_json
+from routerd.cli.paths import DataDirectory
 
 NICE = 10
 
 
 @click.command()
-@click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
+@click.argument("directory", metavar="DIR", type=DataDirectory())
 @click.option("--keep", type=click.IntRange(1, 100), default=2, show_default=True)
 @click.option("--nice", is_flag=True, hidden=True, help="Let the daemon go first.")
 @json_option
@@ -31,8 +32,6 @@ def snapshot(directory: Path, keep: int, nice: bool, as_json: bool) -> None:
     from routerd.log.snapshot import Snapshots
     from routerd.log.sqlite import SqliteLog
 
-    if not directory.is_dir():
-        raise Failed(f"no data directory {directory}: give the one that `routerd serve` uses")
     if nice:
         os.nice(NICE)
     made = {}

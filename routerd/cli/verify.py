@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from routerd.cli.output import Exit, Failed, json_option, say_json, shown
+from routerd.cli.paths import DataDirectory
 
 if TYPE_CHECKING:
     from routerd.log.verify import Verified
@@ -16,7 +17,7 @@ SHOWN = 20
 
 
 @click.command()
-@click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
+@click.argument("directory", metavar="DIR", type=DataDirectory())
 @json_option
 def verify(directory: Path, as_json: bool) -> None:
     """Derive every decision of a log again. Exit code 1 if one of those in DIR differs."""
@@ -40,8 +41,6 @@ def verified(directory: Path) -> Verified:
     from routerd.log.sqlite import SqliteLog
     from routerd.log.verify import verify as derive_again
 
-    if not directory.is_dir():
-        raise Failed(f"no data directory {directory}: give the one that `routerd serve` uses")
     try:
         log = SqliteLog.open(directory, read_only=True)
         try:

@@ -12,6 +12,7 @@ import click
 import msgspec
 
 from routerd.cli.output import Failed, console, json_option, say_json
+from routerd.cli.paths import PathTo
 from routerd.cli.ranges import Finite
 from routerd.cli.tables import facts
 
@@ -24,15 +25,15 @@ NEEDED = ("agent_id", "quality")
 
 
 @click.command("warm-start")
-@click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
+@click.argument("directory", metavar="DIR", type=PathTo())
 @click.option(
     "--from",
     "source",
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    type=PathTo(exists=True, dir_okay=False),
     required=True,
     help="What `routerd export` wrote, or a row per task and agent: Parquet or CSV.",
 )
-@click.option("--config", "config_file", type=click.Path(path_type=Path), help="For a new DIR.")
+@click.option("--config", "config_file", type=PathTo(), help="For a new DIR.")
 @click.option(
     "--weight",
     type=Finite(0, 1, min_open=True),
