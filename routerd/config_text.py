@@ -56,16 +56,17 @@ for _tag, _pattern, _starts in _CORE_TYPES:
     )
 
 
-def read(text: bytes) -> tuple[object, list[Problem]]:
+def read(text: bytes, needed: str = "`agents`") -> tuple[object, list[Problem]]:
     """The one document in `text` as plain data, and all that is wrong with it.
 
+    needed: what every such file has, for those who give an empty one.
     Never raises on bad input: data is None when the text cannot be read at all.
     """
     try:
         loader = _Loader(text.decode("utf-8-sig"))
         data: object = loader.get_single_data()
         if data is None:
-            return None, [("", "the file is empty; it needs at least `agents`")]
+            return None, [("", f"the file is empty; it needs at least {needed}")]
         return data, [*loader.repeated, *oddities(data)]
     except UnicodeDecodeError as error:
         return None, [("", f"not UTF-8 text: byte {error.start + 1} is 0x{text[error.start]:02x}")]

@@ -129,6 +129,8 @@ def ope(
 
     limits = two_numbers(bounds)
     try:
+        if not log.exists():
+            raise DataError(f"there is no {log}: give a data directory of routerd, or a table")
         if log.is_dir():
             told = of_directory(log, policy, partition, burn_in, limits, seed)
         else:
@@ -164,13 +166,15 @@ def of_directory(
 ) -> list[Result]:
     """The results of a data directory."""
     from bench.ope_log import read_log
-    from bench.ope_rules import COLUMN, is_rule
+    from bench.ope_rules import COLUMN, FORMS, is_rule
     from bench.recorded import DataError
     from routerd.cli.check_config import load_or_fail
     from routerd.log.sqlite import SqliteLog
 
     if policy.startswith(COLUMN):
         raise DataError(f"--policy {policy}: {directory} is a data directory, not a table")
+    if not is_rule(policy) and not Path(policy).exists():
+        raise DataError(f"--policy {policy}: is neither {FORMS} nor a file that is there")
     judged = policy if is_rule(policy) else load_or_fail(Path(policy))
     log = SqliteLog.open(directory, read_only=True)
     try:

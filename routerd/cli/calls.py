@@ -23,6 +23,9 @@ TIMEOUT_S = 10.0
 PER_AGENT = ("NO_ELIGIBLE_AGENT", "EMPTY_POOL", "MISSING_CAPABILITY", "BUDGET_EXHAUSTED")
 """Reasons whose metadata says of each agent why it is out."""
 
+WAYS_OUT = {"OVERRIDE_EXISTS": "here --replace does so"}
+"""What a refusal's own sentence cannot know: how the command line calls it."""
+
 
 def reachable(_: click.Context, __: click.Parameter, address: str) -> str:
     """The callback of --address: an empty one, as of an unset variable, is no address."""
@@ -101,4 +104,5 @@ def explained(error: RouterdError, address: str) -> str:
     # The other facts are in the sentence.
     per_agent = error.reason in PER_AGENT
     facts = [f"{k}: {v}" for k, v in sorted(error.metadata.items())] if per_agent else []
-    return "\n  ".join(map(shown, [f"{error.message} [{error.reason}]", *facts]))
+    way_out = f": {WAYS_OUT[error.reason]}" if error.reason in WAYS_OUT else ""
+    return "\n  ".join(map(shown, [f"{error.message}{way_out} [{error.reason}]", *facts]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -22,10 +23,19 @@ PAGE = 1_000
 
 
 def period(command: Callable[..., None]) -> Callable[..., None]:
-    """The options of a period."""
+    """The options of a period, which has a beginning and then an end."""
+
+    @wraps(command)
+    def checked(**given: Any) -> None:
+        begin, end = given["from_time_ms"], given["until_time_ms"]
+        if 0 < end < begin:
+            told = f"--since, {utc(begin)}, is after --until, {utc(end)}: exchange them"
+            raise click.UsageError(told)
+        command(**given)
+
     since = click.option("--since", "from_time_ms", callback=ago, help="2h, 7d or a time.")
     until = click.option("--until", "until_time_ms", callback=ago, help="As --since.")
-    return since(until(command))
+    return since(until(checked))
 
 
 wait_option = click.option(

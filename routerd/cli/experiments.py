@@ -139,7 +139,7 @@ def defined(file: Path) -> tuple[str, policy_pb2.ExperimentDefinition]:
     from routerd.config_text import read
     from routerd.server.convert_trials import definition
 
-    data, found = read(file.read_bytes())
+    data, found = read(file.read_bytes(), "`id` and `arms`")
     try:
         if found or not isinstance(data, dict):
             raise ConfigErrors(found or [("", "must be a mapping of keys such as `arms`")])

@@ -162,10 +162,10 @@ class Sequencer(Writer):
         check_claim(self.state, claim)
         entry = self._open(name, time_ms)
         if entry.claim is not None:
-            said = f"was claimed with competence {entry.claim.competence}; the first claim stands"
-            facts = {"decision_id": name}
-            text = f"decision {name} {said}"
-            raise RouterError(ErrorReason.CLAIM_CONFLICT, text, metadata=facts)
+            first = entry.claim.competence
+            said = "no competence" if first is None else f"{first:g}"
+            text = f"decision {name} was claimed with {said}; the first claim stands"
+            raise RouterError(ErrorReason.CLAIM_CONFLICT, text, metadata={"decision_id": name})
         self.require_writable()
         made = judged(self.state, name, claim.competence, time_ms)
         self.append(made)

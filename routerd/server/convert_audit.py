@@ -83,6 +83,9 @@ def check_period(
 ) -> None:
     check.between("from_time_ms", wire.from_time_ms, 0, MAX_TIME_MS)
     check.between("until_time_ms", wire.until_time_ms, 0, MAX_TIME_MS)
+    if 0 < wire.until_time_ms < wire.from_time_ms:
+        told = f"is {wire.from_time_ms}, after until_time_ms, which is {wire.until_time_ms}"
+        check.add("from_time_ms", f"{told}; exchange them")
 
 
 def check_position(check: Check, asked: int, position: int) -> None:

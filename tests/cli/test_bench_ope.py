@@ -111,7 +111,7 @@ def test_an_empty_log_says_so(invoke: Any, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["{data}", "--policy", "none.yaml"], "cannot read none.yaml"),
+        (["{data}", "--policy", "none.yaml"], "--policy none.yaml: is neither uniform, "),
         (["{data}", "--policy", "{bad}"], "bad.yaml: 1 error"),
         (["{data}", "--policy", "column:x"], "is a data directory, not a table"),
         (["{data}", "--policy", "always:nobody"], "no such action in the log"),
@@ -123,7 +123,7 @@ def test_an_empty_log_says_so(invoke: Any, tmp_path: Path) -> None:
         (["{table}", "--policy", "uniform", "--columns", "reward=a,reward=b"], "more than once"),
         (["{table}", "--policy", "uniform", "--where", "x"], "must be COLUMN=VALUE"),
         (["{table}", "--policy", "uniform"], "the column quality (for reward) is missing"),
-        (["none.csv", "--policy", "uniform"], "cannot read none.csv"),
+        (["none.csv", "--policy", "uniform"], "there is no none.csv: give a data directory"),
     ],
 )
 def test_wrong_input_is_one_sentence(

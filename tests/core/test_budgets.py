@@ -57,7 +57,7 @@ def test_a_budget_is_never_crossed_by_more_than_what_is_in_flight() -> None:
     assert 0.049 < most <= 0.05
     refusal = on.refused(ErrorReason.BUDGET_EXHAUSTED, on.route)
     assert refusal.retry_after_ms == HOUR_MS - START_MS % HOUR_MS
-    assert "of budget b0 " in refusal.message
+    assert "; budget b0 has 0.0001 USD left" in refusal.message
     on.refused(ErrorReason.BUDGET_EXHAUSTED, on.route, agent_id="dear")
     on.wall.now_ms += refusal.retry_after_ms or 0
     assert spent(on) == 0.0

@@ -152,6 +152,14 @@ async def test_what_nobody_decided_is_an_empty_page(client: Client) -> None:
     assert not (await listed(client, labels={"customer": "nobody"})).decisions
 
 
+async def test_a_period_that_ends_before_it_begins_is_refused(client: Client) -> None:
+    """An answer without decisions would say that there were none."""
+    for asked in (listed, summary):
+        refusal = await refused(asked(client, from_time_ms=200, until_time_ms=100))
+        assert refusal.fields == ["from_time_ms"]
+        await asked(client, from_time_ms=200, until_time_ms=0)
+
+
 async def test_every_wrong_field_of_a_listing_is_named(client: Client) -> None:
     """Bounds, unknown enums, foreign tokens and positions beyond the log's end."""
     wrong = {

@@ -46,7 +46,7 @@ def overdrawn(view: View) -> Over:
         for i in np.flatnonzero(cost > left).tolist():
             if not is_free(agents[i]):
                 told = f"is predicted to cost {float(cost[i]):.6g} USD"
-                found.setdefault(i, f"{told}; of budget {name} {left:.6g} are left")
+                found.setdefault(i, f"{told}; budget {name} has {left:.6g} USD left")
     return over
 
 
