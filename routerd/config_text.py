@@ -9,12 +9,17 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator
+from itertools import chain
 from typing import Any
 
 import yaml
 
 Problem = tuple[str, str]
 """(path in the file, or "" for the file as a whole; a sentence)"""
+
+
+MOST_VALUES = 200_000
+"""In a file: a few aliases of aliases are more than any memory holds."""
 
 
 class _Loader(yaml.SafeLoader):
@@ -64,7 +69,11 @@ def read(text: bytes, needed: str = "`agents`") -> tuple[object, list[Problem]]:
     """
     try:
         loader = _Loader(text.decode("utf-8-sig"))
-        data: object = loader.get_single_data()
+        node = loader.get_single_node()
+        if node is not None and written_out(node, {}) > MOST_VALUES:
+            told = f"holds more than {MOST_VALUES:,} values with its aliases written out"
+            return None, [("", told)]
+        data: object = None if node is None else loader.construct_document(node)
         if data is None:
             return None, [("", f"the file is empty; it needs at least {needed}")]
         return data, [*loader.repeated, *oddities(data)]
@@ -78,6 +87,15 @@ def read(text: bytes, needed: str = "`agents`") -> tuple[object, list[Problem]]:
         return None, [("", "nested too deeply, or an alias that contains itself")]
     except ValueError as error:
         return None, [("", f"a value cannot be read: {error}")]
+
+
+def written_out(node: yaml.Node, known: dict[int, int]) -> int:
+    """How many values a node has where each alias counts as what it stands for."""
+    if id(node) not in known:
+        parts = [node.value] if isinstance(node, yaml.SequenceNode) else node.value
+        below = () if isinstance(node, yaml.ScalarNode) else chain.from_iterable(parts)
+        known[id(node)] = 1 + sum(written_out(each, known) for each in below)
+    return known[id(node)]
 
 
 def _syntax(error: yaml.MarkedYAMLError) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import re
 import threading
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -57,6 +57,7 @@ class Router:
         self._snapshots = snapshots
         self._log = log
         self._lock = threading.Lock()
+        self._closed = False
         classifier = Classifier.of(config, os.environ)
         self._signals = Blocking(classifier) if classifier is not None else None
         self._sequencer = Sequencer.open(log, config, wall_clock(), snapshots=snapshots)
@@ -69,8 +70,10 @@ class Router:
     ) -> Self:
         """A router on the log in `data_dir`, or without one on a log in memory.
 
-        Raises ConfigErrors with every error of the configuration.
+        Raises ConfigErrors with every error of the configuration, and ValueError for an empty path.
         """
+        if "" in (config, data_dir):
+            raise ValueError("config or data_dir is an empty path, which names no file")
         config = load(config) if isinstance(config, str | Path) else parse(config)
         if data_dir is None:
             return cls(MemoryLog(), config)
@@ -81,7 +84,7 @@ class Router:
     ) -> Answer:
         """Choose an agent for a request, given whole or as fields of Request and Task."""
         asked = self._classified(given(request, fields, Request, request_of))
-        with self._lock:
+        with self._held():
             self._sequencer.recover()
             answer = self._sequencer.route(asked, explain=explain)
             self._make_durable(platter=self.config.durability == "power")
@@ -90,12 +93,12 @@ class Router:
     def preview(self, request: Request | None = None, **fields: Any) -> Answer:
         """What route would answer, without a trace."""
         asked = self._classified(given(request, fields, Request, request_of))
-        with self._lock:
+        with self._held():
             return self._sequencer.preview(asked)
 
     def report(self, outcome: Outcome | None = None, **fields: Any) -> Ack:
         """Learn from an outcome, given whole or as its fields; it survives power loss."""
-        with self._lock:
+        with self._held():
             self._sequencer.recover()
             ack = self._sequencer.report(given(outcome, fields, Outcome, outcome_of))
             self._make_durable(platter=True)
@@ -103,7 +106,7 @@ class Router:
 
     def claim(self, decision_id: str, competence: float | None = None) -> Claimed:
         """Ask whether a decision's agent may start, by what it says of itself."""
-        with self._lock:
+        with self._held():
             self._sequencer.recover()
             told = self._sequencer.claim(Claim(decision_id, competence))
             self._make_durable(platter=True)
@@ -130,23 +133,23 @@ class Router:
 
     def agents(self, listing: Listing | None = None, **filters: Any) -> tuple[Listed, ...]:
         """The agents of a listing, given whole or as its fields, a page of them at most."""
-        with self._lock:
+        with self._held():
             asked = listing or Listing(**{"page_size": MAX_PAGE_SIZE, **filters})
             return self._registry.page(asked).agents
 
     def profile(self, agent_id: str) -> Profile:
         """What an agent has shown that it can do, in all its work and in each work type."""
-        with self._lock:
+        with self._held():
             return self._registry.profile(agent_id)
 
     def find(self, decision_id: str) -> Found:
         """A decision and what came of it."""
-        with self._lock:
+        with self._held():
             return self._sequencer.find(decision_id)
 
     def state_hash(self) -> str:
         """A hash of everything that decisions depend on."""
-        with self._lock:
+        with self._held():
             return self._sequencer.state.hash()
 
     def close(self) -> None:
@@ -154,10 +157,19 @@ class Router:
         if self._signals is not None:
             self._signals.close()
         with self._lock:
+            self._closed = True
             try:
                 self._keep_short()
             finally:
                 self._log.close()
+
+    @contextmanager
+    def _held(self) -> Iterator[None]:
+        """The router for one thread at a time. ValueError once it is closed, as of a file."""
+        with self._lock:
+            if self._closed:
+                raise ValueError("this router is closed")
+            yield
 
     def _keep_short(self) -> None:
         """A snapshot of how things stand, and out of the log what stands behind the oldest one."""
@@ -179,7 +191,7 @@ class Router:
         signals, task = self._signals, request.task
         if signals is None or not task.description or task.work_type:
             return request
-        with self._lock:
+        with self._held():
             if request.request_id in self._sequencer.state.requests:
                 return request
             check_request(self._sequencer.state, request)
@@ -188,7 +200,7 @@ class Router:
 
     def _change(self, change: Callable[[], T]) -> T:
         """Do what changes the registry; it survives power loss."""
-        with self._lock:
+        with self._held():
             self._sequencer.recover()
             done = change()
             self._make_durable(platter=True)

@@ -62,6 +62,12 @@ REFUSED = {
         AGENTS + "outcomes: {missing_quality: 1.5}",
         "outcomes.missing_quality: must be at most 1, not 1.5",
     ),
+    "aliases of aliases": (
+        "a0: &a0 [x, x]\n"
+        + "".join(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]\n" for i in range(1, 9))
+        + "agents: *a8",
+        "holds more than 200,000 values with its aliases written out",
+    ),
     "less money than a price of it can be told for": (
         AGENTS + "budgets: [{id: x, usd: 1.0e-320}]",
         "budgets[0].usd: must be at least 1e-09, not 1e-320",

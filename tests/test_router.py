@@ -246,3 +246,36 @@ def test_a_description_is_classified_in_process_too() -> None:
             assert len(models.asked) == 2
             before = router.route(description="say this", work_type="talk").decision.query
             assert (before.signal, before.work_type) == (None, "talk")
+
+
+@pytest.mark.parametrize("on_disk", [False, True])
+def test_a_closed_router_answers_no_more(on_disk: bool, tmp_path: Path) -> None:
+    """One in memory went on as if nothing was: its decisions were of a log that nobody has."""
+    router = Router.open(CONFIG, tmp_path if on_disk else None)
+    made = router.route()
+    router.close()
+    router.close()
+    calls = (
+        router.route,
+        router.preview,
+        lambda: router.report(decision_id=made.decision_id, success=True),
+        lambda: router.claim(made.decision_id),
+        lambda: router.register("new"),
+        lambda: router.update("large", {}),
+        lambda: router.deregister("large"),
+        router.agents,
+        lambda: router.profile("large"),
+        lambda: router.find(made.decision_id),
+        router.state_hash,
+    )
+    for call in calls:
+        with pytest.raises(ValueError, match="closed"):
+            call()
+
+
+def test_an_empty_path_is_no_directory() -> None:
+    """As of an unset variable: it would be the one that the program happens to run in."""
+    with pytest.raises(ValueError, match="empty path"):
+        Router.open(CONFIG, "")
+    with pytest.raises(ValueError, match="empty path"):
+        Router.open("")

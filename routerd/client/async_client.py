@@ -12,7 +12,7 @@ from typing import Any, Self, Unpack
 import grpc
 from google.protobuf.message import Message
 
-from routerd.client.channel import ADDRESS, Options, with_defaults
+from routerd.client.channel import ADDRESS, Options, checked_address, checked_timeout, with_defaults
 from routerd.client.decision import Decision
 from routerd.client.delivery import LONGEST_PAUSE_S, TIMEOUT_S, Calls, Results, Round
 from routerd.client.errors import RouterdError, error_of
@@ -35,7 +35,8 @@ class AsyncClient:
     options: of gRPC's channel.
 
     Raises Refused where routerd refuses a request, and NoAnswer where there is no answer and no
-    fallback: from preview and decision, from route without fail_open.
+    fallback: from preview and decision, from route without fail_open. TypeError or ValueError, with
+    the argument's name, where one of these can be none.
     """
 
     def __init__(
@@ -49,8 +50,8 @@ class AsyncClient:
         credentials: grpc.ChannelCredentials | None = None,
         options: Options = (),
     ) -> None:
-        self._address = address
-        self._timeout_s = timeout_s
+        self._address = checked_address(address)
+        self._timeout_s = checked_timeout(timeout_s)
         self._credentials = credentials
         self._options = with_defaults(options)
         self._routing = Routing(
@@ -77,7 +78,7 @@ class AsyncClient:
         With fail_open it raises Refused only, and NoAnswer if the table has no agent.
         """
         request = request_of(task, conditions)
-        return Routed(lambda: self._route(request, timeout_s or self._timeout_s))
+        return Routed(lambda: self._route(request, timeout_s))
 
     async def preview(
         self,
@@ -148,19 +149,22 @@ class AsyncClient:
     def _audit(self) -> Any:
         return audit_pb2_grpc.AuditServiceStub(self.channel)
 
-    async def _route(self, request: router_pb2.RouteRequest, timeout_s: float) -> Decision:
+    async def _route(self, request: router_pb2.RouteRequest, timeout_s: float | None) -> Decision:
         if not self._routing.admits():
             return self._routing.turned_away(request)
         try:
-            answer = await self._call(self._router.Route, request, timeout_s)
+            answer = await self._call(self._router.Route, request, timeout_s, self._timeout_s)
         except RouterdError as error:
             return self._routing.failed(request, error)
         assert isinstance(answer, router_pb2.RouteResponse)
         return self._routing.decided(request, answer)
 
-    async def _call(self, method: Any, request: Message, timeout_s: float | None) -> Message:
+    async def _call(
+        self, method: Any, request: Message, timeout_s: float | None, default_s: float = TIMEOUT_S
+    ) -> Message:
+        within_s = default_s if timeout_s is None else checked_timeout(timeout_s)
         try:
-            found: Message = await method(request, timeout=timeout_s or TIMEOUT_S)
+            found: Message = await method(request, timeout=within_s)
         except grpc.aio.AioRpcError as error:
             raise error_of(error) from None
         return found

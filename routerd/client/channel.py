@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from importlib.resources import files
 from typing import Any
@@ -31,3 +32,21 @@ OPTIONS = {
 def with_defaults(options: Options) -> Options:
     """A channel's options, the caller's before ours."""
     return [*{**OPTIONS, **dict(options)}.items()]
+
+
+def checked_address(address: str) -> str:
+    """HOST:PORT or unix:PATH. TypeError or ValueError for what can be no address."""
+    if not isinstance(address, str):
+        raise TypeError(f"address: must be text such as {ADDRESS!r}, not {address!r}")
+    if not address.strip():
+        raise ValueError(f"address: is empty; give one such as {ADDRESS!r}")
+    return address
+
+
+def checked_timeout(timeout_s: float) -> float:
+    """Seconds until an answer is given up. TypeError or ValueError for what can be none."""
+    if isinstance(timeout_s, bool) or not isinstance(timeout_s, int | float):
+        raise TypeError(f"timeout_s: must be a number of seconds, not {timeout_s!r}")
+    if not (math.isfinite(timeout_s) and timeout_s > 0):
+        raise ValueError(f"timeout_s: is {timeout_s}; it must be finite and above 0")
+    return timeout_s

@@ -12,7 +12,7 @@ from typing import Any, Self, Unpack
 import grpc
 from google.protobuf.message import Message
 
-from routerd.client.channel import ADDRESS, Options, with_defaults
+from routerd.client.channel import ADDRESS, Options, checked_address, checked_timeout, with_defaults
 from routerd.client.decision import Decision
 from routerd.client.delivery import LONGEST_PAUSE_S, TIMEOUT_S, Calls, Results, Round
 from routerd.client.errors import NoAnswer, RouterdError, error_of
@@ -44,8 +44,8 @@ class Client:
         credentials: grpc.ChannelCredentials | None = None,
         options: Options = (),
     ) -> None:
-        self._address = address
-        self._timeout_s = timeout_s
+        self._address = checked_address(address)
+        self._timeout_s = checked_timeout(timeout_s)
         self._credentials = credentials
         self._options = with_defaults(options)
         self._routing = Routing(
@@ -78,7 +78,7 @@ class Client:
         if not self._routing.admits():
             return self._routing.turned_away(request)
         try:
-            answer = self._call(self._router.Route, request, timeout_s or self._timeout_s)
+            answer = self._call(self._router.Route, request, timeout_s, self._timeout_s)
         except RouterdError as error:
             return self._routing.failed(request, error)
         assert isinstance(answer, router_pb2.RouteResponse)
@@ -156,9 +156,12 @@ class Client:
     def _audit(self) -> Any:
         return audit_pb2_grpc.AuditServiceStub(self.channel)
 
-    def _call(self, method: Any, request: Message, timeout_s: float | None) -> Message:
+    def _call(
+        self, method: Any, request: Message, timeout_s: float | None, default_s: float = TIMEOUT_S
+    ) -> Message:
+        within_s = default_s if timeout_s is None else checked_timeout(timeout_s)
         try:
-            found: Message = method(request, timeout=timeout_s or TIMEOUT_S)
+            found: Message = method(request, timeout=within_s)
         except grpc.RpcError as error:
             raise error_of(error) from None
         return found

@@ -35,7 +35,7 @@ class Table:
     """
 
     def __init__(self, given: Fallback | None = None) -> None:
-        self._given = given if callable(given) else dict(given or {})
+        self._given = given if callable(given) else checked(given or {})
         self._learnt: OrderedDict[Key, str] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -62,6 +62,18 @@ class Table:
         if callable(self._given):
             return self._given(request) or ""
         return self._given.get(request.task.work_type) or self._given.get("", "")
+
+
+def checked(given: Mapping[str, str]) -> dict[str, str]:
+    """A table of names. TypeError that says what is none: it would be noticed in an outage only."""
+    if not isinstance(given, Mapping):
+        wanted = "a mapping of work types to agents, or a function of the request"
+        raise TypeError(f"fallback: must be {wanted}, not {given!r}")
+    for work_type, agent_id in given.items():
+        if not (isinstance(work_type, str) and isinstance(agent_id, str)):
+            told = f"has {work_type!r}: {agent_id!r}; a work type and an agent's id are texts"
+            raise TypeError(f"fallback: {told}")
+    return dict(given)
 
 
 def key(request: router_pb2.RouteRequest) -> Key:
