@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from routerd.cli.calls import TIMEOUT_S, address_option, connected, in_json
+from routerd.cli.calls import TIMEOUT_S, address_option, connected, in_json, pages
 from routerd.cli.output import console, json_option, key_values, say_json
 from routerd.cli.ranges import INT32
 from routerd.cli.tables import facts, table
@@ -79,15 +79,9 @@ def list_agents(as_json: bool, address: str, status: str | None, **filters: Any)
     """List all agents, or those that pass every filter."""
     from routerd.v1.agents_pb2 import ListAgentsRequest
 
-    found: list[agents_pb2.Agent] = []
+    wire = ListAgentsRequest(status=number(status), **filters)
     with stub(address) as service:
-        wire = ListAgentsRequest(status=number(status), **filters)
-        while True:
-            page = service.ListAgents(wire, timeout=TIMEOUT_S)
-            found += page.agents
-            wire.page_token = page.next_page_token
-            if not wire.page_token:
-                break
+        found = [agent for page in pages(service.ListAgents, wire) for agent in page.agents]
     if as_json:
         say_json([in_json(agent) for agent in found])
     else:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from routerd.cli.calls import TIMEOUT_S, address_option, in_json, policy_service
+from routerd.cli.calls import address_option, in_json, pages, policy_service
 from routerd.cli.output import console, json_option, say_json
 from routerd.cli.tables import table
 from routerd.cli.times import utc
@@ -22,15 +22,9 @@ def budgets(as_json: bool, address: str) -> None:
     """Show what was spent of each budget, and the price of a dollar that paces it."""
     from routerd.v1.policy_pb2 import ListBudgetsRequest
 
-    found: list[policy_pb2.Budget] = []
     with policy_service(address) as service:
-        wire = ListBudgetsRequest()
-        while True:
-            page = service.ListBudgets(wire, timeout=TIMEOUT_S)
-            found += page.budgets
-            wire.page_token = page.next_page_token
-            if not wire.page_token:
-                break
+        every = pages(service.ListBudgets, ListBudgetsRequest())
+        found = [budget for page in every for budget in page.budgets]
     if as_json:
         say_json([in_json(budget) for budget in found])
     else:

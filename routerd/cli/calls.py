@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -69,6 +69,16 @@ def policy_service(address: str) -> Iterator[policy_pb2_grpc.PolicyServiceStub]:
 
     with connected(address) as channel:
         yield PolicyServiceStub(channel)
+
+
+def pages(call: Callable[..., Any], wire: Any) -> Iterator[Any]:
+    """Every page of what a List call of a stub finds, from its request on."""
+    while True:
+        page = call(wire, timeout=TIMEOUT_S)
+        yield page
+        wire.page_token = page.next_page_token
+        if not wire.page_token:
+            return
 
 
 def in_json(message: Message) -> dict[str, Any]:

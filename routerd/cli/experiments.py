@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from routerd.cli.calls import TIMEOUT_S, address_option, in_json, policy_service
+from routerd.cli.calls import TIMEOUT_S, address_option, in_json, pages, policy_service
 from routerd.cli.output import Exit, Failed, console, json_option, say_json
 from routerd.cli.paths import PathTo
 from routerd.cli.tables import facts, table
@@ -36,15 +36,9 @@ def list_experiments(as_json: bool, address: str) -> None:
     """List all experiments."""
     from routerd.v1.policy_pb2 import ListExperimentsRequest
 
-    found: list[policy_pb2.Experiment] = []
     with policy_service(address) as service:
-        wire = ListExperimentsRequest()
-        while True:
-            page = service.ListExperiments(wire, timeout=TIMEOUT_S)
-            found += page.experiments
-            wire.page_token = page.next_page_token
-            if not wire.page_token:
-                break
+        every = pages(service.ListExperiments, ListExperimentsRequest())
+        found = [experiment for page in every for experiment in page.experiments]
     if as_json:
         say_json([in_json(experiment) for experiment in found])
     else:

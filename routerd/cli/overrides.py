@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from routerd.cli.calls import TIMEOUT_S, address_option, in_json, policy_service
+from routerd.cli.calls import TIMEOUT_S, address_option, in_json, pages, policy_service
 from routerd.cli.output import Failed, console, json_option, key_values, say_json
 from routerd.cli.ranges import INT32
 from routerd.cli.tables import facts, table
@@ -78,15 +78,9 @@ def list_overrides(as_json: bool, address: str, when: dict[str, str]) -> None:
     """List all overrides, or those whose --when has all that is given."""
     from routerd.v1.policy_pb2 import ListOverridesRequest
 
-    found: list[policy_pb2.Override] = []
+    wire = ListOverridesRequest(when=when)
     with policy_service(address) as service:
-        wire = ListOverridesRequest(when=when)
-        while True:
-            page = service.ListOverrides(wire, timeout=TIMEOUT_S)
-            found += page.rules
-            wire.page_token = page.next_page_token
-            if not wire.page_token:
-                break
+        found = [rule for page in pages(service.ListOverrides, wire) for rule in page.rules]
     if as_json:
         say_json([in_json(rule) for rule in found])
     else:

@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from routerd.cli.calls import TIMEOUT_S
+from routerd.cli.calls import TIMEOUT_S, pages
 from routerd.cli.output import Failed, shown
 
 if TYPE_CHECKING:
@@ -48,13 +48,8 @@ def agents(channel: grpc.Channel) -> Iterator[agents_pb2.Agent]:
     from routerd.v1.agents_pb2 import ListAgentsRequest
     from routerd.v1.agents_pb2_grpc import AgentServiceStub
 
-    wire = ListAgentsRequest()
-    while True:
-        page = AgentServiceStub(channel).ListAgents(wire, timeout=TIMEOUT_S)
+    for page in pages(AgentServiceStub(channel).ListAgents, ListAgentsRequest()):
         yield from page.agents
-        wire.page_token = page.next_page_token
-        if not wire.page_token:
-            return
 
 
 def described(agent: agents_pb2.Agent) -> str:

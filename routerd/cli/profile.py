@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from routerd.cli.agents import stub
-from routerd.cli.calls import TIMEOUT_S, address_option, in_json
+from routerd.cli.calls import TIMEOUT_S, address_option, in_json, pages
 from routerd.cli.output import console, json_option, say_json
 from routerd.cli.tables import table
 from routerd.cli.times import utc
@@ -39,7 +39,6 @@ def asked(agent_id: str | None, work_type: str, address: str) -> list[agents_pb2
     """One profile, or all, page after page."""
     from routerd.v1.agents_pb2 import GetCapabilityProfileRequest, ListCapabilityProfilesRequest
 
-    found: list[agents_pb2.CapabilityProfile] = []
     with stub(address) as service:
         if agent_id:
             wire = GetCapabilityProfileRequest(agent_id=agent_id)
@@ -50,12 +49,8 @@ def asked(agent_id: str | None, work_type: str, address: str) -> list[agents_pb2
                 one.records.extend(kept)
             return [one]
         asking = ListCapabilityProfilesRequest(work_type=work_type)
-        while True:
-            page = service.ListCapabilityProfiles(asking, timeout=TIMEOUT_S)
-            found += page.profiles
-            asking.page_token = page.next_page_token
-            if not asking.page_token:
-                return found
+        every = pages(service.ListCapabilityProfiles, asking)
+        return [one for page in every for one in page.profiles]
 
 
 def rows(of: agents_pb2.CapabilityProfile) -> Iterator[tuple[str, ...]]:
