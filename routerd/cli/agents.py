@@ -124,7 +124,7 @@ def register(agent_id: str, as_json: bool, address: str, **given: Any) -> None:
 @json_option
 @address_option
 def update(agent_id: str, as_json: bool, address: str, **given: Any) -> None:
-    """Change what is given of the agent AGENT_ID, and keep the rest of its definition."""
+    """Change the agent AGENT_ID. What is not given stays."""
     from routerd.v1.agents_pb2 import GetAgentRequest, UpdateAgentRequest
 
     with stub(address) as service:

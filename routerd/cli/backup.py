@@ -22,7 +22,7 @@ from routerd.cli.paths import DataDirectory, PathTo
 )
 @json_option
 def backup(directory: Path, target: Path, as_json: bool) -> None:
-    """Copy the log of the data directory DIR, and check every entry of the copy.
+    """Copy the log of DIR, a data directory, and check the copy.
 
     The daemon may run meanwhile. The copy is a data directory: serve, verify or export it. The
     audit file is not copied, since it is made from the log.

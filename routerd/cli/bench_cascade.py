@@ -47,7 +47,7 @@ def cascade(
     out: Path,
     picture: Path | None,
 ) -> None:
-    """Hold routers with a cascade against the best mixture of agents at the same cost."""
+    """Hold cascades against mixtures of agents at the same cost."""
     import msgspec
     from rich.progress import Progress
 

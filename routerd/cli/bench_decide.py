@@ -14,7 +14,7 @@ from routerd.cli.tables import table
 @click.command()
 @click.option("--out", type=PathTo(), help="Write the rows as JSON.")
 def decide(out: Path | None) -> None:
-    """Time decide and learn in-process, on a grid of (agents, features)."""
+    """Time decide and learn in-process. On a grid of (agents, features)."""
     import msgspec
 
     from bench.decide import DecideTimes, run

@@ -24,7 +24,7 @@ from routerd.cli.tables import table
 @click.option("--seconds", type=Finite(0, min_open=True), default=3.0, show_default=True)
 @click.option("--rate", type=Finite(1), default=100.0, show_default=True, help="Calls/s.")
 def idle(out: Path, connections: int, rounds: int, seconds: float, rate: float) -> None:
-    """Measure calls beside idle connections and clients that never read, and without them."""
+    """Measure calls beside idle connections, and without. Some of their clients never read."""
     import msgspec
     from rich.progress import Progress
 

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     help="Only this one; may be given several times.",
 )
 def load(out: Path, rounds: int, seconds: float, modes: tuple[str, ...]) -> None:
-    """Measure the daemon over gRPC beside a bare echo, at several concurrencies and rates."""
+    """Measure the daemon over gRPC beside a bare echo. At several concurrencies and rates."""
     import msgspec
     from rich.progress import Progress
 

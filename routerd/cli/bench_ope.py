@@ -106,9 +106,10 @@ def ope(
     out: Path | None,
     as_json: bool,
 ) -> None:
-    """Estimate what a policy would have earned per decision on logged traffic.
+    """Estimate what a policy would have earned on a log.
 
-    LOG is a data directory of routerd, or a table (Parquet or CSV) with a row per decision.
+    Per decision. LOG is a data directory of routerd, or a table (Parquet or CSV) with a row for
+    each.
 
     In a data directory a configuration is led along the log: at each decision its law is what it
     would be after learning from the outcomes logged until then. Its utility weights, source ranks

@@ -82,7 +82,7 @@ def replay(
     as_json: bool,
     **conditions: Any,
 ) -> None:
-    """Replay recorded tasks: what each policy would have earned, on the same seeded streams.
+    """Replay recorded tasks. What would each policy have earned, on the same seeded streams?
 
     A FILE is Parquet or CSV with a row per (task, agent): task_id, agent_id, quality; optional
     task_text, domain, cost_usd, latency_ms, time_ms. Or one of paretobandit:test_holdout,

@@ -21,10 +21,10 @@ from routerd.cli.paths import PathTo
     metavar="PAGE.html",
 )
 def report(files: tuple[Path, ...], out: Path) -> None:
-    """Render results of replay, load, decide and ope as one HTML page that stands alone.
+    """Draw results as one HTML page that stands alone.
 
-    Curves are read from the file that replay wrote beside its results. Replays that differ in the
-    delay or the cost weight alone are also drawn together.
+    Those of replay, load, decide and ope. Curves are read from the file that replay wrote beside
+    its results. Replays that differ in the delay or the cost weight alone are also drawn together.
     """
     from bench.recorded import DataError
     from bench.report import report as made

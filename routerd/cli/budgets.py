@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 @json_option
 @address_option
 def budgets(as_json: bool, address: str) -> None:
-    """Show what was spent of each budget, and the price of a dollar that paces it."""
+    """Show what was spent of each budget.
+
+    And the price of a dollar that paces it, in utility.
+    """
     from routerd.v1.policy_pb2 import ListBudgetsRequest
 
     with policy_service(address) as service:

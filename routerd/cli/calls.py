@@ -106,7 +106,8 @@ def explained(error: RouterdError, address: str) -> str:
         found = (f"{v.field or 'request'}: {v.description}" for v in error.violations)
         return shown("; ".join(found))
     if not error.reason and error.code is grpc.StatusCode.UNAVAILABLE:
-        return f"no daemon answers at {address}: start one with `routerd serve`, or give --address"
+        start = "start one with `routerd serve --config FILE`"
+        return f"no daemon answers at {address}: {start}, or give --address"
     if not error.reason and error.code is grpc.StatusCode.DEADLINE_EXCEEDED:
         return f"the daemon at {address} did not answer within {TIMEOUT_S:g} s"
     if not error.reason:

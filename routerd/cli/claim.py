@@ -14,7 +14,7 @@ from routerd.cli.output import json_option, say_json
 @json_option
 @address_option
 def claim(decision_id: str, competence: float | None, as_json: bool, address: str) -> None:
-    """Say how able a decision's agent is before it starts; exit 1 when it may not."""
+    """Ask whether a decision's agent may start. It says how able it is; exit 1 when it may not."""
     from routerd.v1.router_pb2 import ClaimRequest
     from routerd.v1.router_pb2_grpc import RouterServiceStub
 

@@ -49,6 +49,11 @@ def _say(record: audit_pb2.DecisionRecord, as_json: bool) -> None:
                 ("agent", record.agent_id),
                 ("why", record.reason),
                 ("draw", f"u = {record.u:.6f}, propensity {record.propensity:.4g}"),
+                ("confidence", _known(record, "decision_confidence")),
+                ("follows", _follows(record)),
+                ("companion of", record.companion_of),
+                ("included with", _known(record, "inclusion_probability")),
+                ("escalate below", _known(record, "escalate_below")),
                 ("fallback", record.fallback_agent_id),
                 ("policy", record.policy_id),
                 ("stages", ", ".join(record.stages)),
@@ -57,12 +62,30 @@ def _say(record: audit_pb2.DecisionRecord, as_json: bool) -> None:
                 ("description", record.description),
                 ("domain", record.domain),
                 ("labels", labels),
+                ("group", record.group_id),
+                ("session", record.session_id),
+                ("task", record.task_id),
                 ("request", record.request_id),
                 ("outcome", _outcome(record)),
             ]
         )
     )
     out.print(candidates(record.candidates))
+
+
+def _known(record: audit_pb2.DecisionRecord, name: str) -> str:
+    """A number that may be absent."""
+    return f"{getattr(record, name):.4g}" if record.HasField(name) else ""
+
+
+def _follows(record: audit_pb2.DecisionRecord) -> str:
+    """The decision before, and why it was not the last word."""
+    from routerd.v1.types_pb2 import FollowCause
+
+    if not record.HasField("follows"):
+        return ""
+    cause = FollowCause.Name(record.follows.cause).removeprefix("FOLLOW_CAUSE_").lower()
+    return f"{record.follows.decision_id} ({cause.replace('_', ' ')})"
 
 
 def _outcome(record: audit_pb2.DecisionRecord) -> str:
@@ -75,5 +98,7 @@ def _outcome(record: audit_pb2.DecisionRecord) -> str:
         for name in ("quality", "cost_usd", "latency_ms")
         if told.HasField(name)
     ]
+    assumed = ["which nobody told in time"] if told.quality_assumed else []
     ran = [f"run by {told.executed_agent_id}"] if told.executed_agent_id else []
-    return f"{', '.join([*values, *ran])} ({state}, {told.reports} reports)"
+    reports = "1 report" if told.reports == 1 else f"{told.reports} reports"
+    return f"{', '.join([*values, *assumed, *ran])} ({state}, {reports})"

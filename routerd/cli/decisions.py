@@ -165,7 +165,10 @@ def metrics(record: audit_pb2.DecisionRecord) -> Iterator[str]:
 @json_option
 @address_option
 def summary(max_groups: int | None, wait: bool, as_json: bool, address: str, **asked: Any) -> None:
-    """Count decisions and average what came of them: per agent, kind of work and group."""
+    """Count decisions and average what came of them.
+
+    Per agent, kind of work and group.
+    """
     from routerd.v1.audit_pb2 import GetSummaryRequest
     from routerd.v1.audit_pb2_grpc import AuditServiceStub
 

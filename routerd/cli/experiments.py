@@ -73,7 +73,7 @@ def create(file: Path, as_json: bool, address: str) -> None:
 @json_option
 @address_option
 def show(experiment_id: str, as_json: bool, address: str) -> None:
-    """Show the experiment EXPERIMENT_ID: its arms, and their lift with intervals."""
+    """Show the experiment EXPERIMENT_ID. Its arms, and their lift with intervals."""
     from routerd.v1.policy_pb2 import GetExperimentRequest
 
     wire = GetExperimentRequest(experiment_id=experiment_id)
@@ -100,7 +100,7 @@ def stop(experiment_id: str, as_json: bool, address: str) -> None:
 @json_option
 @address_option
 def promote(experiment_id: str, arm_id: str, as_json: bool, address: str) -> None:
-    """Put the arm ARM_ID in force for every task, and end its experiment."""
+    """Put the arm ARM_ID in force for every task. Its experiment ends."""
     from routerd.v1.policy_pb2 import PromoteExperimentRequest
 
     wire = PromoteExperimentRequest(experiment_id=experiment_id, arm_id=arm_id)

@@ -22,10 +22,10 @@ from routerd.cli.paths import DataDirectory, PathTo
 )
 @click.option("--partition", default="default", show_default=True)
 def export(directory: Path, path: Path, partition: str) -> None:
-    """Write every decision of the data directory DIR with its law and its outcome to a table.
+    """Write the decisions of DIR, a data directory, to a table.
 
-    A row for each, in the order in which they were made; the daemon may run meanwhile. `routerd
-    bench ope` reads it.
+    A row for each with its law and its outcome, in the order in which they were made; the daemon
+    may run meanwhile. `routerd bench ope` reads it.
     """
     from routerd.audit.export import WRITERS, MissingPyarrow, decisions, write
     from routerd.log.base import LogCorrupt, LogUnavailable

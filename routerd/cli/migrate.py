@@ -14,7 +14,7 @@ from routerd.cli.paths import PathTo
 @click.argument("directory", metavar="DIR", type=PathTo())
 @click.option("--check", is_flag=True, help="Only tell what is missing; exit code 1 if anything.")
 def migrate(directory: Path, check: bool) -> None:
-    """Bring the log of the data directory DIR up to this version's format.
+    """Bring the log of DIR, a data directory, up to date.
 
     `routerd serve` does so by itself; this is for logs that are only read, and to see how far it
     is. It is done as a whole or not at all, and may take as much room again for a while. An older

@@ -107,7 +107,7 @@ def get(override_id: str, as_json: bool, address: str) -> None:
 @json_option
 @address_option
 def force(override_id: str, as_json: bool, address: str, **given: Any) -> None:
-    """Let only the agents that are meant be chosen, as the override OVERRIDE_ID."""
+    """Let nobody but these be chosen. OVERRIDE_ID names the override."""
     put(override_id, "FORCE", as_json, address, **given)
 
 
@@ -117,7 +117,7 @@ def force(override_id: str, as_json: bool, address: str, **given: Any) -> None:
 @json_option
 @address_option
 def forbid(override_id: str, as_json: bool, address: str, **given: Any) -> None:
-    """Keep the agents that are meant from being chosen, as the override OVERRIDE_ID."""
+    """Keep these from being chosen. OVERRIDE_ID names the override."""
     put(override_id, "FORBID", as_json, address, **given)
 
 

@@ -20,7 +20,11 @@ HEAD = ("agent", "share", "mean p", "highest p", "outcomes")
 @json_option
 @address_option
 def policy(as_json: bool, address: str) -> None:
-    """Show how much is explored and why, each agent's share, and alarms with what may be done."""
+    """Show how much is explored, shares, and alarms.
+
+    Each agent's share, why so much is explored, and of each alarm its likely cause and what may be
+    done.
+    """
     from routerd.v1.policy_pb2 import GetPolicyStateRequest
 
     with policy_service(address) as service:

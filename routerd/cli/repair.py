@@ -14,7 +14,7 @@ from routerd.cli.paths import PathTo
 @click.argument("directory", metavar="DIR", type=PathTo())
 @json_option
 def repair(directory: Path, as_json: bool) -> None:
-    """Make the log of the data directory DIR anew from everything in it that is whole.
+    """Make the log of DIR anew from all in it that is whole.
 
     No daemon may run. The damaged files are kept in DIR/damaged-1 and so on. A backup may reach
     further: look at what is told to be lost before you go on.

@@ -20,10 +20,11 @@ NICE = 10
 @click.option("--nice", is_flag=True, hidden=True, help="Let the daemon go first.")
 @json_option
 def snapshot(directory: Path, keep: int, nice: bool, as_json: bool) -> None:
-    """Write a snapshot of each partition in the data directory DIR, and keep the newest ones.
+    """Write a snapshot of DIR, a data directory.
 
-    A running daemon has them made by itself. One is made from the newest that there is and from
-    what the log holds behind it, and takes no lock: the daemon may run meanwhile.
+    One of each of its partitions; the newest ones are kept. A running daemon has them made by
+    itself. One is made from the newest that there is and from what the log holds behind it, and
+    takes no lock: the daemon may run meanwhile.
     """
     from routerd.log.base import LogCompacted, LogCorrupt, LogUnavailable
     from routerd.log.check import seal

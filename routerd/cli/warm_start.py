@@ -45,11 +45,12 @@ NEEDED = ("agent_id", "quality")
 def warm_start(
     directory: Path, source: Path, config_file: Path | None, weight: float, as_json: bool
 ) -> None:
-    """Learn from recorded outcomes into the data directory DIR, while no daemon runs on it.
+    """Learn from recorded outcomes into DIR, a data directory.
 
-    Each row names an agent_id and a quality, and perhaps work_type or domain, labels, task_text,
-    cost_usd, latency_ms and columns called as number features are. The same file again changes
-    nothing. Agents that the configuration does not have are left out and counted.
+    No daemon may run on it. Each row names an agent_id and a quality, and perhaps work_type or
+    domain, labels, task_text, cost_usd, latency_ms and columns called as number features are. The
+    same file again changes nothing. Agents that the configuration does not have are left out and
+    counted.
     """
     from bench.longfile import open_table
     from bench.recorded import DataError

@@ -114,9 +114,16 @@ def outcome(told: audit_pb2.AcceptedOutcome) -> str:
     said = told.outcome
     of = said.decision_id or f"group {said.group_id} ({len(told.decision_ids)} decisions)"
     names = ("signal", "success", "quality", "cost_usd", "latency_ms", "executed_agent_id")
-    values = [f"{field.name} {value}" for field, value in said.ListFields() if field.name in names]
+    values = [worded(f.name, value) for f, value in said.ListFields() if f.name in names]
     kind = types_pb2.OutcomeKind.Name(said.kind).removeprefix("OUTCOME_KIND_").lower()
     return f"{of}  {kind} of {said.source}: {', '.join(values) or 'all it said'}"
+
+
+def worded(name: str, value: str | bool | float) -> str:
+    """`success`, `failure`, `cost_usd 0.004`, `executed_agent_id large`."""
+    if name == "success":
+        return "success" if value else "failure"
+    return f"{name} {value:.6g}" if isinstance(value, float) else f"{name} {value}"
 
 
 def agent(told: audit_pb2.Event) -> str:

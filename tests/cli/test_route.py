@@ -197,7 +197,7 @@ def test_nobody_there_is_a_sentence(invoke: Any) -> None:
     assert result.exit_code == 3
     assert result.stderr == (
         "routerd: no daemon answers at 127.0.0.1:1: "
-        "start one with `routerd serve`, or give --address\n"
+        "start one with `routerd serve --config FILE`, or give --address\n"
     )
 
 

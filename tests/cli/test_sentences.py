@@ -39,6 +39,7 @@ def test_an_override_that_is_there_names_replace(ask: Any) -> None:
     assert "with another agent" in refused.stderr
     assert "--replace" in refused.stderr
     assert ask("overrides", "force", "pin", "--agent", "large", "--replace").exit_code == Exit.DONE
+    assert ask("overrides", "delete", "pin").exit_code == Exit.DONE
 
 
 def test_a_claim_without_a_competence_is_told_so(ask: Any) -> None:
@@ -47,3 +48,18 @@ def test_a_claim_without_a_competence_is_told_so(ask: Any) -> None:
     ask("claim", made)
     refused = ask("claim", made, "--competence", "0.5")
     assert "was claimed with no competence; the first claim stands" in refused.stderr
+
+
+def test_a_decision_shows_what_an_operator_asks_for(ask: Any) -> None:
+    """What it goes on from, whose it is, and what came of it: the question is why this agent."""
+    first = ask("route", "--group", "plan-7", "--session", "chat-3", "--json")["decision_id"]
+    ask("outcome", first, "--failure", "--cost-usd", "0.004")
+    on = ("--follows", first, "--cause", "low-confidence", "--reported-confidence", "0.2")
+    second = ask("route", *on, "--json")["decision_id"]
+    told = " ".join(ask("decision", first).stdout.split())
+    assert "group plan-7" in told
+    assert "session chat-3" in told
+    assert "quality 0, cost_usd 0.004 (open, 1 report)" in told
+    assert f"follows {first} (low confidence)" in " ".join(ask("decision", second).stdout.split())
+    watched = ask("watch", "--from", "1", "--type", "outcome", "--count", "1").stdout
+    assert watched.endswith("report of caller: failure, cost_usd 0.004\n")
