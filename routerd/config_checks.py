@@ -129,8 +129,8 @@ def _property_names(validator: Any, rule: Schema, value: Any, schema: Schema) ->
 
 
 def _pattern(validator: Any, pattern: str, value: Any, schema: Schema) -> Found:
-    # `$` alone would let a trailing line break pass.
-    if isinstance(value, str) and not re.fullmatch(pattern, value):
+    # `$` alone would let a trailing line break pass. An empty text is too short, which says more.
+    if isinstance(value, str) and value and not re.fullmatch(pattern, value):
         yield ValidationError("does not match")
 
 

@@ -84,6 +84,7 @@ REFUSED = {
         "agents: [{id: a}, {id: b}]\nlimits: {agents: 1}",
         "agents: are 2; limits.agents is 1: raise it, or list fewer",
     ),
+    "empty id": ("agents: [{id: ''}]", "agents[0].id: must not be empty"),
     "empty text": (AGENTS + "listen: ''", "listen: must not be empty"),
     "too short": (
         AGENTS + "signals: {labels: {x: {}}, endpoint: {url: 'http://', model: m}}",
