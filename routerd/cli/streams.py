@@ -59,7 +59,7 @@ def opened() -> None:
 
 
 class Commands(click.Group):
-    """A group of commands at whose end stands whatever its streams and words were."""
+    """The group of all commands: what is wrong with their streams or words is told in one line."""
 
     def main(self, *arguments: Any, **extra: Any) -> Any:
         try:
