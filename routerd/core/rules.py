@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from routerd.core.sections import Count, Id, Name, Scale, Section, Share, Word
+from routerd.core.sections import Count, Id, Name, Positive, Section, Share, Word
 
 TEXT_CHARS = 1_024
 
@@ -72,9 +72,9 @@ class Budget(Section, frozen=True):
     id: Id
     when: When = {}
     per: Word = ""
-    usd: Scale | None = None
+    usd: Positive | None = None
     window_hours: Annotated[float, Meta(ge=0.001, le=100_000)] = 24.0
-    usd_per_decision: Scale | None = None
+    usd_per_decision: Positive | None = None
     exhausted: Literal["refuse", "cheapest"] = "refuse"
 
 
