@@ -154,6 +154,7 @@ class Fold:
         self.config = config
         self.decides = decides
         self.dependent = False
+        self.drawn: set[str] = set()
         self.state = State(partition)
         self.logged_columns: dict[Feature, slice] = {}
         # Arms of every agent that the log ever had come first: their outcomes teach, even where
@@ -235,6 +236,11 @@ class Fold:
             # The first draw of a session moved all that follow, which their weights do not show.
             left_out["session_goes_on"] += 1
             return None
+        if query.request_id in self.drawn:
+            # Its first decision was drawn by the same number: this one chose nothing anew.
+            left_out["request_id_again"] += 1
+            return None
+        self.drawn.add(query.request_id)
         self.dependent = self.dependent or follows_others(query)
         if not self.decides:
             return np.empty(0)

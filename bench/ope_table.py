@@ -12,6 +12,7 @@ from the column on the right, if the table has it:
     executed    who ran, where that was named; such rows are left out          executed_agent_id
     reason      rows that nobody drew are left out: EXPLICIT, SIGNAL_ROUTE      reason
     stages      JSON: rows that follow another one's draw are left out          stages
+    request     whose draw it was; rows of one that came before are left out    request_id
 """
 
 from __future__ import annotations
@@ -43,6 +44,7 @@ DEFAULTS = {
     "executed": "executed_agent_id",
     "reason": "reason",
     "stages": "stages",
+    "request": "request_id",
 }
 NEEDED = ("action", "reward")
 FORCED = ((Reason.EXPLICIT, "explicit"), (Reason.SIGNAL_ROUTE, "signal_route"))
@@ -171,6 +173,9 @@ class _Reader:
                 self.drop(
                     np.array([f'"{stage}"' in (text or "") for text in stages]), why, left_out
                 )
+        if self.has("request"):
+            again = came_before(self.texts(self.columns["request"]))
+            self.drop(np.array(again), "request_id_again", left_out)
 
     def leave_unknown(self, left_out: Counter[str]) -> None:
         """Drop and count rows without an outcome of what was drawn."""
@@ -305,3 +310,18 @@ def as_arrays(
         law[row, at] = list(shares.values())
         eligible[row, at] = True
     return law, eligible
+
+
+def came_before(names: Sequence[str | None]) -> list[bool]:
+    """Of each whether the same stands before it. What is empty is nobody's.
+
+    >>> came_before(["a", None, "b", "a", None])
+    [False, False, False, True, False]
+    """
+    seen: set[str] = set()
+    found = []
+    for name in names:
+        found.append(name in seen)
+        if name:
+            seen.add(name)
+    return found

@@ -115,9 +115,10 @@ def test_ope_says_of_the_export_what_it_says_of_the_log(
         seed=5,
         policy={"kind": "thompson"},
         thresholds={"probe_complexity": 0.5},
+        outcomes={"window_hours": 1e-5},  # 36 positions of the log: the last ids come again
     )
     for number in range(160):
-        asked: dict[str, Any] = {"request_id": f"r{number}", "work_type": "code"}
+        asked: dict[str, Any] = {"request_id": f"r{number % 130}", "work_type": "code"}
         match number % 13:
             case 0:
                 asked["agent_id"] = "small"
@@ -137,7 +138,13 @@ def test_ope_says_of_the_export_what_it_says_of_the_log(
     write(decisions(engine.log, "default"), path)
     of_log, of_file = read_log(engine.log, "default", policy), read_table(path, {}, policy)
     assert dict(of_file.left_out) == dict(of_log.left_out)
-    drawn_by_others = {"explicit", "session_goes_on", "companion", "signal_route"}
+    drawn_by_others = {
+        "explicit",
+        "signal_route",
+        "companion",
+        "session_goes_on",
+        "request_id_again",
+    }
     assert set(of_log.left_out) == drawn_by_others | {"other_agent_ran", "without_outcome"}
     ours, theirs = sample(of_log.sample), sample(of_file.sample)
     assert np.array_equal(ours.propensity, theirs.propensity)

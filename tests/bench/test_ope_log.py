@@ -164,6 +164,18 @@ def test_decisions_that_go_on_with_a_session_are_left_out() -> None:
     assert sample.reward.tolist() == [float(answer.agent_id == "a") for answer in first]
 
 
+def test_a_request_id_that_comes_again_after_its_window_is_left_out() -> None:
+    """The same id draws by the same number, so its later decisions chose nothing anew."""
+    window = {"window_hours": 2e-6}  # 7 positions of the log
+    made = Engine(clock="logical", policy={"kind": "random"}, outcomes=window)
+    for row in range(30):
+        answer = made.route(request_id=f"r{row % 10}")
+        made.report(answer.decision_id, quality=1.0)
+    found, sample = judged(made, "uniform")
+    assert found.left_out == {"request_id_again": 20}
+    assert len(sample.reward) == 10
+
+
 def test_a_named_decision_teaches_though_it_is_not_judged() -> None:
     """What came of a decision that nobody drew still moves the judged laws behind it."""
     laws = []
