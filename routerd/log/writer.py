@@ -66,6 +66,7 @@ class Writer:
         snapshots: to start from, when one fits. Raises LogCorrupt, LogUnavailable.
         """
         self = cls(log, checked_fold(log, partition, snapshots), clock, snapshots)
+        self.go_on()
         self.configure(config)
         self.commit()
         log.sync()  # what is found was perhaps never synced, and will be answered for
@@ -87,6 +88,7 @@ class Writer:
             now_ms = self.clock() + self._ahead_ms if config.clock == "wall" else 1
             time_ms = max(state.time_ms, now_ms)
             self.append(ConfigApplied(time_ms, state.partition, wanted, __version__, fingerprint()))
+            self.react()
         return Logged(self.position)
 
     def _take_wall_clock(self) -> None:
@@ -156,7 +158,13 @@ class Writer:
             except LogUnavailable:
                 return False
             self.read_only = False
+            self.go_on()
         return True
+
+    def go_on(self) -> None:
+        """React to the end of a log that was cut off before what it called for was written."""
+        if self.position:
+            self.react()
 
     def _refold(self) -> None:
         self.state = fold(self.log, self.state.partition, self.snapshots)

@@ -6,6 +6,7 @@ from routerd.core.errors import ErrorReason
 from routerd.core.health import AgentCooledDown, AgentRecovered, CooldownCause
 from routerd.core.values import Exclusion
 from routerd.log.verify import verify
+from routerd.router import request_of
 from tests.core.engine import HOUR_MS, Engine
 
 AGENTS = [{"id": "flaky"}, {"id": "good"}, {"id": "other"}]
@@ -139,6 +140,21 @@ def test_a_failed_follow_up_counts_once() -> None:
         other.route(follows={"decision_id": name, "cause": "REFUSED"}, agent_id="good")
     assert out(other) == {}
     sound(engine)
+
+
+def test_what_a_decision_calls_for_is_not_lost_with_the_process() -> None:
+    """A log that was cut off behind a follow-up goes on with the finding that stood out."""
+    whole, cut = engine_of(failures=1), engine_of(failures=1)
+    for engine in (whole, cut):
+        name = engine.route(agent_id="flaky").decision_id
+        follows = {"decision_id": name, "cause": "FAILED"}
+        engine.sequencer.route(request_of({"follows": follows, "agent_id": "good"}))
+        engine.sequencer.write()  # kill -9 may come here
+    cut.open(agents=AGENTS, cooldown={**COOLDOWN, "failures": 1})
+    whole.sequencer.commit()
+    assert out(cut) == out(whole) == {"flaky": Exclusion.COOLING_DOWN}
+    assert cut.state.hash() == whole.state.hash()
+    sound(cut)
 
 
 def test_a_jump_of_the_clock_ends_no_cooldown() -> None:
