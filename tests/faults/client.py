@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from routerd.core.errors import ErrorReason, RouterError
 from routerd.log.codec import decode
 from routerd.v1 import agents_pb2, router_pb2, types_pb2
-from tests.faults.model import START_MS, WINDOW_MS, Asked, Routed, Violation, hold
+from tests.faults.model import START_MS, WINDOW_MS, Asked, Claim, Routed, Violation, hold
 from tests.faults.network import PASSING, Caller, refusal_in
 
 if TYPE_CHECKING:
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 CALLS = 10
 # What the rules of this world may refuse.
 NOBODY = {ErrorReason.NO_ELIGIBLE_AGENT, ErrorReason.BUDGET_EXHAUSTED}
+GONE = {ErrorReason.DECISION_NOT_FOUND, ErrorReason.DECISION_EXPIRED}
+CAUSES = (types_pb2.FOLLOW_CAUSE_FAILED, types_pb2.FOLLOW_CAUSE_REFUSED)
 
 
 class Client(Caller):
@@ -29,6 +31,7 @@ class Client(Caller):
         self.version = 0
         self.agent = f"agent-of-{name}"
         self.sent: list[types_pb2.Outcome] = []
+        self.claimed: dict[str, float | None] = {}
 
     async def work(self) -> None:
         for _ in range(CALLS):
@@ -37,9 +40,11 @@ class Client(Caller):
             several = range(self.rng.choice((1, 1, 1, 2, 5)))
             if what < 0.45 or not self.decided:
                 await self._ask_all([self._task() for _ in several])
-            elif what < 0.85:
+            elif what < 0.83:
                 await self._tell_all([self._outcome() for _ in several])
-            elif what < 0.93:
+            elif what < 0.91:
+                await self._claim()
+            elif what < 0.95:
                 await self._renew()
             else:
                 await self._beat()
@@ -58,8 +63,15 @@ class Client(Caller):
         request_id = f"{self.name}-{len(self.tasks)}"
         wire = router_pb2.RouteRequest(request_id=request_id)
         wire.task.work_type = self.rng.choice(("code", "text", "plan"))
+        wire.task.session_id = self.rng.choice(("", "", "chat", "call"))
+        wire.task.group_id = self.rng.choice(("", "", "plan", "sprint"))
+        if self.rng.random() < 0.3:
+            wire.task.complexity = self.rng.choice((0.2, 0.9))
         if self.rng.random() < 0.1:
             wire.agent_id = self.rng.choice(("small", "medium"))
+        elif self.decided and self.rng.random() < 0.2:
+            wire.follows.decision_id = self.rng.choice(self.decided[-4:]).decision_id
+            wire.follows.cause = self.rng.choice(CAUSES)
         self.tasks[request_id] = wire
         self.world.model.requests[request_id] = Asked()
         return request_id
@@ -114,6 +126,8 @@ class Client(Caller):
         routed = world.model.routed(request_id, answer, *times_ms, world.power)
         if routed not in self.decided:
             self.decided.append(routed)
+            for agent_id, name, _ in routed.companions:
+                self.decided.append(Routed(name, agent_id, 1.0, routed.position))
 
     def _refused(self, request_id: str, error: RouterError) -> None:
         """Who was answered once is answered, whatever the rules say now; others may be refused."""
@@ -121,6 +135,13 @@ class Client(Caller):
             return
         asked = self.world.model.requests[request_id]
         expired = self.world.wall.highest_ms - START_MS >= WINDOW_MS
+        if before := self.tasks[request_id].follows.decision_id:
+            lost = before in self.world.model.perhaps_lost
+            if error.reason in GONE and (expired or lost):
+                return
+            hold(error.reason in NOBODY | {ErrorReason.STEPS_EXHAUSTED}, error.message)
+            hold(asked.answer is None or expired, f"{request_id} was answered: {error.message}")
+            return
         hold(error.reason in NOBODY, f"{request_id}: {error.reason} {error.message}")
         hold(asked.answer is None or expired, f"{request_id} was answered: {error.message}")
 
@@ -130,12 +151,20 @@ class Client(Caller):
             return self.rng.choice(self.sent)
         to = self.rng.choice(self.decided[-4:])
         number = len(self.sent)
-        outcome = types_pb2.Outcome(outcome_id=f"{self.name}-o{number}", decision_id=to.decision_id)
+        outcome = types_pb2.Outcome(outcome_id=f"{self.name}-o{number}")
+        if self.rng.random() < 0.15:
+            outcome.group_id = self.rng.choice(("plan", "sprint"))
+        else:
+            outcome.decision_id = to.decision_id
         outcome.source = self.rng.choice(("ci", "reviewer", ""))
         if outcome.source == "ci":
             outcome.event_time_ms = 1 + number * 7 % 31  # in another order than they are sent
         if self.rng.random() < 0.25:
             outcome.kind = types_pb2.OUTCOME_KIND_RETRACT
+        elif outcome.group_id:
+            outcome.quality = self.rng.choice((0, 2, 4)) / 4
+        elif self.rng.random() < 0.1:
+            outcome.cancelled = True
         else:
             outcome.quality = self.rng.choice((0, 0, 1, 2, 3, 4)) / 4
             if self.rng.random() < 0.5:
@@ -156,7 +185,7 @@ class Client(Caller):
             outcome = next(waiting)
             hold(answer.outcome_id == outcome.outcome_id, "answers are not in order")
             if answer.HasField("ack"):
-                self.world.model.acknowledged(outcome, answer.ack)
+                self._taken(outcome, answer.ack)
             else:
                 error = refusal_in(answer.status)
                 if error.reason not in PASSING:
@@ -172,19 +201,45 @@ class Client(Caller):
         request = router_pb2.ReportOutcomeRequest(outcome=outcome)
         answer = await self.call("ReportOutcome", request, attempts)
         if isinstance(answer, router_pb2.ReportOutcomeResponse):
-            self.world.model.acknowledged(outcome, answer)
+            self._taken(outcome, answer)
         elif isinstance(answer, RouterError):
             self._may_be_refused(outcome, answer)
 
     def _may_be_refused(self, outcome: types_pb2.Outcome, error: RouterError) -> None:
-        """Only if its window may have ended, or if its decision was lost before it was safe."""
+        """Only if its window may have ended, if its decision was lost before it was safe, or if it
+        would be one too many."""
         what = f"{outcome.outcome_id}: {error.message}"
-        lost = outcome.decision_id in self.world.model.perhaps_lost
-        if error.reason is ErrorReason.DECISION_EXPIRED and not lost:
+        model = self.world.model
+        lost = outcome.decision_id in model.perhaps_lost
+        if error.reason is ErrorReason.TOO_MANY_OUTCOMES:
+            hold(outcome.outcome_id not in model.acks or bool(outcome.group_id), what)
+        elif error.reason is ErrorReason.GROUP_NOT_FOUND:
+            hold(bool(outcome.group_id), what)
+        elif error.reason is ErrorReason.DECISION_EXPIRED and not lost:
             hold(self.world.wall.highest_ms - START_MS >= WINDOW_MS, what)
         else:
-            gone = (ErrorReason.DECISION_NOT_FOUND, ErrorReason.DECISION_EXPIRED)
-            hold(lost and error.reason in gone, what)
+            hold(lost and error.reason in GONE, what)
+
+    def _taken(self, outcome: types_pb2.Outcome, ack: router_pb2.ReportOutcomeResponse) -> None:
+        self.world.model.acknowledged(outcome, ack, self.world.wall.highest_ms)
+
+    async def _claim(self) -> None:
+        """An agent says how able it is, or what it said before; the first claim stands."""
+        name = self.rng.choice(self.decided[-4:]).decision_id
+        competence = self.claimed.setdefault(name, self.rng.choice((None, 0.1, 0.5, 0.7, 0.9)))
+        wire = router_pb2.ClaimRequest(decision_id=name, competence=competence)
+        answer = await self.call("Claim", wire)
+        model = self.world.model
+        if isinstance(answer, router_pb2.ClaimResponse):
+            told = (answer.expected_quality, answer.disputed, answer.position)
+            model.claimed(name, Claim(True, *told))
+        elif isinstance(answer, RouterError):
+            if answer.reason is ErrorReason.CLAIM_REFUSED:
+                model.claimed(name, Claim(False, 0.0, False, int(answer.metadata["position"])))
+                return
+            lost = name in model.perhaps_lost
+            expired = self.world.wall.highest_ms - START_MS >= WINDOW_MS
+            hold(answer.reason in GONE and (lost or expired), answer.message)
 
     async def _renew(self) -> None:
         if not self.version or (self.agent, self.version) in self.world.model.versions:

@@ -1,4 +1,4 @@
-"""The reference for what follows the order of the log: rules, experiments, cooldowns, budgets.
+"""The reference for what follows the order of the log: rules, experiments, cooldowns, silence.
 
 It reads the records of a log one by one, keeps the little that matters in its own way, and holds
 each decision, finding and answer to it.
@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
-import numpy as np
 
+from routerd.core.claim_events import ClaimMade, CompetenceDisputed
 from routerd.core.events import (
     AgentDeregistered,
     AgentRegistered,
@@ -36,14 +36,15 @@ from routerd.core.health import AgentCooledDown, AgentRecovered
 from routerd.core.rule_events import OverrideRemoved, OverrideSet
 from routerd.core.rules import Override
 from routerd.core.state import State
-from routerd.core.values import AgentStatus, Exclusion
+from routerd.core.values import AgentStatus, Exclusion, FollowCause, Follows
 from routerd.log.codec import decision_id
 from routerd.v1 import agents_pb2, policy_pb2, types_pb2
-from tests.faults.model import Model, Violation, final, hold
+from tests.faults.configs import OUTCOMES
+from tests.faults.model import WINDOW_MS, Claim, Model, Violation, final, hold, hold_trial
+from tests.faults.money import Money
+from tests.faults.ties import Ties
 
 IN_FLIGHT_MS = 60 * 60_000
-HOUR_MS = 3_600_000
-CENT = 1e-9
 
 ACTIONS = {
     "force": policy_pb2.OVERRIDE_ACTION_FORCE,
@@ -64,17 +65,6 @@ class Cool(NamedTuple):
     trial: str = ""
 
 
-class Account:
-    """What decisions were charged to one budget and value, each by its latest cost."""
-
-    def __init__(self) -> None:
-        self.charged: dict[str, float] = {}
-        self.window = -1
-
-    def spent(self, window_of: dict[str, int]) -> float:
-        return sum(usd for name, usd in self.charged.items() if window_of[name] == self.window)
-
-
 class Marks:
     """What the log says so far. told: what clients were told of names, to be held to it."""
 
@@ -85,7 +75,9 @@ class Marks:
         self.config: dict[str, Any] = {}
         self.decisions: dict[str, Decision] = {}
         self.open: set[str] = set()
-        self.heard: set[str] = set()
+        self.done: set[str] = set()
+        self.assumed: dict[str, float] = {}
+        self.ties = Ties(self.values_of)
         self.counted: set[str] = set()
         self.said: dict[str, list[tuple[int, types_pb2.Outcome]]] = defaultdict(list)
         self.agents: dict[str, str] = {}
@@ -95,7 +87,7 @@ class Marks:
         self.due: tuple[Any, ...] | None = None
         self.trials: dict[str, list[str]] = {}
         self.running: set[str] = set()
-        self.accounts: dict[str, dict[str, Account]] = {}
+        self.money = Money()
 
     def read(self, records: Sequence[Record]) -> None:
         for record in records:
@@ -108,16 +100,27 @@ class Marks:
                     self._configured(record.position, event)
                 case Decision():
                     name = decision_id(record.position, record.hash)
+                    self.ties.decided(record.position, name, event, self.open)
                     self._decided(name, event)
                 case OutcomeReported():
                     self._reported(record.position, event)
                 case DecisionsClosed():
-                    self.open -= set(event.decision_ids)
+                    self._closed(event)
+                case ClaimMade():
+                    self._claimed(record.position, event)
+                case CompetenceDisputed():
+                    self.ties.disputes(event)
                 case AgentCooledDown() | AgentRecovered():
                     self._found(event)
                 case _:
                     self._changed(record.position, event)
         hold(self.due is None, f"{self.due} is missing at the end")
+
+    def values_of(self, name: str) -> Mapping[str, Any]:
+        """What counts of a decision, its silence included."""
+        assumed = self.assumed.get(name)
+        told = final(self.said[name])
+        return told if assumed is None else {**told, "quality": assumed}
 
     def hold_answers(self) -> None:
         """What was told of a name at a position is what the log says there."""
@@ -126,35 +129,31 @@ class Marks:
             at = bisect_right(changes, told.position, key=lambda change: change[0])
             found = changes[at - 1][1] if at else None
             hold(found == told.value, f"{told}, and the log says {found}")
+        for name, answer in self.model.claims.items():
+            event, position = self.ties.claims[name]
+            said = Claim(True, event.expected or 0.0, name in self.ties.disputed, position)
+            if not event.accepted:
+                said = Claim(False, 0.0, False, position)
+            hold(answer == said, f"the claim on {name} was answered {answer}, the log says {said}")
 
     def hold_state(self, state: State) -> None:
         """Experiments, ledgers and cooldowns are what their decisions and outcomes come to."""
+        self.ties.hold_state(state)
+        self.money.hold_state(state)
         hold(state.trials.keys() == self.trials.keys(), "not the experiments that there are")
         for name, members in self.trials.items():
-            self._hold_trial(state.trials[name], [self.decisions[m] for m in members], members)
-        window_of = {name: decision.time_ms for name, decision in self.decisions.items()}
+            of = {member: self.decisions[member] for member in members}
+            hold_trial(state.trials[name], of, self.values_of)
         hold(state.cooling.keys() == self.cool.keys(), "not those are set aside who failed")
-        for budget in self.config.get("budgets", ()):
-            for value, account in self.accounts.get(budget["id"], {}).items():
-                length = int(budget["window_hours"] * HOUR_MS)
-                windows = {name: window_of[name] // length for name in account.charged}
-                ledger = state.ledgers[budget["id"]][value]
-                gap = abs(ledger.spent_usd - account.spent(windows))
-                hold(gap < CENT, f"budget {budget['id']} of {value!r} is off by {gap:.3g} USD")
-                made = sum(window == account.window for window in windows.values())
-                hold(ledger.decisions == made, f"{ledger.decisions} decisions instead of {made}")
 
     def _configured(self, position: int, event: ConfigApplied) -> None:
-        before, self.config = self.config, msgspec.json.decode(event.config)
+        self.config = msgspec.json.decode(event.config)
         policy, cost = self.config["policy"], self.config["utility"]["cost"]
         told = (policy["kind"], cost, self.config["cooldown"] is not None)
         self.history["configuration", ""].append((position, told))
         if self.config["cooldown"] is None:
             self.failures, self.cool = {}, {}
-        same = [
-            budget["id"] for budget in self.config["budgets"] if budget in before.get("budgets", ())
-        ]
-        self.accounts = {name: held for name, held in self.accounts.items() if name in same}
+        self.money.configured(self.config["budgets"])
 
     def _decided(self, name: str, event: Decision) -> None:
         self.decisions[name] = event
@@ -180,56 +179,83 @@ class Marks:
         asleep = {who for who in event.agents if self.standing.get(who) is AgentStatus.OFFLINE}
         hold(not asleep, f"{asleep} are offline: {name}")
         hot = {who for who in event.agents if self._is_hot(who, event.time_ms)}
-        others = any(out.reason is Exclusion.COOLING_DOWN for out in event.excluded)
+        others = not query.companion_of and any(
+            out.reason is Exclusion.COOLING_DOWN for out in event.excluded
+        )
         hold(bool(query.agent_id) or not (hot and others), f"{hot} are cooling down: {name}")
+        if query.follows is not None:
+            self._gone_on(query.follows, event.time_ms)
         if chosen in self.cool and not self._is_tried(self.cool[chosen], event.time_ms):
             self.cool[chosen] = self.cool[chosen]._replace(trial=name)
         if event.trial is not None:
             hold(event.trial.experiment in self.running, f"{event.trial} does not run: {name}")
             self.trials[event.trial.experiment].append(name)
-        self._charge(name, event)
+        self.money.decided(name, event)
 
-    def _charge(self, name: str, event: Decision) -> None:
-        budgets = self.config["budgets"]
-        hold((event.predicted_usd is None) == (not budgets), f"{name} is charged to nothing")
-        for budget in budgets:
-            value = event.query.work_type if budget["per"] else ""
-            account = self.accounts.setdefault(budget["id"], {}).setdefault(value, Account())
-            length = int(budget["window_hours"] * HOUR_MS)
-            window = event.time_ms // length
-            windows = {one: self.decisions[one].time_ms // length for one in account.charged}
-            if budget["usd"] is not None:
-                spent = account.spent(windows) if window == account.window else 0.0
-                over = spent + (event.predicted_usd or 0.0) - budget["usd"]
-                hold(over <= CENT, f"{name} crosses budget {budget['id']} by {over:.3g} USD")
-            account.window = window
-            account.charged[name] = event.predicted_usd or 0.0
+    def _gone_on(self, follows: Follows, time_ms: int) -> None:
+        """A decision goes on from another, whose agent is done, and perhaps failed."""
+        before = follows.decision_id
+        steps, most = len(self.ties.chains[before]) + 1, self.config["thresholds"]["max_steps"]
+        hold(steps < most, f"a task has more than {most} decisions: {before}")
+        self.done.add(before)
+        if follows.cause is FollowCause.FAILED:
+            self._result(before, False, time_ms)
+
+    def _claimed(self, position: int, event: ClaimMade) -> None:
+        """An agent that is not let has its hands free and costs nothing, unless it began."""
+        name = event.decision_id
+        hold(name in self.open, f"{name} is claimed, and closed")
+        self.ties.claimed(position, event, self.config["thresholds"]["claim"])
+        if event.accepted:
+            return
+        self.done.add(name)
+        if not self.said[name]:
+            self.money.not_let(name, event.time_ms)
+
+    def _closed(self, event: DecisionsClosed) -> None:
+        """Silence until its window ends has a quality, but not that of who had nothing to tell."""
+        missing, ids = self.config["outcomes"]["missing_quality"], event.decision_ids
+        hold(self.open >= set(ids), f"{ids} are closed again")
+        self.open -= set(ids)
+        for name in ids[: len(ids) - event.censored]:
+            values = self.values_of(name)
+            silent = not values.keys() & {"quality", "cancelled"}
+            if missing is not None and silent and not self.ties.refused(name):
+                self.assumed[name] = missing
 
     def _reported(self, position: int, event: OutcomeReported) -> None:
-        name = event.outcome.decision_id
-        if name not in self.open:
-            return
         wire = self.model.outcomes[event.outcome.outcome_id]
+        since_ms = event.time_ms - WINDOW_MS
+        alive = [n for n, d in self.decisions.items() if n in self.open and d.time_ms >= since_ms]
+        if wire.group_id:
+            of = [n for n in alive if self.decisions[n].query.group_id == wire.group_id]
+            hold(tuple(of) == event.decision_ids, f"{wire.group_id} is {of}: {event.decision_ids}")
+        else:
+            of = [wire.decision_id]
+            hold(wire.decision_id in alive, f"{wire.outcome_id} is of a closed decision")
+        for name in of:
+            self._told(name, position, wire, event.time_ms)
+        if not wire.group_id and wire.HasField("quality"):
+            self._result(wire.decision_id, wire.quality > 0.0, event.time_ms)
+
+    def _told(self, name: str, position: int, wire: types_pb2.Outcome, time_ms: int) -> None:
+        """What an outcome says of one decision."""
         self.said[name].append((position, wire))
-        self.heard.add(name)
-        decision, values = self.decisions[name], final(self.said[name])
-        for budget in self.config["budgets"]:
-            value = decision.query.work_type if budget["per"] else ""
-            account = self.accounts.get(budget["id"], {}).get(value)
-            if account is not None and name in account.charged:
-                length = int(budget["window_hours"] * HOUR_MS)
-                account.window = max(account.window, event.time_ms // length)
-                account.charged[name] = values.get("cost_usd", decision.predicted_usd or 0.0)
-        retracted = wire.kind == types_pb2.OUTCOME_KIND_RETRACT
-        if retracted or not wire.HasField("quality") or name in self.counted:
+        hold(len(self.said[name]) <= OUTCOMES, f"{name} heard more than {OUTCOMES} outcomes")
+        self.done.add(name)
+        refused, predicted = self.ties.refused(name), self.decisions[name].predicted_usd or 0.0
+        cost = self.values_of(name).get("cost_usd")
+        self.money.told(name, cost, 0.0 if refused else predicted, time_ms)
+
+    def _result(self, name: str, passed: bool, time_ms: int) -> None:
+        """The first result of a decision counts for the agent that ran it."""
+        if name in self.counted:
             return
         self.counted.add(name)
-        if self.config["cooldown"] is not None:
-            agent = values.get("executed_agent_id") or decision.agent_id
-            configured = {agent["id"] for agent in self.config["agents"]}
-            if agent not in self.agents and agent not in configured:
-                return  # it is gone: nobody is there to set aside
-            self._count(agent, name, wire.quality > 0.0, event.time_ms)
+        agent = self.ties.ran(name)
+        configured = {agent["id"] for agent in self.config["agents"]}
+        if self.config["cooldown"] is not None and (agent in self.agents or agent in configured):
+            self._count(agent, name, passed, time_ms)  # one that is gone is not set aside
 
     def _count(self, agent: str, name: str, passed: bool, time_ms: int) -> None:
         """What the result of a decision calls for."""
@@ -262,7 +288,7 @@ class Marks:
         return cool is not None and (time_ms < cool.until_ms or self._is_tried(cool, time_ms))
 
     def _is_tried(self, cool: Cool, time_ms: int) -> bool:
-        waiting = cool.trial in self.open and cool.trial not in self.heard
+        waiting = cool.trial in self.open and cool.trial not in self.done
         return waiting and self.decisions[cool.trial].time_ms >= time_ms - IN_FLIGHT_MS
 
     def _changed(self, position: int, event: Any) -> None:
@@ -300,6 +326,8 @@ class Marks:
                 for held in (self.agents, self.standing, self.failures, self.cool):
                     held.pop(event.agent_id, None)
                 self.history["agent", event.agent_id].append((position, None))
+            case DriftDetected():
+                pass  # of an agent that changed, see Model.hold_sums
             case _:
                 raise Violation(f"nobody asked for {type(event).__name__}")
 
@@ -307,31 +335,3 @@ class Marks:
         status = self.standing.get(agent, AgentStatus.ONLINE)
         told = (self.agents.get(agent, ""), STATUS[status])
         self.history["agent", agent].append((position, told))
-
-    def _hold_trial(self, trial: Any, decisions: list[Decision], names: list[str]) -> None:
-        """An arm's sums are those of its decisions; a shadow's those of the first arm, weighed."""
-        arms = [arm.id for arm in trial.experiment.arms]
-        shape = (len(arms), 3)
-        made, told, total = np.zeros(len(arms)), np.zeros(shape), np.zeros(shape)
-        for name, decision in zip(names, decisions, strict=True):
-            assert decision.trial is not None
-            shadow = decision.trial.weight
-            shares = [(arms.index(decision.trial.arm), 1.0)]
-            shares += [(1, shadow)] if shadow is not None else []
-            values = final(self.said[name])
-            elsewhere = values.get("executed_agent_id", "") not in ("", decision.agent_id)
-            for arm, weight in shares:
-                made[arm] += 1
-                for i, metric in enumerate(("quality", "cost_usd", "latency_ms")):
-                    if metric in values and not elsewhere:
-                        told[arm, i] += 1
-                        total[arm, i] += weight * values[metric]
-        for arm, arm_id in enumerate(arms):
-            sums = trial.arms[arm_id]
-            what = f"arm {arm_id} of {trial.experiment.id}"
-            hold(sums.decisions == made[arm], f"{what}: {sums.decisions} decisions")
-            found_told = np.reshape(sums.told, (-1, 3)).sum(axis=0)
-            found_total = np.reshape(sums.total, (-1, 3)).sum(axis=0)
-            hold(bool((found_told == told[arm]).all()), f"{what}: told {found_told} {told[arm]}")
-            gap = float(np.abs(found_total - total[arm]).max())
-            hold(gap < 1e-9, f"{what}: its totals are off by {gap:.3g}")

@@ -8,8 +8,7 @@ happened.
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -30,8 +29,12 @@ from routerd.v1 import router_pb2, types_pb2
 START_MS = 1_700_000_000_000
 WINDOW_MS = 24 * 3_600_000
 SLACK_MS = 3_600_000
-RANKED = ("reviewer", "ci", "caller")
+RANKED = ("reviewer", "ci", "caller", "group")
 CLOSE = 1e-9
+
+
+ValuesOf = Callable[[str], Mapping[str, Any]]
+"""What counts of a decision."""
 
 
 class Violation(AssertionError):
@@ -50,6 +53,7 @@ class Routed(NamedTuple):
     agent_id: str
     propensity: float
     position: int
+    companions: tuple[tuple[str, str, float], ...] = ()
 
 
 class Asked(NamedTuple):
@@ -57,6 +61,15 @@ class Asked(NamedTuple):
 
     answer: Routed | None = None
     time_ms: int = 0
+
+
+class Claim(NamedTuple):
+    """What a claim was answered, and where it stands; a refusal tells in words what it is worth."""
+
+    accepted: bool
+    expected: float
+    disputed: bool
+    position: int
 
 
 class Told(NamedTuple):
@@ -79,6 +92,7 @@ class Model:
         self.requests: dict[str, Asked] = {}
         self.outcomes: dict[str, types_pb2.Outcome] = {}
         self.acks: dict[str, int] = {}
+        self.claims: dict[str, Claim] = {}
         self.perhaps_lost: set[str] = set()
         self.versions: dict[tuple[str, int], int] = {}
         self.answered: list[Told] = []
@@ -90,6 +104,7 @@ class Model:
         for key, (answer, _) in self.requests.items():
             if answer is not None and answer.position > self.kept:
                 self.perhaps_lost.add(answer.decision_id)
+                self.perhaps_lost.update(name for _, name, _ in answer.companions)
                 self.requests[key] = Asked()
         self.answered = [told for told in self.answered if told.position <= self.kept]
 
@@ -103,7 +118,13 @@ class Model:
     ) -> Routed:
         """An answer came, decided at time_ms. It is the one of before, unless its window ended."""
         self.answers += 1
-        found = Routed(answer.decision_id, answer.agent_id, answer.propensity, answer.position)
+        others = tuple(
+            (each.agent_id, each.decision_id, each.inclusion_probability)
+            for each in answer.companions
+        )
+        found = Routed(
+            answer.decision_id, answer.agent_id, answer.propensity, answer.position, others
+        )
         before, since_ms = self.requests[request_id]
         if before not in (None, found):
             over = since_ms + WINDOW_MS - SLACK_MS <= now_ms
@@ -114,14 +135,24 @@ class Model:
         return found
 
     def acknowledged(
-        self, outcome: types_pb2.Outcome, ack: router_pb2.ReportOutcomeResponse
+        self, outcome: types_pb2.Outcome, ack: router_pb2.ReportOutcomeResponse, now_ms: int
     ) -> None:
-        """An outcome was taken: always at the same position."""
+        """An outcome was taken: always at the same position, as long as its key lives."""
         self.answers += 1
         before = self.acks.setdefault(outcome.outcome_id, ack.position)
         what = f"outcome {outcome.outcome_id} was at {before}, and now at {ack.position}"
-        hold(before == ack.position, what)
+        if outcome.group_id and now_ms - START_MS >= WINDOW_MS:
+            self.acks[outcome.outcome_id] = ack.position  # its decisions may be closed, others not
+        else:
+            hold(before == ack.position, what)
         self.kept = max(self.kept, ack.position)
+
+    def claimed(self, decision_id: str, answer: Claim) -> None:
+        """A claim was answered: always in the same way."""
+        self.answers += 1
+        before = self.claims.setdefault(decision_id, answer)
+        hold(before == answer, f"claim on {decision_id} was answered {before}, and now {answer}")
+        self.kept = max(self.kept, answer.position)
 
     def versioned(self, agent_id: str, version: int, position: int) -> None:
         """A definition was taken. An earlier one that arrives late takes its place again."""
@@ -141,6 +172,7 @@ class Model:
         open_keys: dict[str, str] = {}
         names: dict[str, Routed] = {}
         reported: dict[str, int] = {}
+        kept_by: dict[str, str] = {}
         versions: dict[tuple[str, int], int] = {}
         time_ms = 0
         for record in records:
@@ -150,6 +182,12 @@ class Model:
             match event:
                 case Decision():
                     key, name = event.query.request_id, decision_id(record.position, record.hash)
+                    first = event.query.companion_of
+                    if first:
+                        other = (event.agent_id, name, event.inclusion or 0.0)
+                        told = (*names[first].companions, other)
+                        names[first] = names[first]._replace(companions=told)
+                        continue
                     hold(key in self.requests, f"nobody sent the request {key}")
                     hold(key not in open_keys, f"request {key} was decided twice")
                     open_keys[key] = name
@@ -157,11 +195,13 @@ class Model:
                 case OutcomeReported():
                     key = event.outcome.outcome_id
                     hold(key in self.outcomes, f"nobody sent the outcome {key}")
-                    hold(key not in reported, f"outcome {key} was taken twice")
+                    hold(key not in kept_by, f"outcome {key} was taken twice")
                     reported[key] = record.position
+                    kept_by[key] = (event.decision_ids or (event.outcome.decision_id,))[-1]
                 case DecisionsClosed():
                     closed = set(event.decision_ids)
                     open_keys = {k: n for k, n in open_keys.items() if n not in closed}
+                    kept_by = {k: n for k, n in kept_by.items() if n not in closed}
                 case AgentRegistered() | AgentUpdated():
                     versions.setdefault((event.agent.id, int(event.agent.version)), record.position)
         for key, (answer, _) in self.requests.items():
@@ -175,20 +215,17 @@ class Model:
             taken_at = versions.get((agent_id, version), position + 1)
             hold(taken_at <= position, f"{agent_id} never had version {version} by {position}")
 
-    def hold_sums(self, records: Sequence[Record], state: State) -> None:
+    def hold_sums(
+        self,
+        decisions: Mapping[str, Decision],
+        values_of: ValuesOf,
+        state: State,
+    ) -> None:
         """Tallies and the learner's sums are those of each decision's final values."""
-        said: dict[str, list[tuple[int, types_pb2.Outcome]]] = defaultdict(list)
-        decisions: dict[str, Decision] = {}
-        for record in records:
-            if isinstance(record.event, OutcomeReported):
-                outcome = self.outcomes[record.event.outcome.outcome_id]
-                said[outcome.decision_id].append((record.position, outcome))
-            elif isinstance(record.event, Decision):
-                decisions[decision_id(record.position, record.hash)] = record.event
         arms, width = len(state.arm_of), state.encoder.width
         told, total, sums = np.zeros((arms, 3)), np.zeros((arms, 3)), Sums(arms, width, 1.0)
         for name, decision in decisions.items():
-            values = final(said[name])
+            values = values_of(name)
             arm = state.arm_of[values.get("executed_agent_id") or decision.agent_id]
             for i, metric in enumerate(("quality", "cost_usd", "latency_ms")):
                 if metric in values:
@@ -198,9 +235,40 @@ class Model:
                 sums.add(arm, np.frombuffer(decision.query.x), values["quality"], 1.0)
         near(state.tally.told.sum(axis=1), told, "how many values were told")
         near(state.tally.total.sum(axis=1), total, "the totals of what was told")
+        if state.drifts:
+            return  # of an agent that changed the learner keeps a share alone
         learnt = state.learner.state()
         near(learnt["n"], sums.n, "how much was learnt")
         near(learnt["lam"], sums.lam, "what was learnt about")
+
+
+def hold_trial(trial: Any, decisions: Mapping[str, Decision], values_of: ValuesOf) -> None:
+    """An arm's sums are those of its decisions; a shadow's those of the first arm, weighed."""
+    arms = [arm.id for arm in trial.experiment.arms]
+    shape = (len(arms), 3)
+    made, told, total = np.zeros(len(arms)), np.zeros(shape), np.zeros(shape)
+    for name, decision in decisions.items():
+        assert decision.trial is not None
+        shadow = decision.trial.weight
+        shares = [(arms.index(decision.trial.arm), 1.0)]
+        shares += [(1, shadow)] if shadow is not None else []
+        values = values_of(name)
+        elsewhere = values.get("executed_agent_id", "") not in ("", decision.agent_id)
+        for arm, weight in shares:
+            made[arm] += 1
+            for i, metric in enumerate(("quality", "cost_usd", "latency_ms")):
+                if metric in values and not elsewhere:
+                    told[arm, i] += 1
+                    total[arm, i] += weight * values[metric]
+    for arm, arm_id in enumerate(arms):
+        sums = trial.arms[arm_id]
+        what = f"arm {arm_id} of {trial.experiment.id}"
+        hold(sums.decisions == made[arm], f"{what}: {sums.decisions} decisions")
+        found_told = np.reshape(sums.told, (-1, 3)).sum(axis=0)
+        found_total = np.reshape(sums.total, (-1, 3)).sum(axis=0)
+        hold(bool((found_told == told[arm]).all()), f"{what}: told {found_told} {told[arm]}")
+        gap = float(np.abs(found_total - total[arm]).max())
+        hold(gap < 1e-9, f"{what}: its totals are off by {gap:.3g}")
 
 
 def near(found: Array, expected: Array, what: str) -> None:
@@ -209,20 +277,29 @@ def near(found: Array, expected: Array, what: str) -> None:
     hold(gap < CLOSE, f"{what} is off by {gap:.3g}")
 
 
+def happened(said: tuple[int, types_pb2.Outcome]) -> tuple[int, int, str]:
+    """Its place among all that its source says: two of one time go by their ids."""
+    position, outcome = said
+    time_ms = outcome.event_time_ms
+    return time_ms, 0 if time_ms else position, outcome.outcome_id
+
+
 def final(said: Sequence[tuple[int, types_pb2.Outcome]]) -> Mapping[str, Any]:
     """Each metric's value when outcomes are read in the order in which they happened.
 
     One source tells its own times, the others' outcomes happened when they were received.
     """
     by_source: dict[str, dict[str, Any]] = {}
-    for _, outcome in sorted(said, key=lambda o: (o[1].event_time_ms, o[0])):
-        source = outcome.source or "caller"
+    for _, outcome in sorted(said, key=happened):
+        source = outcome.source or ("group" if outcome.group_id else "caller")
         values: dict[str, Any] = {}
         for metric in ("quality", "cost_usd", "latency_ms"):
             if outcome.HasField(metric):
                 values[metric] = getattr(outcome, metric)
         if outcome.executed_agent_id:
             values["executed_agent_id"] = outcome.executed_agent_id
+        if outcome.cancelled:
+            values["cancelled"] = True
         retracted = outcome.kind == types_pb2.OUTCOME_KIND_RETRACT
         by_source[source] = {} if retracted else by_source.get(source, {}) | values
     return {k: v for source in reversed(RANKED) for k, v in by_source.get(source, {}).items()}

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from importlib import import_module
 from typing import Any
 from weakref import WeakKeyDictionary
 
 from routerd.core import apply as apply_module
 from routerd.core import overrides
 from routerd.core.answers import Ack, Answer
-from routerd.core.outcomes import write_registers
+from routerd.core.events import OutcomeReported
+from routerd.core.follow import ran
+from routerd.core.outcomes import cancelled, write_registers
 from routerd.core.rules import Override
 from routerd.core.state import Credit, OpenDecision, State
 from routerd.core.trials import tell
-from routerd.core.values import Outcome, OutcomeKind
+from routerd.core.values import Follows, Outcome, OutcomeKind
 from routerd.core.view import View
 from routerd.log.committer import Committer
 from routerd.log.sequencer import Sequencer
@@ -97,6 +100,50 @@ def told_to_namesake() -> Patch:
     return apply_module, "tell", mistaken
 
 
+def probe_over_budget() -> Patch:
+    """As many agents are tried at once as are asked for, whatever is left of the budget."""
+
+    def all_of_them(view: View, eligible: Sequence[int], most: int) -> int:
+        return most
+
+    return import_module("routerd.core.stages.probe"), "fitting", all_of_them
+
+
+def refused_owes() -> Patch:
+    """An agent whose claim was refused is taken for one that says nothing."""
+
+    def everybody(entry: OpenDecision) -> bool:
+        return not cancelled(entry.reports)
+
+    return apply_module, "owes", everybody
+
+
+def group_without_bound() -> Patch:
+    """A group's outcome counts for the latest of its decisions alone."""
+
+    def uncounted(state: State, position: int, event: OutcomeReported) -> None:
+        right(state, position, event)
+        for name in event.decision_ids[:-1]:
+            state.decisions[name].told -= 1
+
+    right = apply_module.apply_outcome
+    return apply_module, "apply_outcome", uncounted
+
+
+def forgetful_start() -> Patch:
+    """What the end of a log calls for is not asked for when it is opened."""
+    return Sequencer, "go_on", lambda self: None
+
+
+def tried_again() -> Patch:
+    """A follow-up forgets who was tried before the decision that it goes on from."""
+
+    def last_only(state: State, follows: Follows) -> tuple[str, ...]:
+        return (ran(state, state.decisions[follows.decision_id]),)
+
+    return apply_module, "tried", last_only
+
+
 def expired_rule() -> Patch:
     """An override goes on when its time is over, as long as nothing removes it."""
 
@@ -114,6 +161,11 @@ PLANTED: dict[str, Callable[[], Patch]] = {
     "wrong-basis": wrong_basis,
     "told-to-namesake": told_to_namesake,
     "expired-rule": expired_rule,
+    "probe-over-budget": probe_over_budget,
+    "refused-owes": refused_owes,
+    "group-without-bound": group_without_bound,
+    "tried-again": tried_again,
+    "forgetful-start": forgetful_start,
 }
 
 

@@ -35,6 +35,7 @@ from routerd.v1 import router_pb2, types_pb2
 from tests.faults.configs import CONFIG, LEARNER
 from tests.faults.disk import PARTITION
 from tests.faults.loop import Loop
+from tests.faults.marks import Marks
 from tests.faults.model import START_MS, Asked, Model
 from tests.log.disk import Disk, Event, watched_disk
 
@@ -86,7 +87,8 @@ class Serving:
             )
             self.model.outcomes[key] = outcome
             report = router_pb2.ReportOutcomeRequest(outcome=outcome)
-            self.model.acknowledged(outcome, await self.until_answered("ReportOutcome", report))
+            ack = await self.until_answered("ReportOutcome", report)
+            self.model.acknowledged(outcome, ack, 0)
 
     async def until_answered(self, method: str, wire: Message) -> Any:
         """The answer. While there is none: READ_ONLY, told by health, and over by itself."""
@@ -157,7 +159,9 @@ def test_no_failing_request_to_the_disk_loses_what_was_acknowledged(
                 with closing(SqliteLog.open(directory)) as log:
                     found = list(records(log, PARTITION))
                     model.hold_log(found)
-                    model.hold_sums(found, fold(log, PARTITION))
+                    marks = Marks(model)
+                    marks.read(found)
+                    model.hold_sums(marks.decisions, marks.values_of, fold(log, PARTITION))
     finally:
         logging.disable(logging.NOTSET)
     assert first > 50

@@ -223,9 +223,9 @@ class World:
         found = list(records(log, PARTITION))
         self.model.hold_log(found)
         state = fold(log, PARTITION)
-        self.model.hold_sums(found, state)
         marks = Marks(self.model)
         marks.read(found)
+        self.model.hold_sums(marks.decisions, marks.values_of, state)
         marks.hold_answers()
         marks.hold_state(state)
         if self.process is not None:
