@@ -11,6 +11,7 @@ from pathlib import Path
 from routerd.log.base import LogUnavailable
 
 SCRATCH_BYTES = 256 * 1024
+LOCK_BYTES = 200
 
 
 def take_lock(directory: Path) -> int:
@@ -27,10 +28,11 @@ def take_lock(directory: Path) -> int:
         raise LogUnavailable(f"cannot use {directory} as data directory: {error}") from error
     try:
         fcntl.flock(lock_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        os.ftruncate(lock_fd, 0)
-        os.write(lock_fd, f"{os.getpid()}\n".encode())
+        held = os.pread(lock_fd, LOCK_BYTES, 0).decode(errors="replace")
+        # What was vouched for stays: who is refused now will try again.
+        write_lock(lock_fd, held.partition("\n")[2])
     except BlockingIOError:
-        pid = os.read(lock_fd, 20).decode().partition("\n")[0] or "unknown"
+        pid = os.read(lock_fd, LOCK_BYTES).decode().partition("\n")[0] or "unknown"
         os.close(lock_fd)
         raise LogUnavailable(
             f"{directory} is in use by the process with pid {pid}: "
@@ -51,7 +53,19 @@ def boot_id() -> str:
 
 def vouch(lock_fd: int) -> None:
     """Note in which run of the machine the files behind a lock were last known to be sound."""
-    os.write(lock_fd, f"{boot_id()}\n".encode())
+    write_lock(lock_fd, f"{boot_id()}\n")
+
+
+def withdraw(lock_fd: int) -> None:
+    """Vouch for nothing any more."""
+    write_lock(lock_fd, "")
+
+
+def write_lock(lock_fd: int, vouched: str) -> None:
+    """The pid of this process, and in a second line what is vouched for."""
+    content = f"{os.getpid()}\n{vouched}".encode()
+    os.pwrite(lock_fd, content, 0)
+    os.ftruncate(lock_fd, len(content))
 
 
 def power_held(directory: Path) -> bool:

@@ -37,7 +37,7 @@ import apsw
 
 from routerd.log.base import Base, Entry, LogCorrupt, LogUnavailable, check_positions
 from routerd.log.codec import base_behind
-from routerd.log.disk import power_held, sync_file, take_lock, vouch, write_scratch
+from routerd.log.disk import power_held, sync_file, take_lock, vouch, withdraw, write_scratch
 from routerd.log.migrations import migrate, say
 from routerd.log.numbered import Told
 from routerd.log.tables import (
@@ -268,8 +268,11 @@ class SqliteLog(WritableTables):
         and it would look like damage. Where somebody reads, that must wait, and nobody vouches.
         """
         assert self._lock_fd is not None
-        with contextlib.suppress(apsw.BusyError):
+        try:
             self._second.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+        except apsw.BusyError:
+            withdraw(self._lock_fd)
+        else:
             vouch(self._lock_fd)
 
     def _require_known(self, held: int) -> None:

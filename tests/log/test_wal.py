@@ -69,8 +69,9 @@ def test_a_log_with_a_damaged_wal_is_refused_and_can_be_repaired(
     """What SQLite would forget without a word is told, and what stands behind is found again."""
     directory, entries = killed
     flip(directory / "log.db-wal", HEADER + 20 * STEP + 2_000)
-    with pytest.raises(LogCorrupt, match="write-ahead log was changed"):
-        SqliteLog.open(directory)
+    for _ in range(3):  # a service manager starts it again and again
+        with pytest.raises(LogCorrupt, match="write-ahead log was changed"):
+            SqliteLog.open(directory)
     kept = repair(directory)[0]["p"]
     assert read_all(directory) == entries[: kept.last]
 
