@@ -14,6 +14,7 @@ from typing import Any, Self, TypeVar
 import msgspec
 
 from routerd.audit.queries import projected_through
+from routerd.audit.reach import require_audited
 from routerd.clock import wall_clock
 from routerd.config import ConfigErrors, load, parse, parse_agent
 from routerd.core.answers import Ack, Answer, Found, Listed, Profile
@@ -77,7 +78,13 @@ class Router:
         config = load(config) if isinstance(config, str | Path) else parse(config)
         if data_dir is None:
             return cls(MemoryLog(), config)
-        return cls(SqliteLog.open(Path(data_dir)), config, Snapshots(Path(data_dir)))
+        log = SqliteLog.open(Path(data_dir))
+        try:
+            require_audited(log, Path(data_dir))
+            return cls(log, config, Snapshots(Path(data_dir)))
+        except BaseException:
+            log.close()
+            raise
 
     def route(
         self, request: Request | None = None, *, explain: bool = False, **fields: Any

@@ -10,6 +10,8 @@ from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 from routerd.audit.projector import BATCH, Projector
+from routerd.audit.schema import DEFAULT_PARTITION, audit_path
+from routerd.log.reach import missing
 from routerd.log.sqlite import SqliteLog
 
 SHORTEST_S, LONGEST_S = 0.01, 0.25
@@ -56,10 +58,13 @@ def catch_up(
         closing(SqliteLog.open(directory, read_only=True)) as log,
         claimed(directory, wait=False),
     ):
-        for partition in log.partitions():
+        for partition in sorted({DEFAULT_PARTITION, *log.partitions()}):
             end, _ = log.last(partition)
             made = Projector(log, partition, directory, rebuild=rebuild, keep=keep)
             with closing(made) as projector:
+                if projector.position > end and log.power_held:
+                    path = audit_path(directory, partition)
+                    raise missing(partition, end, projector.position, path)
                 while projector.advance():
                     if told is not None:
                         told(projector.position, end, partition)

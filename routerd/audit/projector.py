@@ -85,7 +85,11 @@ class Projector:
         LogCorrupt, LogUnavailable, sqlite3.OperationalError.
         """
         if not self._continues():
-            logger.warning("%s does not continue this log: building it anew", self._path)
+            logger.warning(
+                "%s tells of positions up to %d, and does not continue this log, which ends at "
+                "%d: building it anew",
+                *(self._path, self._mark.position, self._log.last(self._partition)[0]),
+            )
             self._store.clear()
             self._take_up()
         try:

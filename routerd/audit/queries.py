@@ -17,6 +17,7 @@ import apsw
 import msgspec
 
 from routerd.audit import schema
+from routerd.core.state import GENESIS
 
 EQUAL = (
     *("agent_id", "work_type", "domain", "group_id", "session_id", "task_id", "request_id"),
@@ -142,7 +143,10 @@ def projected_through(directory: Path, partition: str, *, wanted: bool) -> int |
 
 
 class Audit:
-    """An open audit file, seen as it was when it was opened. Use it in one thread at a time."""
+    """An open audit file, seen as it was when it was opened. Use it in one thread at a time.
+
+    projected_through: how far it is; chain: the link of the log's hash chain there.
+    """
 
     def __init__(self, path: Path, given_up: Callable[[], bool] = lambda: False) -> None:
         """given_up: asked now and then while a question is worked on. Raises NoAudit."""
@@ -158,8 +162,9 @@ class Audit:
             self._ask("BEGIN")
             if self._ask("PRAGMA user_version") != [(schema.VERSION,)]:
                 raise NoAudit("the audit file is of another version of routerd")
-            marks = self._ask("SELECT position FROM mark")
+            marks = self._ask("SELECT position, hash FROM mark")
             self.projected_through = int(marks[0][0]) if marks else 0
+            self.chain = bytes.fromhex(marks[0][1]) if marks else GENESIS
         except BaseException:
             self.close()
             raise

@@ -98,6 +98,7 @@ def run(config_file: Path, with_flags: Callable[[Config], Config]) -> None:
     import asyncio
 
     from learners.kernel import COMPILED
+    from routerd.audit.reach import require_audited
     from routerd.clock import wall_clock
     from routerd.config import load
     from routerd.core.errors import RouterError
@@ -119,6 +120,7 @@ def run(config_file: Path, with_flags: Callable[[Config], Config]) -> None:
 
     try:
         log = SqliteLog.open(Path(config.data_dir))
+        require_audited(log, Path(config.data_dir))
         loop_factory = partial(event_loop, config.server.busy_poll_us)
         source = Source(config_file, lambda: with_flags(load(config_file)), first)
         served = serve_grpc(

@@ -36,6 +36,7 @@ def verify(directory: Path, as_json: bool) -> None:
 
 def verified(directory: Path) -> Verified:
     """What `verify` finds in a data directory; ends the command when there is no sound log."""
+    from routerd.audit.reach import require_audited
     from routerd.log.base import LogCorrupt, LogUnavailable
     from routerd.log.snapshot import Snapshots
     from routerd.log.sqlite import SqliteLog
@@ -44,6 +45,7 @@ def verified(directory: Path) -> Verified:
     try:
         log = SqliteLog.open(directory, read_only=True)
         try:
+            require_audited(log, directory)
             return derive_again(log, Snapshots(directory))
         finally:
             log.close()

@@ -11,7 +11,8 @@ from pathlib import Path
 from routerd.log.base import LogUnavailable
 from routerd.log.disk import sync_directory, sync_file
 from routerd.log.fold import start_of
-from routerd.log.snapshot import ENDING, FOLDER, Snapshots, position_of
+from routerd.log.reach import require_all_reached
+from routerd.log.snapshot import ENDING, FOLDER, Snapshots
 from routerd.log.sqlite import SqliteLog
 
 
@@ -56,14 +57,11 @@ def copy_snapshots(source: Path, target: Path) -> None:
 
 
 def require_start(directory: Path) -> None:
-    """Leave the snapshots that fit the log. LogCorrupt when a compacted log has none."""
+    """LogCorrupt when the log ends before a snapshot, or was compacted and none fits it."""
     snapshots = Snapshots(directory)
     with closing(SqliteLog.open(directory, read_only=True)) as log:
+        require_all_reached(log, snapshots)
         for partition in log.partitions():
-            end, _ = log.last(partition)
-            for path in snapshots.paths(partition):
-                if position_of(path) > end:
-                    path.unlink()  # made while the log was copied
             if log.base(partition).position:
                 start_of(log, partition, snapshots.paths(partition))
 

@@ -19,6 +19,7 @@ from routerd.core.state import State
 from routerd.log.base import Log, LogCompacted, LogCorrupt
 from routerd.log.check import checked
 from routerd.log.codec import decision_id, hash_at, records
+from routerd.log.reach import require_reached
 from routerd.log.snapshot import Snapshots, Unusable, load, position_of
 
 UNFIT = (ArithmeticError, AssertionError, LookupError, ValueError, msgspec.MsgspecError)
@@ -28,8 +29,10 @@ logger = logging.getLogger(__name__)
 
 def fold(log: Log, partition: str, snapshots: Snapshots | None = None) -> State:
     """The state after every event of the log. Raises LogCorrupt, LogUnavailable."""
+    paths = snapshots.paths(partition) if snapshots else []
+    require_reached(log, partition, paths)
     with undisturbed():
-        state = start_of(log, partition, snapshots.paths(partition) if snapshots else [])
+        state = start_of(log, partition, paths)
         for record in records(log, partition, state.position):
             apply_stored(state, record)
     return state

@@ -8,7 +8,7 @@ log's start, or from a snapshot, which stands for all that was before it.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from itertools import count, islice
 from pathlib import Path
@@ -19,11 +19,14 @@ import apsw
 from routerd.core.events import ConfigApplied
 from routerd.core.state import GENESIS, Marks
 from routerd.log.base import WHOLE, Base, Entry, LogCorrupt, LogUnavailable
+from routerd.log.check import look_through
 from routerd.log.codec import HASH_BYTES, chain_hash, encode
-from routerd.log.disk import release, sync_directory, take_lock
+from routerd.log.disk import power_held, release, sync_directory, take_lock
+from routerd.log.fold import start_of
+from routerd.log.reach import are_of, require_all_reached
 from routerd.log.salvage import Database, Wal, rows
-from routerd.log.snapshot import Snapshots, Unusable, check
-from routerd.log.sqlite import PAGE_BYTES, SqliteLog
+from routerd.log.snapshot import Snapshots, Unusable, check, decision_ids
+from routerd.log.sqlite import PAGE_BYTES, SqliteLog, require_whole_wal
 from routerd.log.tables import PLACES, base_of
 
 AT_ONCE = 1_000
@@ -44,8 +47,9 @@ BASES = "SELECT * FROM base WHERE partition = ? ORDER BY position"
 
 
 class Kept(NamedTuple):
-    """What a partition has after a repair: the entries from first to last. end: the last that it
-    had, as far as that can be told. snapshot: whether a snapshot stands for what is before first.
+    """What a partition has after a repair: the entries from first to last, none if last is before
+    first. end: the last that it had, as far as that can be told. snapshot: whether a snapshot
+    stands for what is before first.
     """
 
     first: int
@@ -60,14 +64,51 @@ class Stretch(NamedTuple):
     snapshot: bool
 
 
-def repair(directory: Path) -> tuple[dict[str, Kept], Path]:
-    """Make a directory's log anew; what each partition has now, and where the old files are.
+class Repaired(NamedTuple):
+    """What each partition has now, and where the old files are; None when nothing was broken, and
+    all was left as it is."""
+
+    kept: dict[str, Kept]
+    aside: Path | None
+
+
+def repair(directory: Path) -> Repaired:
+    """Make a directory's log anew, unless it is whole.
 
     Raises LogUnavailable when a process has the log open, or when nothing of it is whole; OSError.
     """
     if not (directory / "log.db").is_file():
         raise LogUnavailable(f"no log in {directory}")
     lock = take_lock(directory)
+    try:
+        held = whole(directory)
+        return Repaired(held, None) if held is not None else made_anew(directory)
+    finally:
+        release(lock)
+
+
+def whole(directory: Path) -> dict[str, Kept] | None:
+    """What each partition of a log has; None where anything is broken or missing."""
+    snapshots, kept = Snapshots(directory), {}
+    try:
+        if power_held(directory):
+            require_whole_wal(directory / "log.db")
+        with closing(SqliteLog.open(directory, read_only=True)) as log:
+            log.require_sound()
+            require_all_reached(log, snapshots)
+            for partition in log.partitions():
+                base, (end, _) = log.base(partition).position, log.last(partition)
+                look_through(log, partition, base, end)
+                if base:
+                    start_of(log, partition, snapshots.paths(partition))
+                kept[partition] = Kept(base + 1, end, end, snapshot=False)
+    except (LogCorrupt, LogUnavailable):
+        return None
+    return kept
+
+
+def made_anew(directory: Path) -> Repaired:
+    """Put a log of what is whole in the place of a broken one."""
     staging = directory / "repair"
     try:
         shutil.rmtree(staging, ignore_errors=True)
@@ -77,7 +118,7 @@ def repair(directory: Path) -> tuple[dict[str, Kept], Path]:
             kept = dict(rebuilt(found, staging, Snapshots(directory)))
         if not kept:
             raise LogUnavailable(f"nothing of {directory / 'log.db'} is whole: use a backup")
-        aside = next(d for n in count(1) if not (d := directory / f"damaged-{n}").exists())
+        aside = next_aside(directory)
         aside.mkdir()
         for name in ("log.db", "log.db-wal", "log.db-shm"):
             with suppress(FileNotFoundError):
@@ -86,8 +127,12 @@ def repair(directory: Path) -> tuple[dict[str, Kept], Path]:
         sync_directory(directory)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
-        release(lock)
-    return kept, aside
+    return Repaired(kept, aside)
+
+
+def next_aside(directory: Path) -> Path:
+    """Where broken files go that are found now; nothing is there yet."""
+    return next(d for n in count(1) if not (d := directory / f"damaged-{n}").exists())
 
 
 def gather(directory: Path, found: apsw.Connection) -> None:
@@ -127,7 +172,8 @@ def rebuilt(
 ) -> Iterator[tuple[str, Kept]]:
     """Write the best stretch of each partition to a new log, and tell what it is."""
     with closing(SqliteLog.open(staging)) as log:
-        for (partition,) in ask(found, NAMES):
+        names = {name for (name,) in ask(found, NAMES)} | snapshots.partitions()
+        for partition in sorted(names):
             best = stretch(found, partition, snapshots)
             if best is None:
                 continue
@@ -144,7 +190,11 @@ def rebuilt(
 
 def stretch(found: apsw.Connection, partition: str, snapshots: Snapshots) -> Stretch | None:
     """What reaches furthest without a gap; of several, the one with the longest past."""
-    snapped = [base_at(marks) for marks in readable(snapshots, partition)]
+
+    def hashes_at(position: int) -> list[bytes]:
+        return [entry_hash for entry_hash, _ in ask(found, AT, partition, position)]
+
+    snapped = [base_at(marks) for marks in readable(snapshots, partition, hashes_at)]
     starts = [WHOLE, *(base_in(row) for row in ask(found, BASES, partition)), *snapped]
     best = None
     for base in starts:
@@ -158,11 +208,14 @@ def stretch(found: apsw.Connection, partition: str, snapshots: Snapshots) -> Str
     return best
 
 
-def readable(snapshots: Snapshots, partition: str) -> Iterator[Marks]:
-    """The marks of each snapshot that is whole, the oldest first."""
+def readable(
+    snapshots: Snapshots, partition: str, hashes_at: Callable[[int], list[bytes]]
+) -> Iterator[Marks]:
+    """The marks of each snapshot of this log that is whole, the oldest first."""
     for path in reversed(snapshots.paths(partition)):
         with suppress(Unusable, OSError):
-            yield check(path)
+            if are_of(decision_ids(path), hashes_at):
+                yield check(path)
 
 
 def base_at(marks: Marks) -> Base:

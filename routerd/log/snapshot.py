@@ -18,7 +18,7 @@ from hashlib import blake2b
 from itertools import islice
 from pathlib import Path
 from typing import IO, Any, Self, TypeVar
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import msgspec
 import numpy as np
@@ -105,6 +105,14 @@ class Snapshots:
         digits = "[0-9]" * DIGITS
         return sorted(self.directory.glob(f"{prefix(partition)}{digits}{ENDING}"), reverse=True)
 
+    def partitions(self) -> set[str]:
+        """The names of the partitions that have any."""
+        ends = f"-{'[0-9]' * DIGITS}{ENDING}"
+        return {
+            unquote(path.name[: -DIGITS - len(ENDING) - 1])
+            for path in self.directory.glob(f"*{ends}")
+        }
+
 
 def prefix(partition: str) -> str:
     """What the names of a partition's snapshots start with.
@@ -153,10 +161,11 @@ def load(path: Path) -> tuple[Head, State]:
         head = reader.head()
         marks = reader.frame(Marks)
         models = reader.frame(dict[str, dict[str, Stored]])
-        batches = -(-head.decisions // DECISIONS_AT_ONCE)
         # Taken over as they are read: held all at once, they would leave the memory in holes.
         decisions = (
-            entry for _ in range(batches) for entry in reader.frame(list[tuple[str, OpenDecision]])
+            entry
+            for _ in range(batches(head))
+            for entry in reader.frame(list[tuple[str, OpenDecision]])
         )
         try:
             arrays = {name: loaded(model) for name, model in models.items()}
@@ -172,10 +181,28 @@ def check(path: Path) -> Marks:
     with path.open("rb") as file, Reader(file) as reader:
         head = reader.head()
         marks = reader.frame(Marks)
-        for _ in range(1 + -(-head.decisions // DECISIONS_AT_ONCE)):
+        for _ in range(1 + batches(head)):
             reader.frame(msgspec.Raw)
         reader.end()
     return marks
+
+
+def decision_ids(path: Path) -> list[str]:
+    """The names of the open decisions in a snapshot. Raises Unusable, OSError."""
+    names: list[str] = []
+    with path.open("rb") as file, Reader(file) as reader:
+        head = reader.head()
+        reader.frame(msgspec.Raw)
+        reader.frame(msgspec.Raw)
+        for _ in range(batches(head)):
+            names += [name for name, _ in reader.frame(list[tuple[str, msgspec.Raw]])]
+        reader.end()
+    return names
+
+
+def batches(head: Head) -> int:
+    """How many frames of decisions there are."""
+    return -(-head.decisions // DECISIONS_AT_ONCE)
 
 
 class Reader:

@@ -68,10 +68,14 @@ logger = logging.getLogger(__name__)
 
 
 class SqliteLog(WritableTables):
-    """See routerd.log.base.Log. One process writes to a directory, any number read it."""
+    """See routerd.log.base.Log. One process writes to a directory, any number read it.
 
-    def __init__(self, directory: Path, lock_fd: int | None, told: Told) -> None:
+    power_held: whether the machine is known to have run on since the files were sound.
+    """
+
+    def __init__(self, directory: Path, lock_fd: int | None, told: Told, power_held: bool) -> None:
         """Use `open`. lock_fd is None to read only."""
+        self.power_held = power_held
         self._directory = directory
         self._path = directory / "log.db"
         self._lock_fd = lock_fd
@@ -101,14 +105,14 @@ class SqliteLog(WritableTables):
         """
         require_sqlite(apsw.sqlite_lib_version())
         directory = Path(directory).absolute()
-        power_was_held = power_held(directory)
-        self = cls(directory, None if read_only else take_lock(directory), told)
+        lock_fd = None if read_only else take_lock(directory)
+        self = cls(directory, lock_fd, told, power_held(directory))
         try:
             if read_only:
                 self._connect_to_read()
             else:
-                if power_was_held:
-                    self._require_whole_wal()
+                if self.power_held:
+                    require_whole_wal(self._path)
                 self._connect()
                 self._begin_wal_anew()
         except (apsw.Error, OSError) as error:
@@ -257,12 +261,6 @@ class SqliteLog(WritableTables):
                     "with its log.db-wal, or restore a backup; to begin anew, use a new directory"
                 )
 
-    def _require_whole_wal(self) -> None:
-        wal = Path(f"{self._path}-wal")
-        if wal.exists() and is_broken(wal, PAGE_BYTES):
-            what = "its write-ahead log was changed, and what stands behind would vanish"
-            raise LogCorrupt("", 1, what)
-
     def _begin_wal_anew(self) -> None:
         """Leave nothing in the WAL of what a killed process began: new frames would not cover it,
         and it would look like damage. Where somebody reads, that must wait, and nobody vouches.
@@ -349,6 +347,14 @@ class SqliteLog(WritableTables):
         if isinstance(error, LogCorrupt):
             raise error
         raise LogUnavailable(f"cannot {action}: {self._path}: {error}") from error
+
+
+def require_whole_wal(log_db: Path) -> None:
+    """LogCorrupt when the WAL of a file that nobody writes to was changed."""
+    wal = Path(f"{log_db}-wal")
+    if wal.exists() and is_broken(wal, PAGE_BYTES):
+        what = "its write-ahead log was changed, and what stands behind would vanish"
+        raise LogCorrupt("", 1, what)
 
 
 def require_sqlite(version: str) -> None:

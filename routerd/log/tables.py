@@ -74,6 +74,7 @@ SELECT partition, id / {PLACES} AS number FROM first JOIN entry USING (id)
 PARTITIONS = f"SELECT partition FROM ({FIRSTS}) UNION SELECT partition FROM tail ORDER BY 1"
 LOST_NUMBER = f"SELECT number FROM ({FIRSTS}) WHERE partition = ?"
 ORDER = "PRAGMA quick_check(entry)"
+ALL = "PRAGMA quick_check"
 
 # What SQLite and the decoder of texts say of a file whose bytes were changed.
 DAMAGE = (
@@ -118,9 +119,16 @@ class Tables:
         return position, entry_hash
 
     def require_order(self) -> None:
-        for (told,) in self._select(ORDER):
+        self._require_ok(ORDER, "entries cannot be found by their position")
+
+    def require_sound(self) -> None:
+        """LogCorrupt when SQLite finds anything wrong with the file, whatever it keeps there."""
+        self._require_ok(ALL, "its file is broken")
+
+    def _require_ok(self, check: str, what: str) -> None:
+        for (told,) in self._select(check):
             if told != "ok":
-                raise LogCorrupt("", 1, f"entries cannot be found by their position ({told})")
+                raise LogCorrupt("", 1, f"{what} ({told})")
 
     def base(self, partition: str) -> Base:
         rows = self._select(BASE_OF, (partition,))

@@ -21,6 +21,7 @@ from routerd.log.base import Log, LogCorrupt
 from routerd.log.check import look_through
 from routerd.log.codec import records
 from routerd.log.fold import UNFIT, apply_stored, start_of
+from routerd.log.reach import require_all_reached
 from routerd.log.snapshot import Snapshots, Unusable, load, position_of
 
 CLOSE = 1e-9
@@ -57,11 +58,14 @@ def verify(log: Log, snapshots: Snapshots | None = None) -> Verified:
     """Check every partition, and that each snapshot is the state at its position.
 
     A log that was compacted is derived again from its oldest snapshot on; of what stands before,
-    the chain is checked. Raises LogCorrupt where the chain itself, or the table, is broken.
+    the chain is checked. Raises LogCorrupt where the chain itself, or the table, is broken, and
+    where the log ends before a snapshot of it.
     """
     counts = {"decisions": 0, "events": 0, "exact": 0, "close": 0, "skipped": 0, "snapshots": 0}
     mismatches: list[Mismatch] = []
     hashes, starts = {}, {}
+    if snapshots is not None:
+        require_all_reached(log, snapshots)
     for partition in log.partitions():
         paths = snapshots.paths(partition) if snapshots else []
         made = {position_of(path): path for path in paths}

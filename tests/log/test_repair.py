@@ -19,6 +19,7 @@ from routerd.log.sqlite import PAGE_BYTES, SqliteLog
 from routerd.log.verify import verify
 from tests.core.engine import Engine
 from tests.log.entries import append, read_all
+from tests.log.test_reach import shortened
 
 
 @pytest.fixture(scope="module")
@@ -30,13 +31,27 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Entry]]:
     return directory, entries
 
 
-def test_a_whole_log_is_kept_whole(whole: tuple[Path, list[Entry]], tmp_path: Path) -> None:
+def test_a_whole_log_is_left_alone(whole: tuple[Path, list[Entry]], tmp_path: Path) -> None:
+    """Nothing is moved and nothing is written anew."""
+    shutil.copytree(whole[0], tmp_path, dirs_exist_ok=True)
+    before = (tmp_path / "log.db").read_bytes()
+    assert repair(tmp_path) == ({"p": (1, 200, 200, False)}, None)
+    assert (tmp_path / "log.db").read_bytes() == before
+    assert not (tmp_path / "damaged-1").exists()
+
+
+def test_without_its_indexes_a_log_is_made_anew_whole(
+    whole: tuple[Path, list[Entry]], tmp_path: Path
+) -> None:
     """Every entry, long ones included; the old file is kept aside."""
     shutil.copytree(whole[0], tmp_path, dirs_exist_ok=True)
+    with (tmp_path / "log.db").open("r+b") as file:
+        file.write(bytes(PAGE_BYTES))
     before = (tmp_path / "log.db").read_bytes()
     kept, aside = repair(tmp_path)
     assert kept == {"p": (1, 200, 200, False)}
     assert read_all(tmp_path) == whole[1]
+    assert aside is not None
     assert (aside / "log.db").read_bytes() == before
     with closing(SqliteLog.open(tmp_path)) as log:
         append(log, 3)
@@ -96,6 +111,10 @@ def test_what_only_the_wal_holds_is_kept(tmp_path: Path) -> None:
     with closing(SqliteLog.open(tmp_path / "alive")) as log:
         entries = append(log, 60)
         shutil.copytree(tmp_path / "alive", tmp_path / "killed")
+    assert repair(tmp_path / "killed") == ({"p": (1, 60, 60, False)}, None)
+    with (tmp_path / "killed" / "log.db").open("r+b") as file:
+        file.write(bytes(PAGE_BYTES))
+    flip(tmp_path / "killed" / "log.db-wal", 28)  # the checksum of its header
     assert repair(tmp_path / "killed")[0] == {"p": (1, 60, 60, False)}
     assert read_all(tmp_path / "killed") == entries
 
@@ -119,8 +138,10 @@ def test_a_snapshot_stands_for_what_is_broken_before_it(tmp_path: Path, harm: st
 
 
 def test_a_compacted_log_is_kept_with_its_start(tmp_path: Path) -> None:
-    """Repair of a whole one changes nothing."""
+    """From behind what was let go of, with all that it has."""
     state = lived(tmp_path, compacted=20)
+    with (tmp_path / "log.db").open("r+b") as file:
+        file.write(bytes(PAGE_BYTES))
     assert repair(tmp_path)[0] == {"default": (21, state.position, state.position, False)}
     with closing(SqliteLog.open(tmp_path)) as log:
         assert fold(log, "default", Snapshots(tmp_path)).hash() == state.hash()
@@ -138,6 +159,35 @@ def lived(directory: Path, compacted: int) -> State:
         log.append("default", list(engine.log.read("default")), 0)
         log.forget("default", compacted, most=500)
     return engine.state
+
+
+def test_a_snapshot_stands_for_an_end_that_is_missing(tmp_path: Path) -> None:
+    """Nothing that was learnt is forgotten, although no entry is left behind it."""
+    state = shortened(tmp_path)
+    assert repair(tmp_path)[0] == {"default": (state.position + 1, *2 * (state.position,), True)}
+    with closing(SqliteLog.open(tmp_path)) as log:
+        assert fold(log, "default", Snapshots(tmp_path)).hash() == state.hash()
+    assert repair(tmp_path)[1] is None
+
+
+def test_a_snapshot_of_another_log_stands_for_nothing(tmp_path: Path) -> None:
+    """However far it reaches, the entries of this one are kept."""
+    lived(tmp_path, compacted=0)
+    for path in Snapshots(tmp_path).paths("default"):
+        path.unlink()
+    other = Engine(seed=7)
+    for i in range(100):
+        other.route(request_id=f"other-{i}")
+    Snapshots(tmp_path).write(other.state, keep=1)
+    with closing(apsw.Connection(str(tmp_path / "log.db"))) as db:
+        db.execute("UPDATE entry SET payload = x'00' WHERE position = 60")
+    assert repair(tmp_path)[0] == {"default": (1, 59, 81, False)}
+
+
+def flip(path: Path, offset: int) -> None:
+    raw = bytearray(path.read_bytes())
+    raw[offset] ^= 4
+    path.write_bytes(raw)
 
 
 def test_a_log_in_use_is_left_alone(tmp_path: Path) -> None:

@@ -1,0 +1,89 @@
+"""Whether a log still reaches as far as its audit, and an audit that does not fit it set aside.
+
+The projector reads what was appended, on the platter or not. So an audit that goes further than the
+log proves a loss only as long as the machine ran on; see routerd.log.reach for what proves more.
+"""
+
+from __future__ import annotations
+
+import logging
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import NamedTuple
+
+from routerd.audit.queries import Audit, NoAudit, Search
+from routerd.audit.schema import DEFAULT_PARTITION, audit_path
+from routerd.log.base import Log, LogCompacted
+from routerd.log.codec import hash_at
+from routerd.log.reach import are_of, at, missing
+from routerd.log.sqlite import SqliteLog
+
+logger = logging.getLogger(__name__)
+
+
+class Aside(NamedTuple):
+    """An audit that was set aside: what it had reached, and where it is."""
+
+    position: int
+    path: Path
+
+
+def require_audited(log: SqliteLog, directory: Path) -> None:
+    """LogCorrupt when the log ends before its audit does, although the machine ran on.
+
+    After a loss of power the last decisions may be gone, unless `durability` is power: what is
+    known of them is told.
+    """
+    for partition in sorted({DEFAULT_PARTITION, *log.partitions()}):
+        path = audit_path(directory, partition)
+        with suppress(NoAudit), closing(Audit(path)) as audit:
+            end, _ = log.last(partition)
+            reached = audit.projected_through
+            if reached <= end or not is_of(audit, log, partition, end):
+                continue
+            if log.power_held:
+                raise missing(partition, end, reached, path)
+            logger.warning(
+                "positions %d to %d of partition %r, of which %s tells, went with the power: "
+                "decisions survive that with `durability: power`",
+                *(end + 1, reached, partition, path),
+            )
+
+
+def is_of(audit: Audit, log: Log, partition: str, end: int) -> bool:
+    """Whether an audit that goes beyond the end of a log may be this one's."""
+    newest = audit.decisions(Search(), 1, before=end + 1).rows
+    names = [row["decision_id"] for row in newest]
+    return are_of(names, lambda position: at(log, partition, position))
+
+
+def set_aside(directory: Path, target: Path) -> dict[str, Aside]:
+    """Move each audit that does not continue its log to a folder, made if need be.
+
+    What is projected next begins anew. Nobody may write them meanwhile. Raises OSError, LogCorrupt,
+    LogUnavailable.
+    """
+    moved = {}
+    with closing(SqliteLog.open(directory, read_only=True)) as log:
+        for partition in sorted({DEFAULT_PARTITION, *log.partitions()}):
+            path = audit_path(directory, partition)
+            with suppress(NoAudit), closing(Audit(path)) as audit:
+                if not continues(audit, log, partition):
+                    moved[partition] = Aside(audit.projected_through, target / path.name)
+    for partition, (_, to) in moved.items():
+        target.mkdir(exist_ok=True)
+        path = audit_path(directory, partition)
+        for suffix in ("-wal", "-shm", ""):
+            with suppress(FileNotFoundError):
+                path.with_name(path.name + suffix).rename(to.with_name(to.name + suffix))
+    return moved
+
+
+def continues(audit: Audit, log: Log, partition: str) -> bool:
+    """Whether the log goes on from where the audit stands."""
+    if not audit.projected_through:
+        return True
+    try:
+        return hash_at(log, partition, audit.projected_through) == audit.chain
+    except LogCompacted:
+        return False

@@ -1,0 +1,99 @@
+"""An audit that tells of more than its log proves a loss, as long as the machine ran on."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from routerd.audit.process import catch_up
+from routerd.audit.projector import Projector
+from routerd.audit.queries import projected_through
+from routerd.audit.reach import require_audited, set_aside
+from routerd.log.base import LogCorrupt
+from routerd.log.disk import boot_id
+from routerd.log.sqlite import SqliteLog
+from tests.core.engine import Engine
+
+KEPT = 11
+ALL = 21
+
+
+@pytest.fixture
+def shortened(tmp_path: Path) -> Path:
+    """A log that ends before its audit, on a machine that ran on."""
+    engine = told(20)
+    write(engine, tmp_path, KEPT)
+    project(engine, tmp_path)
+    return tmp_path
+
+
+def told(count: int, name: str = "r") -> Engine:
+    engine = Engine()
+    for i in range(count):
+        engine.route(request_id=f"{name}{i}")
+    return engine
+
+
+def write(engine: Engine, directory: Path, through: int) -> None:
+    with closing(SqliteLog.open(directory)) as log:
+        log.append("default", list(engine.log.read("default"))[:through], 0)
+
+
+def project(engine: Engine, directory: Path) -> None:
+    with closing(Projector(engine.log, "default", directory)) as projector:
+        while projector.advance():
+            pass
+
+
+def hold(directory: Path) -> None:
+    with closing(SqliteLog.open(directory)) as log:
+        require_audited(log, directory)
+
+
+def test_what_the_audit_tells_of_must_be_in_the_log(shortened: Path) -> None:
+    """Each start refuses, by name of what is missing; so does a projection by hand."""
+    said = f"positions {KEPT + 1} to {ALL} are missing.*audit.db.*routerd repair"
+    for _ in range(2):
+        with pytest.raises(LogCorrupt, match=said):
+            hold(shortened)
+    with pytest.raises(LogCorrupt, match=said):
+        catch_up(shortened)
+    assert projected_through(shortened, "default", wanted=True) == ALL
+    assert catch_up(shortened, rebuild=True) == {"default": KEPT}
+    hold(shortened)
+
+
+def test_after_a_loss_of_power_it_is_told_and_gone_on_with(
+    shortened: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The projector reads what was not on the platter yet, and nobody was promised that."""
+    lock = shortened / "lock"
+    assert boot_id() in lock.read_text()
+    lock.write_text(lock.read_text().replace(boot_id(), "another"))
+    caplog.set_level(logging.WARNING)
+    hold(shortened)
+    assert f"positions {KEPT + 1} to {ALL}" in caplog.text
+    assert "went with the power" in caplog.text
+    lock.write_text("1\nanother\n")
+    assert catch_up(shortened) == {"default": KEPT}
+
+
+def test_the_audit_of_another_log_proves_nothing(tmp_path: Path) -> None:
+    """Its decisions are not this log's."""
+    write(told(10), tmp_path, KEPT)
+    project(told(20, "other"), tmp_path)
+    hold(tmp_path)
+
+
+def test_an_audit_that_does_not_fit_is_set_aside_whole(shortened: Path) -> None:
+    """What it tells of is all that is left of it; one that fits stays where it is."""
+    moved = set_aside(shortened, shortened / "damaged-1")
+    assert moved == {"default": (ALL, shortened / "damaged-1" / "audit.db")}
+    assert projected_through(shortened / "damaged-1", "default", wanted=True) == ALL
+    hold(shortened)
+    assert catch_up(shortened) == {"default": KEPT}
+    assert set_aside(shortened, shortened / "damaged-2") == {}
+    assert not (shortened / "damaged-2").exists()
