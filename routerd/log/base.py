@@ -142,6 +142,10 @@ class Log(Protocol):
         """
         ...
 
+    def require_in_place(self) -> None:
+        """Raises LogUnavailable when the next start would not find what was appended here."""
+        ...
+
     def sync(self) -> None:
         """When it returns, everything appended before the call survives power loss."""
         ...

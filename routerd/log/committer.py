@@ -112,6 +112,15 @@ class Committer:
         if platter and position > self.synced:
             await self._after_sync(position, self._loop.create_future(), None)
 
+    def look(self) -> None:
+        """Turn read-only when what is committed would not be found again, though no write fails."""
+        if not self.sequencer.read_only:
+            try:
+                self.sequencer.log.require_in_place()
+            except Exception as error:
+                self.sequencer.fail()
+                self._fail(error)
+
     async def grown(self, position: int) -> None:
         """Return once something behind a position is committed."""
         while self.sequencer.durable <= position:

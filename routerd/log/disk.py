@@ -80,6 +80,36 @@ def release(lock_fd: int) -> None:
     os.close(lock_fd)
 
 
+class Places:
+    """Where some files are, so that it is seen when their names lead elsewhere, or nowhere."""
+
+    def __init__(self, *paths: Path) -> None:
+        self._held = {path: place_of(path) for path in paths}
+
+    def require(self, *paths: Path) -> None:
+        """OSError where one of these files, by default any, would not be found by its name."""
+        for path in paths or self._held:
+            if place_of(path) != self._held[path]:
+                raise OSError(
+                    f"{path} was deleted, moved or replaced; put the same file back. Until this "
+                    f"process ends, a deleted one can be copied from /proc/{os.getpid()}/fd"
+                )
+
+
+def place_of(path: Path) -> tuple[int, int] | None:
+    """A file's device and number; None where there is none. Raises OSError."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def is_deleted(fd: int) -> bool:
+    """Whether an open file has no name any more; takes a microsecond."""
+    return os.fstat(fd).st_nlink == 0
+
+
 def sync_file(fd: int) -> None:
     """When it returns, what was written to the file by anyone survives power loss."""
     if sys.platform == "darwin":  # there fsync stops at the drive's cache

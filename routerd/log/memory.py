@@ -65,6 +65,9 @@ class MemoryLog:
             self._bases[partition] = base_behind(base, gone)
         return count
 
+    def require_in_place(self) -> None:
+        pass
+
     def sync(self) -> None:
         pass
 

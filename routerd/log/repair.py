@@ -26,8 +26,9 @@ from routerd.log.fold import start_of
 from routerd.log.reach import are_of, require_all_reached
 from routerd.log.salvage import Database, Wal, rows
 from routerd.log.snapshot import Snapshots, Unusable, check, decision_ids
-from routerd.log.sqlite import PAGE_BYTES, SqliteLog, require_whole_wal
+from routerd.log.sqlite import PAGE_BYTES, SqliteLog
 from routerd.log.tables import PLACES, base_of
+from routerd.log.wal import require_whole
 
 AT_ONCE = 1_000
 TAIL_COLUMNS = (3, 4)  # of older formats, and of this one
@@ -92,7 +93,7 @@ def whole(directory: Path) -> dict[str, Kept] | None:
     snapshots, kept = Snapshots(directory), {}
     try:
         if power_held(directory):
-            require_whole_wal(directory / "log.db")
+            require_whole(directory / "log.db-wal", PAGE_BYTES)
         with closing(SqliteLog.open(directory, read_only=True)) as log:
             log.require_sound()
             require_all_reached(log, snapshots)

@@ -37,7 +37,16 @@ import apsw
 
 from routerd.log.base import Base, Entry, LogCorrupt, LogUnavailable, check_positions
 from routerd.log.codec import base_behind
-from routerd.log.disk import power_held, sync_file, take_lock, vouch, withdraw, write_scratch
+from routerd.log.disk import (
+    Places,
+    is_deleted,
+    power_held,
+    sync_file,
+    take_lock,
+    vouch,
+    withdraw,
+    write_scratch,
+)
 from routerd.log.migrations import migrate, say
 from routerd.log.numbered import Told
 from routerd.log.tables import (
@@ -49,7 +58,7 @@ from routerd.log.tables import (
     base_row,
     reading,
 )
-from routerd.log.wal import is_broken
+from routerd.log.wal import require_whole
 from routerd.log.writable import WritableTables
 
 OLDEST_SQLITE = "3.51.3"
@@ -78,10 +87,12 @@ class SqliteLog(WritableTables):
         self.power_held = power_held
         self._directory = directory
         self._path = directory / "log.db"
+        self._wal = directory / "log.db-wal"
         self._lock_fd = lock_fd
         self._told = told
         self._connections: list[apsw.Connection] = []
         self._wal_fd: int | None = None
+        self._places = Places()
         self._wal_pages = 0
         self._failure: Exception | None = None
         self._firsts = {}
@@ -112,7 +123,7 @@ class SqliteLog(WritableTables):
                 self._connect_to_read()
             else:
                 if self.power_held:
-                    require_whole_wal(self._path)
+                    require_whole(self._wal, PAGE_BYTES)
                 self._connect()
                 self._begin_wal_anew()
         except (apsw.Error, OSError) as error:
@@ -147,6 +158,9 @@ class SqliteLog(WritableTables):
         with self._appending:
             self._require_usable("append")
             try:  # as _writing, which costs an entry that is alone a tenth more
+                assert self._wal_fd is not None
+                if is_deleted(self._wal_fd):
+                    self._places.require()
                 if self._wal_pages >= LIMIT_PAGES:
                     checkpoint(self._db)
                 if len(entries) != 1 or not self._append_one(partition, entries[0], expect):
@@ -176,8 +190,13 @@ class SqliteLog(WritableTables):
                 self._db.execute(NEW_BASE, (partition, *base_row(base)))
                 self._begin_tail(partition, *base[:2])
 
+    def require_in_place(self) -> None:
+        with self._writing("append"):
+            self._places.require()
+
     def sync(self) -> None:
         with self._syncing, self._writing("sync"):
+            self._places.require()
             self._sync_wal()
             if self._wal_pages >= CHECKPOINT_PAGES:
                 self._checkpoint()
@@ -185,6 +204,7 @@ class SqliteLog(WritableTables):
     def probe(self) -> None:
         with self._syncing, self._appending, self._writing("probe", despite_failure=True):
             write_scratch(self._directory / "probe")  # before the connections that still read go
+            self._rescue_wal()
             self._disconnect()
             self._connect()
             self._second.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
@@ -224,7 +244,8 @@ class SqliteLog(WritableTables):
             return
         self._second = self._connection(str(self._path), WRITE)
         self._second.execute(FORMAT_OF_FILE).fetchall()  # it learns of the WAL by reading
-        self._wal_fd = os.open(f"{self._path}-wal", os.O_RDWR)
+        self._wal_fd = os.open(self._wal, os.O_RDWR)
+        self._places = Places(self._path, self._wal)
         self._sync_wal()  # what a killed process appended, and who repeats a call is told of again
 
     def _migrate(self, held: int) -> None:
@@ -240,7 +261,7 @@ class SqliteLog(WritableTables):
         name = str(self._path)
         # SQLite wants to make files beside a log in WAL mode, unless told that nobody writes to it.
         # A writer's WAL is always there.
-        if not os.access(self._directory, os.W_OK) and not Path(f"{self._path}-wal").exists():
+        if not os.access(self._directory, os.W_OK) and not self._wal.exists():
             name = f"{self._path.as_uri()}?immutable=1"
         self._db = self._connection(name, apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI)
         if self._is_blank():
@@ -310,9 +331,18 @@ class SqliteLog(WritableTables):
 
     def _sync_wal(self) -> None:
         assert self._wal_fd is not None
-        if os.fstat(self._wal_fd).st_nlink == 0:
-            raise OSError("somebody deleted log.db-wal, and what was appended last with it")
         sync_file(self._wal_fd)
+
+    def _rescue_wal(self) -> None:
+        """Copy a WAL that somebody deleted to its database, while it is open here: else it is gone.
+
+        Raises OSError where the files are not in place.
+        """
+        if self._wal_fd is not None and is_deleted(self._wal_fd):
+            self._places.require(self._path)
+            self._second.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_FULL)
+        else:
+            self._places.require()
 
     def _checkpoint(self) -> None:
         """Copies the WAL to the database, nearly all of it while appends go on.
@@ -347,14 +377,6 @@ class SqliteLog(WritableTables):
         if isinstance(error, LogCorrupt):
             raise error
         raise LogUnavailable(f"cannot {action}: {self._path}: {error}") from error
-
-
-def require_whole_wal(log_db: Path) -> None:
-    """LogCorrupt when the WAL of a file that nobody writes to was changed."""
-    wal = Path(f"{log_db}-wal")
-    if wal.exists() and is_broken(wal, PAGE_BYTES):
-        what = "its write-ahead log was changed, and what stands behind would vanish"
-        raise LogCorrupt("", 1, what)
 
 
 def require_sqlite(version: str) -> None:

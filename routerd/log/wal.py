@@ -17,12 +17,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from routerd.log.base import LogCorrupt
+
 HEADER, FRAME_HEADER = 32, 24
 FRAMES_AT_ONCE = 1_024
 MAGIC = 0x377F0682
 BIG_ENDIAN = 1
 
 Words = NDArray[np.uint32]
+
+
+def require_whole(path: Path, page_bytes: int) -> None:
+    """LogCorrupt when the WAL of a log that nobody writes to was changed."""
+    if path.exists() and is_broken(path, page_bytes):
+        what = "its write-ahead log was changed, and what stands behind would vanish"
+        raise LogCorrupt("", 1, what)
 
 
 def is_broken(path: Path, page_bytes: int) -> bool:

@@ -1,6 +1,7 @@
 """What keeps a start short and the log bounded: snapshots and compaction, beside the serving.
 
-It also warns of a disk that is nearly full: when it is full, nothing but reading is served.
+It also warns of a disk that is nearly full: when it is full, nothing but reading is served. And it
+sees when somebody deletes or replaces the log's files, to which the kernel lets us write on.
 
 A snapshot is made by a process of its own: it folds the durable log from the snapshot before, so
 nobody waits for it here, and it never holds what a failing disk could take back. Compaction is
@@ -62,6 +63,16 @@ class Upkeep:
                 logger.warning("no snapshot was written: %s", error)
 
     async def _keep(self) -> None:
+        async with asyncio.TaskGroup() as both:
+            both.create_task(self._look_at_the_files())
+            both.create_task(self._keep_short())
+
+    async def _look_at_the_files(self) -> None:
+        while True:
+            self._committer.look()
+            await asyncio.sleep(LOOK_EVERY_S)
+
+    async def _keep_short(self) -> None:
         pause_s = LOOK_EVERY_S
         while True:
             partition, position = self._sequencer.state.partition, self._sequencer.durable

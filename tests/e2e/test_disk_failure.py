@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import shutil
 import subprocess
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -149,6 +150,40 @@ async def test_a_file_system_of_16_mb_fills_up_and_is_served_from_again(tmp_path
         assert "Traceback" not in daemon.complaints()
         hold_to_the_ledgers(daemon.data, ledgers)
         assert verified(daemon.data).mismatches == ()
+
+
+@pytest.mark.parametrize("harm", ["deleted", "replaced", "moved"])
+async def test_a_data_directory_that_is_gone_takes_no_more_acknowledgements(
+    tmp_path: Path, harm: str
+) -> None:
+    """READ_ONLY within seconds, whatever is called; where the same files come back, it goes on."""
+    ledger = Ledger("c")
+    data, elsewhere = tmp_path / "data", tmp_path / "elsewhere"
+    with Daemon(tmp_path, CONFIG) as daemon:
+        async with grpc.aio.insecure_channel(daemon.address) as channel:
+            client = Client(channel)
+            working = asyncio.create_task(until_read_only(ledger, channel))
+            await asyncio.sleep(0.2)
+            match harm:
+                case "deleted":
+                    shutil.rmtree(data)
+                case "replaced":
+                    shutil.copy(data / "log.db", data / "copy")
+                    (data / "copy").replace(data / "log.db")
+                case "moved":
+                    data.rename(elsewhere)
+            async with asyncio.timeout(PATIENCE_S):
+                assert_read_only(await working)
+            await health(client, NOT_SERVING)
+            await read_on(client, [ledger])
+            assert "was deleted, moved or replaced" in daemon.complaints()
+            if harm == "moved":
+                elsewhere.rename(data)
+                await health(client, SERVING)
+                await send_again(ledger, Stubs(channel))
+        assert daemon.end() == 0
+    if harm == "moved":
+        hold_to_the_ledgers(data, [ledger])
 
 
 async def test_a_disk_that_is_nearly_full_is_told_of_before_it_is(tmp_path: Path) -> None:

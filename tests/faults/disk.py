@@ -149,6 +149,9 @@ class Mounted:
         self._perhaps_crash()
         return count
 
+    def require_in_place(self) -> None:
+        self.platter.require_in_place()
+
     def sync(self) -> None:
         self._perhaps_refuse()
         self.platter.certain = self.platter.end

@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import os
 import resource
+import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -141,18 +142,68 @@ def test_a_close_that_could_not_sync_says_so(tmp_path: Path) -> None:
         assert list(log.read("p")) == entries
 
 
-def test_a_deleted_wal_is_noticed(tmp_path: Path) -> None:
-    """Sync does not claim that a WAL which somebody deleted survives power loss."""
+@pytest.mark.parametrize("write", ["sync", "append"])
+def test_a_deleted_wal_is_noticed_and_rescued(tmp_path: Path, write: str) -> None:
+    """Nothing is written to it any more; a probe copies what it holds, as long as it is open."""
     with closing(SqliteLog.open(tmp_path)) as log:
-        entries = append(log, 5)
-    log = SqliteLog.open(tmp_path)
-    append(log, 5)
-    (tmp_path / "log.db-wal").unlink()
-    with pytest.raises(LogUnavailable, match=r"deleted log\.db-wal"):
-        log.sync()
-    log.probe()
+        entries = append(log, 10)
+        (tmp_path / "log.db-wal").unlink()
+        with pytest.raises(LogUnavailable, match=r"log\.db-wal was deleted"):
+            log.sync() if write == "sync" else append(log, 1)
+        log.probe()
+        assert list(log.read("p")) == entries
+        entries += append(log, 3)
+    assert read_all(tmp_path) == entries
+
+
+def delete_all(directory: Path) -> None:
+    for path in directory.glob("log.db*"):
+        path.unlink()
+
+
+def delete_directory(directory: Path) -> None:
+    shutil.rmtree(directory)
+
+
+def delete_database(directory: Path) -> None:
+    (directory / "log.db").unlink()
+
+
+def replace_database(directory: Path) -> None:
+    shutil.copy(directory / "log.db", directory / "copy")
+    (directory / "copy").replace(directory / "log.db")
+
+
+@pytest.mark.parametrize("harm", [delete_all, delete_directory, delete_database, replace_database])
+def test_files_that_are_gone_are_not_written_to(
+    tmp_path: Path, harm: Callable[[Path], None]
+) -> None:
+    """However often the disk is tried, no other log is begun; what is open can still be read."""
+    directory = tmp_path / "data"
+    log = SqliteLog.open(directory)
+    entries = append(log, 10)
+    log.require_in_place()
+    harm(directory)
+    for refused in (log.require_in_place, log.probe, log.probe, partial(append, log, 1), log.sync):
+        with pytest.raises(LogUnavailable, match=r"deleted, moved or replaced|No such file"):
+            refused()
     assert list(log.read("p")) == entries
     log.close()
+    with contextlib.suppress(LogUnavailable):
+        assert len(read_all(directory)) <= len(entries)
+
+
+def test_files_that_come_back_are_written_to_again(tmp_path: Path) -> None:
+    """A directory that was moved, and moved back."""
+    with closing(SqliteLog.open(tmp_path / "data")) as log:
+        entries = append(log, 10)
+        (tmp_path / "data").rename(tmp_path / "elsewhere")
+        with pytest.raises(LogUnavailable, match="deleted, moved or replaced"):
+            log.sync()
+        (tmp_path / "elsewhere").rename(tmp_path / "data")
+        log.probe()
+        entries += append(log, 1)
+    assert read_all(tmp_path / "data") == entries
 
 
 @contextlib.contextmanager
