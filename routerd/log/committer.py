@@ -285,7 +285,7 @@ class Committer:
             if recovered:
                 self.synced = self.sequencer.durable
                 self._recovery = None
-                logger.info("the log can be written again")
+                logger.warning("the log can be written again")  # as loud as that it could not
                 self.on_health(True)
                 return
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -137,6 +138,15 @@ def sync_directory(directory: Path) -> None:
         os.fsync(fd)
     finally:
         os.close(fd)
+
+
+def why(error: Exception, directory: Path) -> str:
+    """What went wrong with a file, and that its disk is full if it is: SQLite calls that an I/O
+    error where it cannot make its index of the WAL."""
+    with suppress(OSError):
+        if shutil.disk_usage(directory).free < SCRATCH_BYTES:
+            return f"no space is left on the disk of {directory} ({error})"
+    return str(error)
 
 
 def write_scratch(path: Path) -> None:

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import apsw
 
 from routerd.log.base import LogUnavailable
-from routerd.log.disk import sync_directory, sync_stored
+from routerd.log.disk import sync_directory, sync_stored, why
 from routerd.log.numbered import Told, number_entries
 from routerd.log.tables import BASE, FORMAT, Tables
 
@@ -121,6 +121,7 @@ def full(path: Path, free: int) -> LogUnavailable:
 def format_of(directory: Path) -> int:
     """The format of the log in a directory, whichever it is. Raises LogCorrupt, LogUnavailable."""
     tables = Tables()
+    tables._directory = directory
     try:
         # Not to read only: a process that was killed may have left a transaction to take back.
         tables._db = apsw.Connection(str(directory / "log.db"), flags=apsw.SQLITE_OPEN_READWRITE)
@@ -128,7 +129,8 @@ def format_of(directory: Path) -> int:
             tables._db.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
             return tables.format()
     except apsw.Error as error:
-        raise LogUnavailable(f"cannot open {directory / 'log.db'}: {error}") from error
+        text = f"cannot open {directory / 'log.db'}: {why(error, directory)}"
+        raise LogUnavailable(text) from error
 
 
 def say(done: int, count: int, what: str) -> None:

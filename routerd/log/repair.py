@@ -21,7 +21,7 @@ from routerd.core.state import GENESIS, Marks
 from routerd.log.base import WHOLE, Base, Entry, LogCorrupt, LogUnavailable
 from routerd.log.check import look_through
 from routerd.log.codec import HASH_BYTES, chain_hash, encode
-from routerd.log.disk import power_held, release, sync_directory, take_lock
+from routerd.log.disk import power_held, release, sync_directory, take_lock, why
 from routerd.log.fold import start_of
 from routerd.log.reach import are_of, require_all_reached
 from routerd.log.salvage import Database, Wal, rows
@@ -126,6 +126,9 @@ def made_anew(directory: Path) -> Repaired:
                 (directory / name).rename(aside / name)
         (staging / "log.db").rename(directory / "log.db")
         sync_directory(directory)
+    except apsw.Error as error:
+        text = f"cannot write {staging}, which takes as much room as the log: nothing was changed"
+        raise LogUnavailable(f"{text}: {why(error, directory)}") from error
     finally:
         shutil.rmtree(staging, ignore_errors=True)
     return Repaired(kept, aside)

@@ -44,6 +44,7 @@ from routerd.log.disk import (
     sync_file,
     take_lock,
     vouch,
+    why,
     withdraw,
     write_scratch,
 )
@@ -128,7 +129,8 @@ class SqliteLog(WritableTables):
                 self._begin_wal_anew()
         except (apsw.Error, OSError) as error:
             self._let_go()
-            raise LogUnavailable(f"cannot open {self._path}: {error}") from error
+            text = f"cannot open {self._path}: {why(error, directory)}"
+            raise LogUnavailable(text) from error
         except BaseException:
             self._let_go()
             raise
@@ -151,7 +153,8 @@ class SqliteLog(WritableTables):
                         backup.step(COPIED_PAGES)
                         told(backup.page_count - backup.remaining, backup.page_count)
         except apsw.Error as error:
-            raise LogUnavailable(f"cannot copy {self._path} to {path}: {error}") from error
+            text = f"cannot copy {self._path} to {path}: {why(error, path.parent)}"
+            raise LogUnavailable(text) from error
 
     def append(self, partition: str, entries: Sequence[Entry], expect: int) -> None:
         check_positions(entries, expect)
@@ -224,7 +227,7 @@ class SqliteLog(WritableTables):
     def _connect(self) -> None:
         """Two connections, and a descriptor of the WAL, which lives as long as they do."""
         self._db = db = self._connection(str(self._path), WRITE | apsw.SQLITE_OPEN_CREATE)
-        with reading():
+        with reading(self._directory):
             db.pragma("page_size", PAGE_BYTES)
             if db.pragma("journal_mode", "wal") != "wal":
                 raise OSError("its file system cannot share memory; use a local disk")
@@ -251,7 +254,7 @@ class SqliteLog(WritableTables):
     def _migrate(self, held: int) -> None:
         logger.warning("%s: format %d becomes format %d", self._path, held, FORMAT)
         self._disconnect()
-        with reading():
+        with reading(self._directory):
             migrate(self._path, held, self._told)
 
     def _connect_to_read(self) -> None:
@@ -376,7 +379,8 @@ class SqliteLog(WritableTables):
         self._failure = error
         if isinstance(error, LogCorrupt):
             raise error
-        raise LogUnavailable(f"cannot {action}: {self._path}: {error}") from error
+        text = f"cannot {action}: {self._path}: {why(error, self._directory)}"
+        raise LogUnavailable(text) from error
 
 
 def require_sqlite(version: str) -> None:

@@ -15,12 +15,14 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from hashlib import blake2b
+from pathlib import Path
 from typing import Any
 
 import apsw
 
 from routerd.log.base import WHOLE, Base, Entry, LogCompacted, LogCorrupt, LogUnavailable
 from routerd.log.codec import HASH_BYTES, verified
+from routerd.log.disk import why
 
 BATCH = 256
 
@@ -93,10 +95,11 @@ Row = tuple[Any, ...]
 class Tables:
     """The reading half of a log.
 
-    _db: the connection to read by. _firsts: the keys before the first ones of partitions that were
-    read or appended to.
+    _directory: where it is. _db: the connection to read by. _firsts: the keys before the first ones
+    of partitions that were read or appended to.
     """
 
+    _directory: Path
     _db: apsw.Connection
     _firsts: dict[str, int]
 
@@ -216,7 +219,7 @@ class Tables:
         Those before a damaged one come first; the next call then raises.
         """
         rows: list[Row] = []
-        with reading(partition, after + 1):
+        with reading(self._directory, partition, after + 1):
             try:
                 for row in self._db.execute(BEHIND, bindings):
                     rows.append(row)
@@ -242,7 +245,7 @@ class Tables:
     def _select(
         self, sql: str, bindings: tuple[object, ...] = (), partition: str = "", position: int = 1
     ) -> list[Row]:
-        with reading(partition, position):
+        with reading(self._directory, partition, position):
             return self._db.execute(sql, bindings).fetchall()
 
 
@@ -266,11 +269,11 @@ def proof_of(row: Row) -> bytes:
 
 
 @contextlib.contextmanager
-def reading(partition: str = "", position: int = 1) -> Iterator[None]:
+def reading(directory: Path, partition: str = "", position: int = 1) -> Iterator[None]:
     """Turns what SQLite says of a damaged file into LogCorrupt, the rest into LogUnavailable."""
     try:
         yield
     except DAMAGE as error:
         raise LogCorrupt(partition, position, f"SQLite cannot read it ({error})") from error
     except apsw.Error as error:
-        raise LogUnavailable(f"cannot read the log: {error}") from error
+        raise LogUnavailable(f"cannot read the log: {why(error, directory)}") from error

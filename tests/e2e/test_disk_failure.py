@@ -8,7 +8,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +22,11 @@ from routerd.log.fold import fold
 from routerd.log.sqlite import SqliteLog
 from routerd.server.app import Server
 from routerd.server.upkeep import LOOK_EVERY_S
+from tests.cli.conftest import command, environment
 from tests.e2e.daemon import PATIENCE_S, Daemon, verified
 from tests.e2e.test_kill import CONFIG, Ledger, Stubs, hold_to_the_ledgers, send_again, work
 from tests.log.disk import watched_disk
+from tests.log.entries import append
 from tests.server.harness import Client, Refusal, refused
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
@@ -142,14 +144,38 @@ async def test_a_file_system_of_16_mb_fills_up_and_is_served_from_again(tmp_path
                 for refusal in await asyncio.gather(*working):
                     assert_read_only(refusal)
                 await health(client, NOT_SERVING)
+                assert f"no space is left on the disk of {data}" in daemon.complaints()
                 await read_on(client, ledgers)
                 (data / "ballast").unlink()
                 await health(client, SERVING)
             await asyncio.gather(*(send_again(ledger, Stubs(channel)) for ledger in ledgers))
         assert daemon.end() == 0
         assert "Traceback" not in daemon.complaints()
+        assert "WARNING routerd.log.committer the log can be written again" in daemon.complaints()
         hold_to_the_ledgers(daemon.data, ledgers)
         assert verified(daemon.data).mismatches == ()
+
+
+@pytest.mark.parametrize("verb", ["verify", "repair", "migrate", "snapshot"])
+def test_a_command_says_that_the_disk_is_full(tmp_path: Path, verb: str) -> None:
+    """In one sentence, whatever SQLite calls it; what a killed process left is as it was."""
+    data = tmp_path / "data"
+    with mounted(data, "1m"):
+        with closing(SqliteLog.open(tmp_path / "alive")) as log:
+            append(log, 20)
+            left = shutil.ignore_patterns("log.db-shm")
+            shutil.copytree(tmp_path / "alive", data, ignore=left, dirs_exist_ok=True)
+        before = [(data / name).read_bytes() for name in ("log.db", "log.db-wal")]
+        with contextlib.suppress(OSError), (data / "ballast").open("wb", buffering=0) as ballast:
+            while True:
+                ballast.write(bytes(4_096))
+        done = subprocess.run(
+            command(verb, data), env=environment(), capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 1
+        assert "Traceback" not in done.stderr
+        assert f"no space is left on the disk of {data}" in done.stderr
+        assert [(data / name).read_bytes() for name in ("log.db", "log.db-wal")] == before
 
 
 @pytest.mark.parametrize("harm", ["deleted", "replaced", "moved"])
