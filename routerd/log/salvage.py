@@ -25,9 +25,9 @@ Row = tuple[Value, ...]
 
 
 class Pages(Protocol):
-    """Some pages by their numbers, which start at 1."""
+    """Some pages by their numbers, which start at 1; all of them, older copies included."""
 
-    def numbers(self) -> Iterator[int]: ...
+    def all(self) -> Iterator[tuple[int, bytes]]: ...
 
     def page(self, number: int) -> bytes: ...
 
@@ -40,8 +40,9 @@ class Database:
         self._size = size
         self._file = path.open("rb")
 
-    def numbers(self) -> Iterator[int]:
-        return iter(range(1, self._path.stat().st_size // self._size + 1))
+    def all(self) -> Iterator[tuple[int, bytes]]:
+        for number in range(1, self._path.stat().st_size // self._size + 1):
+            yield number, self.page(number)
 
     def page(self, number: int) -> bytes:
         self._file.seek((number - 1) * self._size)
@@ -52,25 +53,30 @@ class Database:
 
 
 class Wal:
-    """The pages of the WAL, of each the latest, with the file behind them."""
+    """The pages of the WAL, with the file behind them. A frame has all that its page held before,
+    and so an older copy stands for most of what a broken one held."""
 
     def __init__(self, path: Path, size: int, behind: Database) -> None:
-        self._path, self._size, self._behind = path, size, behind
+        self._size, self._behind = size, behind
         self._file = path.open("rb")
-        self._at: dict[int, int] = {}
         step = FRAME_HEADER + size
-        for at in range(WAL_HEADER, path.stat().st_size - step + 1, step):
-            self._file.seek(at)
-            self._at[int.from_bytes(self._file.read(4), "big")] = at + FRAME_HEADER
+        self._frames = range(WAL_HEADER, path.stat().st_size - step + 1, step)
+        self._latest = {self._number(at): at for at in self._frames}
 
-    def numbers(self) -> Iterator[int]:
-        return iter(self._at)
+    def all(self) -> Iterator[tuple[int, bytes]]:
+        for at in self._frames:
+            yield self._number(at), self._page(at)
 
     def page(self, number: int) -> bytes:
-        at = self._at.get(number)
-        if at is None:
-            return self._behind.page(number)
+        at = self._latest.get(number)
+        return self._behind.page(number) if at is None else self._page(at)
+
+    def _number(self, at: int) -> int:
         self._file.seek(at)
+        return int.from_bytes(self._file.read(4), "big")
+
+    def _page(self, at: int) -> bytes:
+        self._file.seek(at + FRAME_HEADER)
         return self._file.read(self._size)
 
     def close(self) -> None:
@@ -79,8 +85,7 @@ class Wal:
 
 def rows(pages: Pages, size: int) -> Iterator[Row]:
     """Every row of every page that can be read, in no order, old copies included."""
-    for number in pages.numbers():
-        page = pages.page(number)
+    for number, page in pages.all():
         start = 100 if number == 1 else 0
         if len(page) != size or page[start] not in (LEAF, INTERIOR, TABLE_LEAF):
             continue

@@ -76,6 +76,27 @@ def test_a_log_with_a_damaged_wal_is_refused_and_can_be_repaired(
     assert read_all(directory) == entries[: kept.last]
 
 
+def test_a_broken_frame_is_stood_for_by_older_ones_of_its_page(
+    killed: tuple[Path, list[Entry]], tmp_path: Path
+) -> None:
+    """It costs at most the entry that it alone held, and what stands behind that."""
+    directory, entries = killed
+    frames = ((directory / "log.db-wal").stat().st_size - HEADER) // STEP
+    costly = 0
+    for frame in range(frames):
+        target = tmp_path / str(frame)
+        shutil.copytree(directory, target)
+        wal = target / "log.db-wal"
+        raw = bytearray(wal.read_bytes())
+        at = HEADER + frame * STEP + FRAME_HEADER
+        raw[at : at + PAGE_BYTES] = bytes(PAGE_BYTES)
+        wal.write_bytes(raw)
+        kept = repair(target)[0]["p"]
+        assert read_all(target) == entries[: kept.last]
+        costly += kept.last < len(entries)
+    assert costly < frames / 10
+
+
 def test_after_a_loss_of_power_the_rest_is_served(killed: tuple[Path, list[Entry]]) -> None:
     """Then a hole is where the disk had not written yet: nobody was told that it had."""
     directory, entries = killed
