@@ -130,6 +130,9 @@ class Server:
         except TimeoutError:
             logger.warning("cut off %d calls", self.gate.in_flight + self.gate.streams)
             await self._grpc.stop(None)
+        else:
+            if self.gate.streams:
+                logger.warning("cut off %d streams that nobody reads", self.gate.streams)
         await self._grpc.stop(GOODBYE_S)
         if self._routing.classifier is not None:
             await self._routing.classifier.close()

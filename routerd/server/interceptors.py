@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, suppress
 from functools import partial
 from typing import Any, NamedTuple, NoReturn, ParamSpec, Self
 
@@ -40,7 +40,7 @@ from routerd.log.trials import Trials
 from routerd.server import errors
 from routerd.server.admission import Admission
 from routerd.server.leases import Leases
-from routerd.server.streams import Context, Ended, Ending, Wires, send
+from routerd.server.streams import Context, Ended, Ending, Sending, Wires
 
 DEFAULT_PARTITION = "default"
 
@@ -49,6 +49,9 @@ CROWDED = errors.call_status(
 )
 
 Q = ParamSpec("Q")
+
+# An answer that a client lets wait so long holds up no drain, looked at so often.
+STALLED_S, LOOK_S = 1.0, 0.1
 
 LINGER_S = 0.05
 LINGER_ROUNDS = 20
@@ -96,6 +99,7 @@ class Gate:
         self._limits = limits
         self._partitions = partitions
         self._draining = Ending()
+        self._sending = Sending()
         self._turned_away = 0
         self._idle = asyncio.Event()
 
@@ -103,17 +107,28 @@ class Gate:
         """Refuse new calls from now on; return when the admitted ones are answered, and the
         messages of streams that were read.
 
+        A stream whose client takes no answer for STALLED_S is not waited for: what was worked off
+        for it is in the log, and sent again it gets the same answers. `streams` counts those.
+
         Then wait a little for calls that are on their way: when gRPC stops it cancels what it has
         not handed over yet, and only UNAVAILABLE tells a client to go elsewhere.
         """
         self._draining.begin()
-        if self.in_flight or self.streams:
-            await self._idle.wait()
+        began_s = asyncio.get_running_loop().time()
+        while (self.in_flight or self.streams) and not self._stalled_since(began_s):
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._idle.wait(), LOOK_S)
         for _ in range(LINGER_ROUNDS):
             before = self._turned_away
             await asyncio.sleep(LINGER_S)
             if self._turned_away == before:
                 return
+
+    def _stalled_since(self, began_s: float) -> bool:
+        """Whether only clients that read nothing keep a drain up that began then."""
+        if self.in_flight or asyncio.get_running_loop().time() - began_s < STALLED_S:
+            return False
+        return self.streams == self._sending.stalled(STALLED_S)
 
     def identify(self, context: Context) -> Partition:
         """The partition of whoever calls. The only place that knows who that is."""
@@ -179,7 +194,7 @@ class Gate:
                 async with aclosing(method(request, partition, deadline_s)) as answers:
                     following = partial(anext, answers, None)
                     while (answer := await self._draining.wait(following)) is not None:
-                        await send(context, answer)
+                        await self._sending.send(context, answer)
 
         return handle
 
@@ -205,7 +220,7 @@ class Gate:
                 wires = Wires(context, request_type.FromString, self._draining)
                 async with aclosing(method(wires, partition, deadline_s)) as answers:
                     async for answer in answers:
-                        await send(context, answer)
+                        await self._sending.send(context, answer)
                 wires.raise_if_cut()
 
         return handle

@@ -1,4 +1,5 @@
-"""What a stream needs besides its method: messages one by one, and waits that a drain ends."""
+"""What a stream needs besides its method: messages one by one, both ways, and waits that a drain
+ends."""
 
 from __future__ import annotations
 
@@ -82,9 +83,25 @@ class Wires(Generic[M]):
             raise Ended
 
 
-async def send(context: Context, answer: Message) -> None:
-    """Send a message of the server's stream; a client that is gone cancels its call."""
-    try:
-        await context.write(answer)
-    except Exception:  # gRPC has no public name for it
-        raise asyncio.CancelledError from None
+class Sending:
+    """Sends the messages of the server's streams, and knows who waits for a client to read."""
+
+    def __init__(self) -> None:
+        self._since_s: dict[asyncio.Task[Any] | None, float] = {}
+        self._now_s = asyncio.get_running_loop().time
+
+    async def send(self, context: Context, answer: Message) -> None:
+        """Send one of a stream's; a client that is gone cancels its call."""
+        task = asyncio.current_task()
+        self._since_s[task] = self._now_s()
+        try:
+            await context.write(answer)
+        except Exception:  # gRPC has no public name for it
+            raise asyncio.CancelledError from None
+        finally:
+            del self._since_s[task]
+
+    def stalled(self, for_s: float) -> int:
+        """How many have waited so long."""
+        until_s = self._now_s() - for_s
+        return sum(since_s <= until_s for since_s in self._since_s.values())

@@ -11,7 +11,7 @@ import pytest
 from google.rpc import error_details_pb2
 
 from routerd.server import pipeline
-from routerd.v1 import router_pb2
+from routerd.v1 import audit_pb2, router_pb2
 from tests.server.harness import (
     PATIENCE_S,
     Client,
@@ -234,12 +234,8 @@ async def test_who_reads_no_answers_is_read_no_further() -> None:
         before = running.state()[0]
         async with grpc.aio.insecure_channel(running.address, options=small) as channel:
             call = Client(channel).router.RouteStream()
-
-            async def pump() -> None:
-                for message in asked({"explain": True, "task": TASK}) * 100_000:
-                    await call.write(message)
-
-            pumping = asyncio.create_task(pump())
+            messages = asked({"explain": True, "task": TASK}) * 100_000
+            pumping = asyncio.create_task(pump(call, messages))
             worked = -1
             async with asyncio.timeout(PATIENCE_S):
                 while worked != running.state()[0]:  # until it stands still
@@ -365,6 +361,50 @@ async def test_a_drain_acknowledges_what_was_read(running: Running) -> None:
     assert [a.ack.outcome_id for a in await read(call, 3)] == ["a", "b", "c"]
     assert (await refused(call.read())).reason == "DRAINING"
     await stop
+
+
+@pytest.mark.parametrize("kind", ["answers", "events"])
+async def test_who_reads_nothing_holds_up_no_drain(kind: str) -> None:
+    """Who reads gets all its answers meanwhile; what nobody read can be asked for again."""
+    small = [("grpc.http2.bdp_probe", 0), ("grpc.use_local_subchannel_pool", 1)]
+    async with (
+        in_process(drain_timeout_ms=3_600_000, max_unanswered=200) as running,
+        grpc.aio.insecure_channel(running.address, options=small) as channel,
+    ):
+        stalled: Any
+        if kind == "events":
+            for _ in range(10):
+                batch = [router_pb2.RouteRequest(task=TASK) for _ in range(100)]
+                await running.client.router.RouteBatch(router_pb2.RouteBatchRequest(requests=batch))
+            watched = audit_pb2.WatchEventsRequest(from_position=1)
+            stalled = Client(channel).audit.WatchEvents(watched)
+            await stalled.read()
+        else:
+            stalled = Client(channel).router.RouteStream()
+            messages = asked({"request_id": "again", "explain": True, "task": TASK}) * 10_000
+            pumping = asyncio.create_task(pump(stalled, messages))
+        await until(lambda: running.app.gate._sending.stalled(0.5) == 1)
+        decision = await running.client.route(task=TASK)
+        running.disk.flowing.clear()
+        reading = running.client.router.StreamOutcomes()
+        for message in reported(decision.decision_id, "a", "b", "c"):
+            await reading.write(message)
+        await until(lambda: running.state()[0] == decision.position + 3)
+        stop = running.stop()
+        assert (await refused(running.client.route())).reason == "DRAINING"
+        running.disk.flowing.set()
+        assert [a.ack.outcome_id for a in await read(reading, 3)] == ["a", "b", "c"]
+        assert (await refused(reading.read())).reason == "DRAINING"
+        async with asyncio.timeout(PATIENCE_S):
+            await stop
+        if kind == "answers":
+            pumping.cancel()
+        stalled.cancel()
+
+
+async def pump(call: Any, messages: list[Any]) -> None:
+    for message in messages:
+        await call.write(message)
 
 
 async def test_a_bug_in_one_message_is_told_and_the_stream_goes_on(
