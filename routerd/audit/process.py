@@ -11,7 +11,9 @@ from pathlib import Path
 
 from routerd.audit.projector import BATCH, Projector
 from routerd.audit.schema import DEFAULT_PARTITION, audit_path
-from routerd.log.reach import missing
+from routerd.log.check import checked
+from routerd.log.reach import missing, require_reached
+from routerd.log.snapshot import Snapshots
 from routerd.log.sqlite import SqliteLog
 
 SHORTEST_S, LONGEST_S = 0.01, 0.25
@@ -50,8 +52,9 @@ def catch_up(
 ) -> dict[str, int]:
     """Bring the audit of every partition up to the log's end; the position of each.
 
-    keep: see Projector. told(position, end, partition) hears how far it is. Raises Busy,
-    LogUnavailable, LogCorrupt, sqlite3.OperationalError, routerd.audit.store.Unusable.
+    All of the log is held to its chain. keep: see Projector. told(position, end, partition) hears
+    how far it is. Raises Busy, LogUnavailable, LogCorrupt, LogCompacted when the daemon lets go of
+    entries meanwhile, sqlite3.OperationalError, routerd.audit.store.Unusable.
     """
     reached = {}
     with (
@@ -59,9 +62,10 @@ def catch_up(
         claimed(directory, wait=False),
     ):
         for partition in sorted({DEFAULT_PARTITION, *log.partitions()}):
+            require_reached(log, partition, Snapshots(directory).paths(partition))
             end, _ = log.last(partition)
             made = Projector(log, partition, directory, rebuild=rebuild, keep=keep)
-            with closing(made) as projector:
+            with closing(made) as projector, checked(log, partition, end, directory):
                 if projector.position > end and log.power_held:
                     path = audit_path(directory, partition)
                     raise missing(partition, end, projector.position, path)

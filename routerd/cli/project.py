@@ -41,7 +41,7 @@ def project(
     from routerd.audit.process import Busy, catch_up
     from routerd.audit.process import follow as follow_on
     from routerd.audit.store import Unusable
-    from routerd.log.base import LogCorrupt, LogUnavailable
+    from routerd.log.base import LogCompacted, LogCorrupt, LogUnavailable
 
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s %(message)s")
     try:
@@ -58,6 +58,8 @@ def project(
         say(reached, as_json)
     except (Busy, Unusable, LogCorrupt, LogUnavailable, sqlite3.Error, OSError) as error:
         raise Failed(str(error)) from None
+    except LogCompacted as error:
+        raise Failed(f"{error}, by a daemon that runs: project again") from None
 
 
 def say(reached: dict[str, int], as_json: bool) -> None:

@@ -8,6 +8,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import apsw
 import pytest
 
 from routerd.audit.process import claimed
@@ -52,6 +53,18 @@ def test_it_makes_the_audit_anew(invoke: Any, data: Path) -> None:
     assert requests(data) == []
     assert invoke("project", data, "--rebuild").exit_code == 0
     assert requests(data) == ["a", "b"]
+
+
+@pytest.mark.parametrize("projected", [True, False])
+def test_a_damaged_log_is_told(invoke: Any, data: Path, projected: bool) -> None:
+    """Code 1, wherever the damage is: behind what the audit holds already, too."""
+    if projected:
+        assert invoke("project", data).exit_code == 0
+    with closing(apsw.Connection(str(data / "log.db"))) as db:
+        db.execute("UPDATE entry SET payload = x'00' WHERE position = 2")
+    result = invoke("project", data)
+    assert result.exit_code == 1
+    assert "the log is damaged at position 2" in result.stderr
 
 
 def test_one_at_a_time(invoke: Any, data: Path) -> None:
