@@ -61,7 +61,7 @@ def catch_up(
         closing(SqliteLog.open(directory, read_only=True)) as log,
         claimed(directory, wait=False),
     ):
-        for partition in sorted({DEFAULT_PARTITION, *log.partitions()}):
+        for partition in log.partitions() or [DEFAULT_PARTITION]:
             require_reached(log, partition, Snapshots(directory).paths(partition))
             end, _ = log.last(partition)
             made = Projector(log, partition, directory, rebuild=rebuild, keep=keep)
