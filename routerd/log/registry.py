@@ -15,7 +15,6 @@ from routerd.core.events import (
     AgentRegistered,
     AgentStatusChanged,
     AgentUpdated,
-    AnyEvent,
 )
 from routerd.core.profile import profile
 from routerd.core.room import too_many
@@ -52,7 +51,7 @@ class Registry:
         known = self.state.registered.get(agent.id)
         if known is None:
             self._require_room(agent.id)
-            self._record(AgentRegistered(self._sequencer.time_ms(), agent))
+            self._sequencer.record(AgentRegistered(self._sequencer.time_ms(), agent))
         elif known != agent:
             raise exists(known, agent)
         return self.get(agent.id)
@@ -70,10 +69,10 @@ class Registry:
             self._require_not_configured(agent_id)
         if agent is not None and agent != known:
             previous = known.version if agent.version != known.version else ""
-            self._record(AgentUpdated(self._sequencer.time_ms(), agent, previous))
+            self._sequencer.record(AgentUpdated(self._sequencer.time_ms(), agent, previous))
         if status is not None and status is not self._standing(agent_id).held:
             time_ms = self._sequencer.time_ms()
-            self._record(AgentStatusChanged(time_ms, agent_id, status, StatusCause.SET))
+            self._sequencer.record(AgentStatusChanged(time_ms, agent_id, status, StatusCause.SET))
         return self.get(agent_id)
 
     def deregister(self, agent_id: str) -> Logged:
@@ -84,7 +83,7 @@ class Registry:
         check_agent_id(self.state, agent_id)
         self._require_not_configured(agent_id)
         if agent_id in self.state.registered:
-            self._record(AgentDeregistered(self._sequencer.time_ms(), agent_id))
+            self._sequencer.record(AgentDeregistered(self._sequencer.time_ms(), agent_id))
         elif agent_id not in self.state.arm_of:
             raise not_registered(agent_id)
         return Logged(self.state.position)
@@ -97,7 +96,7 @@ class Registry:
         if self.is_news(beat):
             time_ms, cause = self._sequencer.time_ms(), StatusCause.HEARTBEAT
             told = (beat.agent_id, beat.status, cause, lease_of(beat))
-            self._record(AgentStatusChanged(time_ms, *told))
+            self._sequencer.record(AgentStatusChanged(time_ms, *told))
         return Logged(self.state.position)
 
     def is_news(self, beat: Heartbeat) -> bool:
@@ -111,7 +110,9 @@ class Registry:
         """An agent's heartbeats stopped: it is offline until the next. Raises READ_ONLY."""
         if self._standing(agent_id).lease_ms:
             time_ms, cause = self._sequencer.time_ms(), StatusCause.LEASE_ENDED
-            self._record(AgentStatusChanged(time_ms, agent_id, AgentStatus.OFFLINE, cause))
+            self._sequencer.record(
+                AgentStatusChanged(time_ms, agent_id, AgentStatus.OFFLINE, cause)
+            )
         return Logged(self.state.position)
 
     def lease_ms(self, agent_id: str) -> int:
@@ -143,11 +144,6 @@ class Registry:
         """What an agent has shown. Raises FIELD_VIOLATIONS, AGENT_NOT_FOUND."""
         check_agent_id(self.state, agent_id)
         return profile(self.state, self._agent(agent_id).id)
-
-    def _record(self, event: AnyEvent) -> None:
-        self._sequencer.require_writable()
-        self._sequencer.append(event)
-        self._sequencer.react()
 
     def _agent(self, agent_id: str) -> Agent:
         index = self.state.roster.index.get(agent_id)

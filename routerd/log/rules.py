@@ -16,7 +16,6 @@ from routerd.core.errors import (
     invalid,
     not_registered,
 )
-from routerd.core.events import AnyEvent
 from routerd.core.ledger import Ledger, window_ms, window_of
 from routerd.core.overrides import Placed, has_expired
 from routerd.core.rule_events import OverrideRemoved, OverrideSet
@@ -49,7 +48,7 @@ class Rules:
             self._require_future(override)
             self._require_agent(override)
             self._require_room()
-            self._record(OverrideSet(self._sequencer.time_ms(), override))
+            self._sequencer.record(OverrideSet(self._sequencer.time_ms(), override))
         elif known.override != override:
             raise exists(known.override, override)
         return self.get(override.id)
@@ -64,7 +63,7 @@ class Rules:
         if self._placed(override.id).override != override:
             self._require_future(override)
             self._require_agent(override)
-            self._record(OverrideSet(self._sequencer.time_ms(), override))
+            self._sequencer.record(OverrideSet(self._sequencer.time_ms(), override))
         return self.get(override.id)
 
     def delete(self, override_id: str) -> Removal:
@@ -75,7 +74,7 @@ class Rules:
         self._require_not_configured(override_id)
         there = override_id in self.state.placed
         if there:
-            self._record(OverrideRemoved(self._sequencer.time_ms(), override_id))
+            self._sequencer.record(OverrideRemoved(self._sequencer.time_ms(), override_id))
         return Removal(there, self.state.position)
 
     def get(self, override_id: str) -> ListedOverride:
@@ -120,11 +119,6 @@ class Rules:
         ledger = self.state.ledgers.get(budget.id, {}).get(value, Ledger()).at(window)
         begin_ms = window * window_ms(budget)
         return ListedBudget(budget, value, begin_ms, begin_ms + window_ms(budget), ledger)
-
-    def _record(self, event: AnyEvent) -> None:
-        self._sequencer.require_writable()
-        self._sequencer.append(event)
-        self._sequencer.react()
 
     def _configured(self, override_id: str) -> Override | None:
         configured = self.state.config.overrides

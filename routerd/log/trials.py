@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from routerd.core.answers import ExperimentPage, ListedExperiment, Removal
 from routerd.core.errors import ErrorReason, RouterError, Violation, invalid, not_registered
-from routerd.core.events import AnyEvent
 from routerd.core.experiment import (
     Experiment,
     ExperimentDeleted,
@@ -39,7 +38,7 @@ class Trials:
         if known is None:
             self._require_agents(experiment)
             self._require_room()
-            self._record(ExperimentStarted(self._sequencer.time_ms(), experiment))
+            self._sequencer.record(ExperimentStarted(self._sequencer.time_ms(), experiment))
         elif known.experiment != experiment:
             text = f"experiment {experiment.id!r} is there with another definition; take a new id"
             facts = {"experiment_id": experiment.id}
@@ -49,7 +48,7 @@ class Trials:
     def stop(self, experiment_id: str) -> ListedExperiment:
         """Let it take no more decisions; again, it changes nothing. Raises EXPERIMENT_NOT_FOUND."""
         if not self._trial(experiment_id).stopped_ms:
-            self._record(ExperimentStopped(self._sequencer.time_ms(), experiment_id))
+            self._sequencer.record(ExperimentStopped(self._sequencer.time_ms(), experiment_id))
         return self.get(experiment_id)
 
     def promote(self, experiment_id: str, arm_id: str) -> ListedExperiment:
@@ -64,7 +63,9 @@ class Trials:
             raise invalid([Violation("arm_id", f"is {arm_id!r}; the arms are {', '.join(ids)}")])
         (arm,) = (arm for arm in trial.experiment.arms if arm.id == arm_id)
         if trial.promoted != arm_id or self.state.promoted != promoted_of(arm):
-            self._record(ExperimentPromoted(self._sequencer.time_ms(), experiment_id, arm_id))
+            self._sequencer.record(
+                ExperimentPromoted(self._sequencer.time_ms(), experiment_id, arm_id)
+            )
         return self.get(experiment_id)
 
     def delete(self, experiment_id: str) -> Removal:
@@ -77,7 +78,7 @@ class Trials:
             text = f"experiment {experiment_id!r} runs: stop it or promote an arm before"
             facts = {"experiment_id": experiment_id}
             raise RouterError(ErrorReason.EXPERIMENT_RUNS, text, metadata=facts)
-        self._record(ExperimentDeleted(self._sequencer.time_ms(), experiment_id))
+        self._sequencer.record(ExperimentDeleted(self._sequencer.time_ms(), experiment_id))
         return Removal(removed=True, position=self.state.position)
 
     def get(self, experiment_id: str) -> ListedExperiment:
@@ -92,11 +93,6 @@ class Trials:
         ids = sorted(name for name in self.state.trials if name > page_token)
         told = tuple(self.get(name) for name in ids[:size])
         return ExperimentPage(told, ids[size - 1] if len(ids) > size else "", self.state.position)
-
-    def _record(self, event: AnyEvent) -> None:
-        self._sequencer.require_writable()
-        self._sequencer.append(event)
-        self._sequencer.react()
 
     def _trial(self, experiment_id: str) -> Trial:
         check_id(self.state, "experiment_id", experiment_id)

@@ -212,6 +212,12 @@ class Writer:
             self._reacts = False
             self.react()
 
+    def record(self, event: AnyEvent) -> None:
+        """Append what an operator changed, and what that calls for. Raises READ_ONLY."""
+        self.require_writable()
+        self.append(event)
+        self.react()
+
     def react_later(self) -> None:
         """React when the state follows what was appended last."""
         self._reacts = True
