@@ -14,11 +14,15 @@ import os
 import selectors
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 # Shorter waits are those within a call: they say nothing about when the next one comes.
 WITHIN_A_CALL_S = 50e-6
 # One wait among so many, and the share of waits that must end soon for polling to pay.
 MEMORY, ENOUGH = 16, 0.5
+
+CPU_MAX = Path("/sys/fs/cgroup/cpu.max")
+"""The processor time that a container may use, and in which period: two numbers in microseconds."""
 
 Ready = list[tuple[selectors.SelectorKey, int]]
 
@@ -71,8 +75,14 @@ def event_loop(busy_poll_us: int, processors: int | None = None) -> asyncio.Abst
     return asyncio.SelectorEventLoop(selector)
 
 
-def usable_processors() -> int:
-    """How many processors this process may run on."""
+def usable_processors(quota: Path = CPU_MAX) -> int:
+    """How many processors this process may run on, and its container's quota pays for in full."""
     if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+        there = len(os.sched_getaffinity(0))
+    else:
+        there = os.cpu_count() or 1
+    try:
+        most_us, period_us = quota.read_text().split()
+        return min(there, max(1, int(most_us) // int(period_us)))
+    except (OSError, ValueError):  # there is no such file, or it says "max"
+        return there

@@ -7,6 +7,7 @@ import os
 import selectors
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -173,3 +174,16 @@ def test_a_real_loop_talks() -> None:
 def test_the_processors_are_those_that_may_be_used() -> None:
     """One at least, and no more than the machine has."""
     assert 1 <= usable_processors() <= (os.cpu_count() or 1)
+
+
+@pytest.mark.parametrize(
+    ("quota", "count"), [("50000 100000\n", 1), ("200000 100000\n", 2), ("max 100000\n", 8)]
+)
+def test_a_containers_quota_bounds_them(
+    quota: str, count: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who has half a processor's time has none to poll with, however many there are."""
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)))
+    (tmp_path / "cpu.max").write_text(quota)
+    assert usable_processors(tmp_path / "cpu.max") == count
+    assert usable_processors(tmp_path / "none") == 8
