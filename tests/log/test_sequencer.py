@@ -94,7 +94,8 @@ def test_what_was_accepted_gets_its_answer_under_every_configuration() -> None:
             engine.sequencer.claim(Claim(name, 0.9))
             engine.report(name, quality=0.0)
     agents = [{"id": "large"}, {"id": "new"}]
-    engine.open(agents=agents, thresholds={"cascade": 0.6}, limits={"labels": 1, "id_chars": 8})
+    limits = {"labels": 1, "id_chars": 8}
+    engine.open(agents=agents, clock="caller", thresholds={"cascade": 0.6}, limits=limits)
     position = engine.sequencer.position
     again = engine.route(**asked)
     assert (again.decision_id, again.decision) == (route.decision_id, route.decision)
