@@ -59,7 +59,7 @@ FOUND = {
     "group-without-bound": 0,
     "log-twice": 0,
     "lost-retraction": 2,
-    "probe-over-budget": 69,
+    "probe-over-budget": 903,
     "refused-owes": 17,
     "told-to-namesake": 6,
     "tried-again": 13,
