@@ -197,6 +197,11 @@ class SqliteLog(WritableTables):
         with self._writing("append"):
             self._places.require()
 
+    def withdraw(self) -> None:
+        """Have the next start take it for unknown, too, whether the machine ran on."""
+        if self._lock_fd is not None:
+            withdraw(self._lock_fd)
+
     def sync(self) -> None:
         with self._syncing, self._writing("sync"):
             self._places.require()
