@@ -98,6 +98,7 @@ def follow(
         projectors: dict[str, Projector] = {}
         pause_s = SHORTEST_S
         while not is_cut(lifeline, pause_s):
+            log.require_in_place()
             for partition in log.partitions():
                 if partition not in projectors:
                     made = Projector(

@@ -143,7 +143,8 @@ class Log(Protocol):
         ...
 
     def require_in_place(self) -> None:
-        """Raises LogUnavailable when the next start would not find what was appended here."""
+        """Raises LogUnavailable when the next start would not find what was appended here; of a
+        reader, when it would no longer see what is appended."""
         ...
 
     def sync(self) -> None:

@@ -87,14 +87,17 @@ class Places:
     def __init__(self, *paths: Path) -> None:
         self._held = {path: place_of(path) for path in paths}
 
+    def lost(self, *paths: Path) -> Path | None:
+        """One of these files, by default of all, that its name leads to no more. Raises OSError."""
+        return next((p for p in paths or self._held if place_of(p) != self._held[p]), None)
+
     def require(self, *paths: Path) -> None:
         """OSError where one of these files, by default any, would not be found by its name."""
-        for path in paths or self._held:
-            if place_of(path) != self._held[path]:
-                raise OSError(
-                    f"{path} was deleted, moved or replaced; put the same file back. Until this "
-                    f"process ends, a deleted one can be copied from /proc/{os.getpid()}/fd"
-                )
+        if (path := self.lost(*paths)) is not None:
+            raise OSError(
+                f"{path} was deleted, moved or replaced; put the same file back. Until this "
+                f"process ends, a deleted one can be copied from /proc/{os.getpid()}/fd"
+            )
 
 
 def place_of(path: Path) -> tuple[int, int] | None:

@@ -194,6 +194,9 @@ class SqliteLog(WritableTables):
                 self._begin_tail(partition, *base[:2])
 
     def require_in_place(self) -> None:
+        if self._lock_fd is None:
+            self._require_same()
+            return
         with self._writing("append"):
             self._places.require()
 
@@ -280,6 +283,18 @@ class SqliteLog(WritableTables):
         if held < FORMAT:
             text = f"its format is {held}: `routerd migrate {self._directory}` makes it {FORMAT}"
             raise LogUnavailable(f"cannot read {self._path}: {text}")
+        self._places = Places(self._path, self._wal)
+
+    def _require_same(self) -> None:
+        """SQLite looks for new pages in the WAL that it has open, and takes what it finds in
+        another one's place for damage."""
+        try:
+            lost = self._places.lost()
+        except OSError as error:
+            raise LogUnavailable(f"cannot read {self._path}: {error}") from error
+        if lost is not None:
+            text = f"{lost} was deleted, moved or replaced since it was opened"
+            raise LogUnavailable(f"cannot read {self._path}: {text}; open it anew")
 
     def _require_no_remains(self) -> None:
         """LogUnavailable where a log was, and is no more: nobody may begin another one unasked."""

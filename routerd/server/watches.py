@@ -96,6 +96,7 @@ class Watches:
         try:
             if self._reader is None:
                 self._reader = self._log.reader()
+            self._reader.require_in_place()
             return list(islice(self._reader.read(partition, after), BUFFER + 1))
         except (LogUnavailable, LogCorrupt):
             self._let_go()

@@ -16,12 +16,14 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2
 
+from routerd.audit.queries import projected_through
 from routerd.clock import wall_clock
 from routerd.config import parse
 from routerd.log.fold import fold
 from routerd.log.sqlite import SqliteLog
 from routerd.server.app import Server
 from routerd.server.upkeep import LOOK_EVERY_S
+from routerd.v1 import audit_pb2
 from tests.cli.conftest import command, environment
 from tests.e2e.daemon import PATIENCE_S, Daemon, verified
 from tests.e2e.test_kill import CONFIG, Ledger, Stubs, hold_to_the_ledgers, send_again, work
@@ -210,6 +212,41 @@ async def test_a_data_directory_that_is_gone_takes_no_more_acknowledgements(
         assert daemon.end() == 0
     if harm == "moved":
         hold_to_the_ledgers(data, [ledger])
+
+
+async def test_who_reads_on_behind_a_deleted_wal_hears_of_no_damage(tmp_path: Path) -> None:
+    """A watcher is told to watch again, the projector begins again, and both have everything."""
+    audited: dict[str, Any] = {**CONFIG, "audit": {"enabled": True}}
+    with Daemon(tmp_path, audited) as daemon:
+        async with grpc.aio.insecure_channel(daemon.address) as channel:
+            client = Client(channel)
+            await health(client, SERVING)
+            watch: Any = client.audit.WatchEvents
+            request = audit_pb2.WatchEventsRequest(from_position=1)
+            watched = aiter(watch(request))
+            for i in range(20):
+                await client.route(request_id=f"before{i}", task=TASK)
+            seen = [(await anext(watched)).event.position for _ in range(21)]
+            await projected_to(daemon, seen[-1])
+            (daemon.data / "log.db-wal").unlink()
+            await health(client, NOT_SERVING)
+            await health(client, SERVING)
+            last = [await client.route(request_id=f"behind{i}", task=TASK) for i in range(60)][-1]
+            refusal = await refused(anext(watched))
+            assert_read_only(refusal)
+            assert "watch again from position 22" in refusal.message
+            watched = aiter(watch(audit_pb2.WatchEventsRequest(from_position=22)))
+            seen += [(await anext(watched)).event.position for _ in range(60)]
+            assert seen == list(range(1, last.position + 1))
+            await projected_to(daemon, last.position)
+        assert daemon.end() == 0
+        assert "damaged" not in daemon.complaints()
+
+
+async def projected_to(daemon: Daemon, position: int) -> None:
+    async with asyncio.timeout(PATIENCE_S):
+        while projected_through(daemon.data, "default", wanted=True) != position:
+            await asyncio.sleep(0.02)
 
 
 async def test_a_disk_that_is_nearly_full_is_told_of_before_it_is(tmp_path: Path) -> None:

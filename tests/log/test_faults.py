@@ -156,6 +156,26 @@ def test_a_deleted_wal_is_noticed_and_rescued(tmp_path: Path, write: str) -> Non
     assert read_all(tmp_path) == entries
 
 
+def test_who_reads_a_rescued_log_is_told_to_open_it_anew(tmp_path: Path) -> None:
+    """What it has open is no damaged log, but no log at all any more."""
+    with closing(SqliteLog.open(tmp_path)) as log, closing(log.reader()) as reader:
+        entries = append(log, 20)
+        assert list(reader.read("p")) == entries
+        reader.require_in_place()
+        (tmp_path / "log.db-wal").unlink()
+        with pytest.raises(LogUnavailable):
+            append(log, 1)
+        with pytest.raises(LogUnavailable, match=r"log\.db-wal was deleted.*open it anew"):
+            reader.require_in_place()
+        log.probe()
+        entries += append(log, 60)
+        with pytest.raises(LogUnavailable, match="open it anew"):
+            reader.require_in_place()
+        with closing(log.reader()) as another:
+            another.require_in_place()
+            assert list(another.read("p")) == entries
+
+
 def delete_all(directory: Path) -> None:
     for path in directory.glob("log.db*"):
         path.unlink()
