@@ -364,6 +364,7 @@ class SqliteLog(WritableTables):
         if self._wal_fd is not None and is_deleted(self._wal_fd):
             self._places.require(self._path)
             self._second.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_FULL)
+            self._places = Places(self._path)  # nobody needs the deleted file any more
         else:
             self._places.require()
 

@@ -156,6 +156,25 @@ def test_a_deleted_wal_is_noticed_and_rescued(tmp_path: Path, write: str) -> Non
     assert read_all(tmp_path) == entries
 
 
+def test_a_rescue_that_fails_half_way_is_ended_by_the_next_probe(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the deleted file held is in the database: nobody waits for it to come back."""
+
+    def fail(self: SqliteLog) -> None:
+        raise OSError("no space")
+
+    with closing(SqliteLog.open(tmp_path)) as log:
+        entries = append(log, 10)
+        (tmp_path / "log.db-wal").unlink()
+        with monkeypatch.context() as patched, pytest.raises(LogUnavailable, match="no space"):
+            patched.setattr(SqliteLog, "_connect", fail)
+            log.probe()
+        log.probe()
+        entries += append(log, 3)
+    assert read_all(tmp_path) == entries
+
+
 def test_who_reads_a_rescued_log_is_told_to_open_it_anew(tmp_path: Path) -> None:
     """What it has open is no damaged log, but no log at all any more."""
     with closing(SqliteLog.open(tmp_path)) as log, closing(log.reader()) as reader:
