@@ -54,14 +54,19 @@ class Database:
 
 class Wal:
     """The pages of the WAL, with the file behind them. A frame has all that its page held before,
-    and so an older copy stands for most of what a broken one held."""
+    and so an older copy stands for most of what a broken one held.
+
+    Behind the frames that were written since the WAL began anew stand those from before, which the
+    file behind it has outlived: only the salts tell them apart, and the first ones are of now.
+    """
 
     def __init__(self, path: Path, size: int, behind: Database) -> None:
         self._size, self._behind = size, behind
         self._file = path.open("rb")
         step = FRAME_HEADER + size
         self._frames = range(WAL_HEADER, path.stat().st_size - step + 1, step)
-        self._latest = {self._number(at): at for at in self._frames}
+        now = {self._salts(16), self._salts(WAL_HEADER + 8)}  # two, since one may be broken
+        self._latest = {self._number(at): at for at in self._frames if self._salts(at + 8) in now}
 
     def all(self) -> Iterator[tuple[int, bytes]]:
         for at in self._frames:
@@ -74,6 +79,10 @@ class Wal:
     def _number(self, at: int) -> int:
         self._file.seek(at)
         return int.from_bytes(self._file.read(4), "big")
+
+    def _salts(self, at: int) -> bytes:
+        self._file.seek(at)
+        return self._file.read(8)
 
     def _page(self, at: int) -> bytes:
         self._file.seek(at + FRAME_HEADER)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import shutil
 from contextlib import closing
+from hashlib import shake_128
 from pathlib import Path
 
 import apsw
@@ -12,10 +13,11 @@ import pytest
 
 from routerd.core.state import State
 from routerd.log.base import Entry, LogCorrupt, LogUnavailable
+from routerd.log.codec import chain_hash
 from routerd.log.fold import fold
 from routerd.log.repair import repair
 from routerd.log.snapshot import Snapshots
-from routerd.log.sqlite import PAGE_BYTES, SqliteLog
+from routerd.log.sqlite import PAGE_BYTES, SqliteLog, checkpoint
 from routerd.log.verify import verify
 from tests.core.engine import Engine
 from tests.log.entries import append, read_all
@@ -206,3 +208,32 @@ def test_a_file_without_any_entry_is_left_alone(tmp_path: Path) -> None:
     with pytest.raises(LogUnavailable, match="use a backup"):
         repair(tmp_path)
     assert (tmp_path / "log.db").exists()
+
+
+def test_pages_that_the_wal_held_before_it_began_anew_stand_for_nothing(tmp_path: Path) -> None:
+    """Long entries go on in pages that compaction freed, and old copies of those stand behind."""
+    with closing(SqliteLog.open(tmp_path / "alive")) as log:
+        append_long(log, "compacted", 200)
+        checkpoint(log._second)
+        log.forget("compacted", 190, 190)
+        for count in (*[2] * 30, 10):
+            checkpoint(log._second)
+            append_long(log, "kept", count)
+        entries = list(log.read("kept"))
+        shutil.copytree(tmp_path / "alive", tmp_path / "killed")
+    wal = tmp_path / "killed" / "log.db-wal"
+    raw = bytearray(wal.read_bytes())
+    raw[20_000] ^= 1
+    wal.write_bytes(raw)
+    kept = repair(tmp_path / "killed")[0]["kept"]
+    assert (kept.first, kept.last) == (1, len(entries))
+    with closing(SqliteLog.open(tmp_path / "killed", read_only=True)) as log:
+        assert list(log.read("kept")) == entries
+
+
+def append_long(log: SqliteLog, partition: str, count: int) -> None:
+    for _ in range(count):
+        position, entry_hash = log.last(partition)
+        payload = shake_128(b"%d" % position).digest(9_000)
+        entry_hash = chain_hash(entry_hash, position + 1, payload)
+        log.append(partition, [Entry(position + 1, entry_hash, payload)], position)
