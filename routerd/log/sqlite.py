@@ -71,8 +71,8 @@ COPIED_PAGES = 1_024
 WRITE = apsw.SQLITE_OPEN_READWRITE
 # What makes a log unavailable until a probe.
 FAILURES = (apsw.Error, OSError, LogCorrupt)
-# What a log leaves beside it: where they are, there was one.
-REMAINS = ("snapshots/*.snapshot", "audit.db")
+# What a log leaves beside it: where they are, there was one. The last where a repair was cut off.
+REMAINS = ("snapshots/*.snapshot", "audit.db", "damaged-*/log.db")
 
 logger = logging.getLogger(__name__)
 

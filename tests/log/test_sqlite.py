@@ -44,7 +44,9 @@ def test_there_is_nothing_to_read_where_no_log_is(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == []
 
 
-@pytest.mark.parametrize("remains", ["snapshots/default-000000000012.snapshot", "audit.db"])
+@pytest.mark.parametrize(
+    "remains", ["snapshots/default-000000000012.snapshot", "audit.db", "damaged-1/log.db"]
+)
 @pytest.mark.parametrize("empty", [False, True])
 def test_a_log_that_is_gone_is_not_begun_anew(tmp_path: Path, remains: str, empty: bool) -> None:
     """Where something of a log is left, opening it says so, and what is left stays as it is."""
