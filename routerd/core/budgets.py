@@ -71,6 +71,7 @@ def charge(state: State, entry: OpenDecision) -> None:
         now = begun.at(window)
         now = now.charged(decision.predicted_usd, 1)
         put(state, budget, value, now.carrying(budget, decision.predicted_usd, 1))
+        entry.charged_to = (*entry.charged_to, (budget.id, value))
 
 
 def make_room(state: State, budget: Budget, window: int) -> None:
@@ -122,10 +123,15 @@ def give_back(state: State, entry: OpenDecision, time_ms: int) -> None:
 
 
 def charged_to(state: State, entry: OpenDecision) -> Iterator[Account]:
-    """The accounts that a decision was charged to when it was made, as far as they are the same."""
-    for account in accounts(state, entry.decision.query):
-        if 0 < account.ledger.since <= entry.position:
-            yield account
+    """The accounts that a decision was charged to when it was made, as far as they are the same.
+
+    A value may have a budget of its own since, or have lost it.
+    """
+    budgets = {budget.id: budget for budget in state.config.budgets}
+    for name, value in entry.charged_to:
+        ledger = state.ledgers.get(name, {}).get(value, NEW)
+        if 0 < ledger.since <= entry.position:
+            yield Account(budgets[name], value, ledger)
 
 
 def recharged(

@@ -89,8 +89,8 @@ class OpenDecision(msgspec.Struct, gc=False):
     in_flight: whether it counts against its agent's max_concurrency (see routerd.core.in_flight).
     tried: the agents of the decisions that it goes on from (see routerd.core.follow).
     counted: whether its result was counted (see routerd.core.cooldown).
-    charged_usd: what its budgets were charged, None without any; priced: whether it moved their
-    prices (see routerd.core.budgets).
+    charged_usd: what its budgets were charged, None without any; charged_to: the id of each, and
+    which value of its `per`; priced: whether it moved their prices (see routerd.core.budgets).
     escalated: whether another decision went on from it for low confidence. start: the arm of the
     decision that it went on from for that; -1 for none (see routerd.core.paths).
     companions: the decisions that accompany it (see routerd.core.probe).
@@ -109,6 +109,7 @@ class OpenDecision(msgspec.Struct, gc=False):
     tried: tuple[str, ...] = ()
     counted: bool = False
     charged_usd: float | None = None
+    charged_to: tuple[tuple[str, str], ...] = ()
     priced: bool = False
     escalated: bool = False
     start: int = -1

@@ -128,6 +128,30 @@ def test_a_value_that_is_not_asked_for_gives_its_place_up() -> None:
     assert not verify(on.log).mismatches
 
 
+def test_what_a_decision_cost_is_charged_where_it_was_made() -> None:
+    """To the budget that the others share, though its customer has one of its own since; and to
+    nobody where that customer's was let go of, though the others would pay for it now."""
+    budget = {"per": "customer", "usd": 1.0, "usd_per_decision": 0.01, "window_hours": 1.0}
+    on = engine(budget, limits={"budget_values": 2}, agents=AGENTS[:1])
+
+    def ask(customer: str) -> str:
+        return on.route(labels={"customer": customer}).decision_id
+
+    gone, _ = ask("acme"), ask("globex")
+    on.wall.now_ms += 2 * HOUR_MS
+    shared, own = ask("late"), ask("late")
+    for name, usd in ((shared, 0.3), (own, 0.2)):
+        on.report(name, quality=0.5, cost_usd=usd)
+    assert spent(on, "*") == pytest.approx(0.3)
+    assert spent(on, "late") == pytest.approx(0.2)
+    ask("new")
+    before = on.state.ledgers
+    on.report(gone, quality=0.5, cost_usd=0.9)
+    assert on.state.ledgers == before
+    assert on.state.hash() == on.refold().hash()
+    assert not verify(on.log).mismatches
+
+
 def test_budgets_are_told_by_their_names_and_then_their_values() -> None:
     """Page by page, whatever the names have in them."""
     several = [
