@@ -39,7 +39,8 @@ def missing(partition: str, end: int, position: int, path: Path) -> LogCorrupt:
     """The error of a log that ends too soon, and what is known to be up to a position."""
     what = (
         f"positions {end + 1} to {position} are missing, since {path} was made of them; "
-        "if log.db-wal was left elsewhere, put it back"
+        "if log.db-wal was left elsewhere, put it back; to go back to an older log on purpose, "
+        "move that file away"
     )
     return LogCorrupt(partition, end + 1, what)
 

@@ -51,7 +51,8 @@ def test_a_log_that_ends_before_its_snapshot_is_refused(
 ) -> None:
     """By who starts on it, verifies it or copies it; what is missing is named, and the way out."""
     state = shortened(tmp_path, left)
-    said = f"positions {left + 1} to {state.position} are missing.*routerd repair"
+    missing = f"positions {left + 1} to {state.position} are missing"
+    said = f"{missing}.*older log on purpose.*routerd repair"
     with (
         closing(SqliteLog.open(tmp_path, read_only=True)) as log,
         pytest.raises(LogCorrupt, match=said) as told,
