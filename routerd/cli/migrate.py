@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 
 import click
@@ -20,6 +21,7 @@ def migrate(directory: Path, check: bool) -> None:
     is. It is done as a whole or not at all, and may take as much room again for a while. An older
     version cannot open the log afterwards: make a copy first.
     """
+    from routerd.audit.reach import require_audited
     from routerd.log.base import LogCorrupt, LogUnavailable
     from routerd.log.migrations import format_of, missing, say
     from routerd.log.sqlite import SqliteLog
@@ -33,8 +35,8 @@ def migrate(directory: Path, check: bool) -> None:
         if check and steps:
             raise Failed(f"format {held} lacks: {'; '.join(step.what for step in steps)}")
         if not check:
-            with progress() as told:
-                SqliteLog.open(directory, told=told or say).close()
+            with progress() as told, closing(SqliteLog.open(directory, told=told or say)) as log:
+                require_audited(log, directory)
     except (LogCorrupt, LogUnavailable) as error:
         raise Failed(str(error)) from None
     if steps:

@@ -54,6 +54,7 @@ def warm_start(
     """
     from bench.longfile import open_table
     from bench.recorded import DataError
+    from routerd.audit.reach import require_audited
     from routerd.clock import wall_clock
     from routerd.config import ConfigErrors, load
     from routerd.core.errors import RouterError
@@ -72,6 +73,7 @@ def warm_start(
         wanted = list(rows(table, source, config))  # every error of it before anything is written
         log = SqliteLog.open(directory)
         try:
+            require_audited(log, directory)
             kept = Snapshots(directory)
             sequencer = Sequencer.open(log, config, wall_clock(), snapshots=kept)
             hashed = blake2b(source.read_bytes(), digest_size=16).hexdigest()
