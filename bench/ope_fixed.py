@@ -8,25 +8,47 @@ is there because that one failed.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
 import msgspec
 
-from routerd.core.events import AnyEvent, ConfigApplied
+from routerd.core.events import AgentRegistered, AgentUpdated, AnyEvent, ConfigApplied
 from routerd.core.experiment import Arm, ExperimentStarted, in_force, promoted_of
-from routerd.core.settings import EngineConfig, RandomPolicy, StaticPolicy
+from routerd.core.settings import Agent, EngineConfig, RandomPolicy, StaticPolicy
 from routerd.core.values import Query
 
 
-def in_turn(events: Iterable[AnyEvent]) -> tuple[list[EngineConfig], list[EngineConfig]]:
-    """Every configuration of a log in order, and what its experiments' arms made of each."""
+class Settings(NamedTuple):
+    """What was in force at some time of a log, in order.
+
+    arms: what each experiment's arm made of each configuration. registered: agents over RPC.
+    """
+
+    configs: list[EngineConfig]
+    arms: list[EngineConfig]
+    registered: list[Agent]
+
+    @property
+    def fixed(self) -> bool:
+        """Whether no law depended on anything but the request."""
+        bounded = any(agent.max_concurrency for agent in self.registered)
+        return not bounded and all(map(is_fixed, (*self.configs, *self.arms)))
+
+
+def settings_of(events: Iterable[AnyEvent]) -> Settings:
+    """The settings of a log with these events."""
     configs: list[EngineConfig] = []
     arms: list[Arm] = []
+    registered: list[Agent] = []
     for event in events:
         if isinstance(event, ConfigApplied):
             configs.append(msgspec.json.decode(event.config, type=EngineConfig))
         elif isinstance(event, ExperimentStarted):
             arms += event.experiment.arms
-    return configs, [in_force(config, promoted_of(arm)) for config in configs for arm in arms]
+        elif isinstance(event, AgentRegistered | AgentUpdated):
+            registered.append(event.agent)
+    promoted = [in_force(config, promoted_of(arm)) for config in configs for arm in arms]
+    return Settings(configs, promoted, registered)
 
 
 def is_fixed(config: EngineConfig) -> bool:

@@ -23,7 +23,7 @@ import msgspec
 import numpy as np
 
 from bench.ope_estimators import Sample
-from bench.ope_fixed import follows_others, in_turn, is_fixed
+from bench.ope_fixed import Settings, follows_others, is_fixed, settings_of
 from bench.ope_refusal import outcomes_missing
 from bench.ope_rules import rule_law
 from bench.recorded import DataError
@@ -44,7 +44,6 @@ from routerd.core.fingerprint import fingerprint
 from routerd.core.outcomes import current
 from routerd.core.reasons import law_of
 from routerd.core.settings import (
-    Agent,
     CategoryFeature,
     EngineConfig,
     Feature,
@@ -103,8 +102,8 @@ def read_log(
     utility are known by themselves only where cost and latency weigh nothing. told(done, total,
     what) hears how far the fold is. Raises DataError, LogCorrupt, LogUnavailable.
     """
-    configs, arms = in_turn(record.event for record in records(log, partition))
-    if not configs:
+    logged = settings_of(record.event for record in records(log, partition))
+    if not logged.configs:
         known = ", ".join(log.partitions()) or "none"
         raise DataError(f"the log has no partition {partition!r}; there are: {known}")
     if base := log.base(partition).position:
@@ -113,9 +112,9 @@ def read_log(
             "event on: use a copy that was made before, and `log.keep_events: null` from now on"
         )
     rule = policy if isinstance(policy, str) else None
-    config = configs[-1] if isinstance(policy, str) else engine_part(policy)
+    config = logged.configs[-1] if isinstance(policy, str) else engine_part(policy)
     left_out: Counter[str] = Counter()
-    fold = Fold(partition, config, configs, decides=rule is None)
+    fold = Fold(partition, config, logged, decides=rule is None)
     total, _ = log.last(partition)
     rows = []
     for row in fold.rows(log, left_out):
@@ -134,8 +133,7 @@ def read_log(
         else:
             scored.append((row, reward))
     unfit = outcomes_missing(lost)
-    judged = [] if rule is not None else [config]
-    fixed = all(map(is_fixed, (*configs, *arms, *judged))) and not fold.dependent
+    fixed = logged.fixed and (rule is not None or is_fixed(config)) and not fold.dependent
     agents = tuple(sorted(fold.state.arm_of))
     sample = None
     if scored and unfit is None:
@@ -149,7 +147,7 @@ class Fold:
     """The state that the judged configuration would be in, led along the log."""
 
     def __init__(
-        self, partition: str, config: EngineConfig, logged: list[EngineConfig], *, decides: bool
+        self, partition: str, config: EngineConfig, logged: Settings, *, decides: bool
     ) -> None:
         self.config = config
         self.decides = decides
@@ -159,8 +157,8 @@ class Fold:
         self.logged_columns: dict[Feature, slice] = {}
         # Arms of every agent that the log ever had come first: their outcomes teach, even where
         # the judged configuration no longer has them.
-        every: dict[str, Agent] = {}
-        for earlier in (*logged, config):
+        every = {agent.id: agent for agent in logged.registered}
+        for earlier in (*logged.configs, config):
             every |= {agent.id: agent for agent in earlier.agents}
         self.configs = (
             msgspec.structs.replace(config, agents=tuple(every.values())),

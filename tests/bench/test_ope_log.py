@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from bench.ope_estimators import Sample, ips, known
+from bench.ope_fixed import Settings
 from bench.ope_log import Fold, Traffic, read_log
 from bench.recorded import DataError
 from learners.base import Array
@@ -107,7 +108,7 @@ def lift(made: Engine, fold_type: type[Fold]) -> float:
     """What greedy laws earn above .5 by IPS, through a fold."""
     logged = configured(policy={"kind": "random"})
     greedy = configured(policy={"kind": "greedy"}, features=[])
-    fold = fold_type("default", greedy, [logged], decides=True)
+    fold = fold_type("default", greedy, Settings([logged], [], []), decides=True)
     gains = []
     for row in list(fold.rows(made.log, Counter())):
         own = row.law[fold.state.arm_of[row.decision.agent_id]]
@@ -174,6 +175,22 @@ def test_a_request_id_that_comes_again_after_its_window_is_left_out() -> None:
     found, sample = judged(made, "uniform")
     assert found.left_out == {"request_id_again": 20}
     assert len(sample.reward) == 10
+
+
+@pytest.mark.parametrize("first", [0, 20])
+def test_agents_that_came_over_rpc_are_judged_like_those_of_the_file(first: int) -> None:
+    """Their laws line up with the names, though they came later and stand first by name."""
+    made = Engine(**PLAIN, policy={"kind": "random"})
+    for row in range(80):
+        if row == first:
+            made.register("avid")
+        answer = made.route(request_id=f"r{row}")
+        made.report(answer.decision_id, quality=float(answer.decision.agent_id == "avid"))
+    found, sample = judged(made, configured(policy={"kind": "random"}))
+    assert found.agents == ("avid", "large", "medium", "small")
+    assert np.array_equal(known(sample.policy), known(sample.law))
+    _, greedy = judged(made, configured(policy={"kind": "greedy"}))
+    assert known(greedy.policy)[-1].tolist() == [1.0, 0.0, 0.0, 0.0]
 
 
 def test_a_named_decision_teaches_though_it_is_not_judged() -> None:
@@ -364,6 +381,15 @@ def test_a_task_that_goes_on_makes_rows_dependent() -> None:
     made.report(failed, success=False)
     again = made.route(follows={"decision_id": failed, "cause": "FAILED"}).decision_id
     made.report(again, success=True)
+    assert not judged(made, "uniform")[0].independent
+
+
+def test_a_bound_of_an_agent_over_rpc_makes_rows_dependent() -> None:
+    """An agent that is full until its outcomes come is left out, whoever defined it."""
+    made = engine(10, policy={"kind": "random"})
+    made.register("avid")
+    assert judged(made, "uniform")[0].independent
+    made.update("avid", max_concurrency=1)
     assert not judged(made, "uniform")[0].independent
 
 
