@@ -2,7 +2,7 @@
 
 One row a decision, in the order in which they were made. Which column holds what is said by a
 mapping such as action=item_id,reward=click,propensity=propensity_score. What is not mapped is taken
-from the column on the right, if the table has it:
+from the column on the right, if the table has it; what is mapped to nothing is not looked at:
 
     action      what was done                                                  agent_id
     reward      what it earned; rows without one are left out                  quality
@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 
 from bench.longfile import Table, Unreadable, open_table
 from bench.ope_estimators import Sample
-from bench.ope_refusal import NO_PROPENSITY, outcomes_missing
+from bench.ope_refusal import NO_PROPENSITY, NO_ROWS, outcomes_missing
 from bench.ope_rules import COLUMN, LOGGED, rule_law
 from bench.recorded import DataError
 from learners.base import Array
@@ -47,10 +47,14 @@ DEFAULTS = {
     "request": "request_id",
 }
 NEEDED = ("action", "reward")
+ALWAYS = (*NEEDED, "propensity")
+"""What cannot be mapped to nothing."""
 FORCED = ((Reason.EXPLICIT, "explicit"), (Reason.SIGNAL_ROUTE, "signal_route"))
 """Reasons of rows that nobody drew, and what they are counted as."""
 FOLLOWING = (("companion", "companion"), ("sticky", "session_goes_on"))
 """Stages of rows that follow another one's draw, and what they are counted as."""
+NAMED = "other_agent_ran"
+"""What rows are counted as that name who ran."""
 
 # Categories of a context column that get a column each; rarer ones share none.
 MOST_VALUES = 16
@@ -92,7 +96,11 @@ class _Reader:
             raise DataError(f"--columns: {unknown[0]!r} is none of {', '.join(DEFAULTS)}")
         self.columns = {**DEFAULTS, **columns}
         for role, name in self.columns.items():
-            if role in NEEDED or role in columns:
+            if role in ALWAYS and not name:
+                raise DataError(
+                    f"--columns: {role}= names no column; nothing can be judged without it"
+                )
+            if name and (role in NEEDED or role in columns):
                 for part in name.split("+") if role == "context" else [name]:
                     self.require(part, f"for {role}")
         if table.rows == 0:
@@ -107,7 +115,7 @@ class _Reader:
             )
 
     def has(self, role: str) -> bool:
-        return self.columns[role] in self.table.names
+        return self.columns[role] in self.table.names if self.columns[role] else False
 
     def logged(
         self, policy: str, where: Sequence[tuple[str, str]], bounds: tuple[float, float] | None
@@ -127,7 +135,7 @@ class _Reader:
         names, laws = list(compress(names, here)), list(compress(laws, here))
         rows = len(self.kept)
         if not rows:
-            return Logged(None, (), left_out, 0)
+            return Logged(None, (), left_out, 0, self.all_named(left_out))
         reward = self.numbers(self.columns["reward"])
         bounds = self.bounds(reward, bounds)
         propensity, unfit = self.propensities()
@@ -182,9 +190,21 @@ class _Reader:
         if self.has("executed"):
             # Even if it is the chosen one: kept only where they agree, rows would favour that one.
             named = [bool(ran) for ran in self.texts(self.columns["executed"])]
-            self.drop(np.array(named), "other_agent_ran", left_out)
+            self.drop(np.array(named), NAMED, left_out)
         silent = np.isnan(self.numbers(self.columns["reward"]))
         self.drop(silent, "without_outcome", left_out)
+
+    def all_named(self, left_out: Mapping[str, int]) -> str | None:
+        """Why no row is left, where that is because the table names who ran in them."""
+        named = left_out.get(NAMED, 0)
+        if not named:
+            return None
+        column = self.columns["executed"]
+        return (
+            f"{NO_ROWS}: no decision is left that can be judged: {column} names who ran in "
+            f"{named:,} of them, so something else chose than the draw; where it only repeats who "
+            "was drawn, give --columns executed= and it is not looked at"
+        )
 
     def drop(self, rows: NDArray[np.bool_], why: str, left_out: Counter[str]) -> None:
         if rows.any():
@@ -268,7 +288,7 @@ class _Reader:
     def contexts(self) -> Array:
         """An intercept and the one-hot of every context column (n, p)."""
         columns = [np.ones(len(self.kept))]
-        for name in self.columns["context"].split("+"):
+        for name in filter(None, self.columns["context"].split("+")):
             if name in self.table.names:
                 texts = [text or "" for text in self.texts(name)]
                 common = [value for value, _ in Counter(texts).most_common(MOST_VALUES)]

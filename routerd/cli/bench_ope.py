@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 
 def mapping(text: str | None) -> dict[str, str]:
-    """`a=x,b=y` as a mapping."""
+    """`a=x,b=y` as a mapping; `a=` maps a to nothing."""
     pairs = [part.partition("=") for part in (text or "").split(",") if part]
-    wrong = [name for name, equals, value in pairs if not (name and equals and value)]
+    wrong = [name for name, equals, _ in pairs if not (name and equals)]
     if wrong:
         raise Failed(f"--columns: {wrong[0]!r} must be ROLE=COLUMN", exit_code=Exit.USAGE)
     columns = {name.strip(): value.strip() for name, _, value in pairs}
@@ -119,8 +119,9 @@ def ope(
     told.
 
     Roles of a table's columns: action (agent_id), reward (quality), propensity, law (JSON of
-    {action: probability}), context (work_type; several joined by +), executed (executed_agent_id),
-    reason, stages. For example, for the Open Bandit Dataset:
+    {action: probability}), context (work_type; several joined by +), executed (executed_agent_id;
+    rows that name who ran are left out), reason, stages, request (request_id). A role that is given
+    no column, as in executed=, is not looked at. For example, for the Open Bandit Dataset:
     --columns action=item_id,reward=click,propensity=propensity_score,context=position
 
     Where the log cannot tell, the answer is the reason why.

@@ -93,6 +93,33 @@ def test_rows_that_cannot_be_used_are_counted(table: Table) -> None:
     }
 
 
+def test_a_table_that_always_names_who_ran_is_told_the_way_out(table: Table) -> None:
+    """A logger that repeats who was drawn hears which column it is, and how it is passed over."""
+    path = table(f"{HEAD},executed_agent_id", ("a,1,0.5,a", "b,0,0.25,b"))
+    found = read_table(path, {}, "uniform")
+    assert found.left_out == {"other_agent_ran": 2}
+    assert "executed_agent_id names who ran in 2 of them" in str(found.unfit)
+    assert "--columns executed=" in str(found.unfit)
+    sample = read_table(path, {"executed": ""}, "uniform").sample
+    assert sample is not None
+    assert sample.reward.tolist() == [1.0, 0.0]
+
+
+def test_what_is_mapped_to_nothing_is_not_looked_at(table: Table) -> None:
+    """Any column that has a meaning only by its name can be passed over; what must be there not."""
+    path = table(
+        f"{HEAD},law,work_type,reason,stages,request_id", ("a,1,0.5,?,x,EXPLICIT,?,1",) * 2
+    )
+    nothing = dict.fromkeys(("law", "context", "reason", "stages", "request"), "")
+    sample = read_table(path, nothing, "uniform").sample
+    assert sample is not None
+    assert sample.law is None
+    assert sample.x.tolist() == [[1.0], [1.0]]
+    for role in ("action", "reward", "propensity"):
+        with pytest.raises(DataError, match=f"{role}= names no column"):
+            read_table(path, {**nothing, role: ""}, "uniform")
+
+
 def test_whole_laws_come_as_json(table: Table) -> None:
     """With the law of every row, each rule is judged over what could be done in that row."""
     laws = ({"a": 0.5, "b": 0.5}, {"b": 0.25, "c": 0.75})
