@@ -102,13 +102,13 @@ def so_far(values: Array, place: Rows, ends: Rows, fitted: int = 0) -> list[Esti
 def over(values: Array, member: Mask, fitted: int) -> Estimate:
     """The mean over the tasks that are members, some under every seed; member (S, n).
 
-    The interval is normal, and ends where the values do.
+    The interval is normal, and ends where the values of all tasks do.
     """
     means = (values * member).sum(axis=1) / member.sum(axis=1)
     mean = means.mean()
     half = NORMAL * np.sqrt(variance(values, member, means, fitted))
-    ends = values[member].min(), values[member].max()
-    return Estimate(float(mean), *np.clip((mean - half, mean + half), *ends).tolist())
+    ends = np.clip((mean - half, mean + half), values.min(), values.max())
+    return Estimate(float(mean), *ends.tolist())
 
 
 def variance(values: Array, member: Mask, means: Array, fitted: int) -> float:
@@ -123,9 +123,12 @@ def variance(values: Array, member: Mask, means: Array, fitted: int) -> float:
     squares = (((values - means[:, None]) * member) ** 2).sum(axis=1)
     # A single task shows no spread of its own: that of all stands in.
     spread = np.where(sizes > 1, squares / np.maximum(sizes - 1, 1), values.var(axis=1))
-    of_tasks = (1.0 + fitted / (FOLDS - 1)) * (spread / sizes).mean()
-    of_seeds = means.var(ddof=1) / len(means) if len(means) > 1 else 0.0
-    return float(of_tasks + of_seeds)
+    of_one = (spread / sizes).mean()
+    of_tasks = (1.0 + fitted / (FOLDS - 1)) * of_one
+    if len(means) > 1:
+        return float(of_tasks + means.var(ddof=1) / len(means))
+    # Nor does a single seed show what another division into parts would have chosen.
+    return float(of_tasks + (of_one if fitted else 0.0))
 
 
 def earned(data: Recorded, seeds: Sequence[int], cost_weight: float, arms: Rows | None) -> Earned:

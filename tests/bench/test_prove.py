@@ -131,17 +131,27 @@ def test_what_learnt_from_luck_is_not_taken_for_a_gain() -> None:
     assert np.abs(signs).sum() <= 2
 
 
-def test_what_was_fitted_to_luck_is_not_taken_for_a_gain() -> None:
+@pytest.mark.parametrize("seeds", [1, 5])
+def test_what_was_fitted_to_luck_is_not_taken_for_a_gain(seeds: int) -> None:
     """Where agents are alike, a table looks better or worse than an agent in 5% of 200 or fewer."""
     signs = []
     for seed in range(200):
         tasks = alike(seed)
         single, table = (
-            earned(tasks, range(5), 0.0, rival.arms).utility
-            for rival in rivals(tasks, range(5), 0.0)[:2]
+            earned(tasks, range(seeds), 0.0, rival.arms).utility
+            for rival in rivals(tasks, range(seeds), 0.0)[:2]
         )
         signs.append(estimate(table - single, fitted=2).sign)
     assert np.abs(signs).mean() <= 0.05
+
+
+def test_one_task_is_no_certainty() -> None:
+    """The interval of a group of one task is as wide as the spread of all, under each seed."""
+    values = np.zeros((3, 30))
+    values[:, 4] = 1.0
+    (_, one) = within(values, (np.arange(30) == 4).astype(np.intp), 2)
+    assert one.mean == one.high == 1.0
+    assert one.low == pytest.approx(1.0 - 1.96 * values[0].std())
 
 
 def test_groups_and_sums_add_up() -> None:
