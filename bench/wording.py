@@ -31,8 +31,13 @@ def signed(value: float, places: int = 3) -> str:
 
 
 def places(estimate: Estimate) -> int:
-    """Decimals that an estimate of 0 to 1 is worth."""
-    return 3 if estimate.high - estimate.low >= 0.004 else 4
+    """Decimals that an estimate of 0 to 1 is worth, and that show on which side of 0 it lies.
+
+    >>> places(Estimate(0.5, 0.4, 0.6)), places(Estimate(0.003, 0.0001, 0.006))
+    (3, 4)
+    """
+    hidden = estimate.sign != 0 and min(abs(estimate.low), abs(estimate.high)) < 0.0005
+    return 4 if hidden or estimate.high - estimate.low < 0.004 else 3
 
 
 def difference(estimate: Estimate, sign: bool = True) -> str:
