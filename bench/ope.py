@@ -4,9 +4,10 @@ What is estimated is the mean reward per decision that the policy would earn on 
 log's. Which interval is quoted follows from how the rows came about:
 
     rows independent   the logged law and the policy are fixed: percentile bootstrap, 95%
-    rows dependent     one of them learns from the log: an asymptotic confidence sequence. It holds
-                       at every length of the log, so one may look again as the log grows, and pays
-                       for that by being wider: seen to cover 97% or more at a fixed length
+    rows dependent     one of them follows from earlier rows, by learning or otherwise: an
+                       asymptotic confidence sequence. It holds at every length of the log, so one
+                       may look again as the log grows, and pays for that by being wider: seen to
+                       cover 97% or more at a fixed length
 
 The direct method gets no interval: its error is its model's. SWITCH-DR's is widened by the most
 that its model can be wrong about the actions it alone speaks for. IPS with bounded rewards gets an

@@ -73,7 +73,8 @@ def two_numbers(text: str | None) -> tuple[float, float] | None:
 @click.option(
     "--fixed-law",
     is_flag=True,
-    help="The policy that made this table did not learn meanwhile: allows narrower intervals.",
+    help="What drew this table's rows did not follow from earlier ones, by learning, budgets or "
+    "cooldowns, say: allows narrower intervals.",
 )
 @click.option("--partition", default="default", show_default=True, help="Of a data directory.")
 @click.option(
@@ -113,10 +114,11 @@ def ope(
 
     In a data directory a configuration is led along the log: at each decision its law is what it
     would be after learning from the outcomes logged until then. Its utility weights, source ranks
-    and rule for missing outcomes say what a decision earned. Decisions that named their agent, that
-    go on with a session or accompany another one, that another agent ran, or that have no outcome
-    are left out and counted; if one agent has more of the last two than chance gives it, nothing is
-    told.
+    and rule for missing outcomes say what a decision earned. Left out and counted are decisions
+    that nobody drew by themselves: that named their agent or had a label do so, that go on with a
+    session or accompany another one, whose request_id was used before; and those whose outcome
+    names who ran, or that have none. If one agent has more of the last two than chance gives it,
+    nothing is told.
 
     Roles of a table's columns: action (agent_id), reward (quality), propensity, law (JSON of
     {action: probability}), context (work_type; several joined by +), executed (executed_agent_id;
@@ -238,8 +240,8 @@ def show(policy: str, told: Sequence[Result]) -> None:
         )
     kinds = {
         "bootstrap": "intervals are bootstraps: the rows are independent",
-        "anytime": "intervals are confidence sequences: a law learnt from the rows; they hold "
-        "however often you look, and are wide",
+        "anytime": "intervals are confidence sequences: laws may follow from earlier rows; they "
+        "hold however often you look, and are wide",
     }
     for kind in dict.fromkeys(row.interval for row in told if row.interval):
         click.echo(kinds[kind])
