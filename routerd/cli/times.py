@@ -50,10 +50,16 @@ def _date(text: str, way: str) -> int:
 
 
 def utc(ms: int, timespec: str = "seconds") -> str:
-    """Milliseconds since the epoch as `2027-01-31 17:00:00Z`.
+    """Milliseconds since the epoch as `2027-01-31 17:00:00Z`; as they are where no date has them.
+
+    Who counts in nanoseconds, or says never by a huge number, told such a time over RPC.
 
     >>> utc(1_801_414_800_123), utc(1_801_414_800_123, "milliseconds")
     ('2027-01-31 17:00:00Z', '2027-01-31 17:00:00.123Z')
+    >>> utc(4 * 10**15)
+    '4000000000000000 ms'
     """
+    if ms > LAST_MS:
+        return f"{ms} ms"
     at = datetime.fromtimestamp(ms / 1_000, UTC).replace(tzinfo=None)
     return at.isoformat(" ", timespec) + "Z"

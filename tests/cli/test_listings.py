@@ -10,13 +10,18 @@ import pytest
 from routerd.core.validate import PAGE_SIZE
 
 MANY = [f"a{number:03}" for number in range(2 * PAGE_SIZE + 1)]
+NEVER = 4 * 10**15
+"""Milliseconds since 1970, beyond every calendar here."""
 
 
 @pytest.fixture(scope="module")
 def config_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """More agents and overrides than two pages hold."""
     file = tmp_path_factory.mktemp("config") / "routerd.yaml"
-    pins = ", ".join(f"{{id: {name}, when: {{label: {name}}}, agent: {name}}}" for name in MANY)
+    pins = ", ".join(
+        f"{{id: {name}, when: {{label: {name}}}, agent: {name}, expires_time_ms: {NEVER}}}"
+        for name in MANY
+    )
     agents = ", ".join(f"{{id: {name}}}" for name in MANY)
     file.write_text(f"{{agents: [{agents}], overrides: [{pins}], audit: {{enabled: false}}}}")
     return file
@@ -36,3 +41,8 @@ def test_whom_one_may_run_is_looked_for_on_every_page(ask: Any) -> None:
     told = ask("route", "--model", "nobody's").stderr
     assert MANY[0] in told
     assert MANY[-1] in told
+
+
+def test_a_time_that_no_date_has_is_shown_as_it_is(ask: Any) -> None:
+    """Some say never by a huge number; the others' overrides are listed all the same."""
+    assert f"{NEVER} ms" in ask("overrides").output
