@@ -145,12 +145,14 @@ def show(results: dict[str, Any]) -> None:
 
 
 def heading(run: dict[str, Any], conditions: dict[str, Any]) -> str:
+    from bench.wording import count
+
     left_out, weight = run["n_left_out"], conditions["cost_weight"]
     if run["cost_mean_usd"] is None:
         weight = 0.0
     return (
         f"{run['dataset']}: {run['n_tasks']:,} tasks, {run['n_agents']} agents, "
-        f"{run['n_seeds']} seeds, order {conditions['order']}, "
+        f"{count(run['n_seeds'], 'seed')}, order {conditions['order']}, "
         + (f"warm from {conditions['warm_from']}, " if conditions["warm_from"] else "")
         + "utility = quality"
         + (f" - {weight:g} x USD" if weight else "")
@@ -172,7 +174,8 @@ def policies_table(runs: Sequence[dict[str, Any]]) -> Any:
         row = [
             run["policy"],
             f"{run['utility_mean']:.4f}",
-            f"[{low:.4f}, {high:.4f}]",
+            # One seed tells nothing of others.
+            f"[{low:.4f}, {high:.4f}]" if run["n_seeds"] > 1 else "",
             f"{run['worst_seed']['utility_mean']:.4f}",
             f"{run['quality_mean']:.4f}",
             "" if cost is None else f"{1000 * cost:.3f}",

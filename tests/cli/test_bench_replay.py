@@ -54,6 +54,14 @@ def test_the_command_writes_results_and_tells_them(
     assert (tmp_path / results["runs"][0]["curve"]).exists()
 
 
+def test_one_seed_gets_no_interval_over_seeds(run: Invoke, tasks_csv: Path) -> None:
+    """An interval without width would say that all orders of the tasks come out alike."""
+    one, two = (run(tasks_csv, "--policies", "random", "--seeds", n).stdout for n in "12")
+    assert ", 1 seed, " in one
+    assert "[" not in one
+    assert "[" in two
+
+
 def test_a_replay_without_policies_has_the_default_and_all_baselines(
     run: Invoke, tasks_csv: Path
 ) -> None:
