@@ -260,7 +260,7 @@ class Fold:
         """Why the row cannot be scored, or "", and its utility by the outcome that is current."""
         if current(row.entry.reports, self.config.outcomes.sources).executed_agent_id:
             # Even if it is the drawn one: kept only when they agree, rows would favour that agent.
-            return "other_agent_ran", 0.0
+            return "executed_agent_named", 0.0
         credit: Credit = row.entry.credit
         held = (credit.quality, credit.cost_usd, credit.latency_ms)
         total = worth(self.weights(row.decision.query), *held)

@@ -53,7 +53,7 @@ FORCED = ((Reason.EXPLICIT, "explicit"), (Reason.SIGNAL_ROUTE, "signal_route"))
 """Reasons of rows that nobody drew, and what they are counted as."""
 FOLLOWING = (("companion", "companion"), ("sticky", "session_goes_on"))
 """Stages of rows that follow another one's draw, and what they are counted as."""
-NAMED = "other_agent_ran"
+NAMED = "executed_agent_named"
 """What rows are counted as that name who ran."""
 
 # Categories of a context column that get a column each; rarer ones share none.

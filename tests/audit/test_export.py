@@ -145,7 +145,7 @@ def test_ope_says_of_the_export_what_it_says_of_the_log(
         "session_goes_on",
         "request_id_again",
     }
-    assert set(of_log.left_out) == drawn_by_others | {"other_agent_ran", "without_outcome"}
+    assert set(of_log.left_out) == drawn_by_others | {"executed_agent_named", "without_outcome"}
     ours, theirs = sample(of_log.sample), sample(of_file.sample)
     assert np.array_equal(ours.propensity, theirs.propensity)
     assert np.array_equal(known(ours.law), known(theirs.law))

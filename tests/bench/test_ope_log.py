@@ -145,7 +145,7 @@ def test_rows_that_cannot_be_judged_are_counted() -> None:
     made.report(same.decision_id, quality=1.0, executed_agent_id=same.decision.agent_id)
     made.route(request_id="silent")
     found, sample = judged(made, configured())
-    assert found.left_out == {"explicit": 1, "other_agent_ran": 2, "without_outcome": 1}
+    assert found.left_out == {"explicit": 1, "executed_agent_named": 2, "without_outcome": 1}
     assert len(sample.reward) == len(found.decision_ids) == 30
     assert named.decision_id not in found.decision_ids
 

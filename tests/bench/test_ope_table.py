@@ -88,7 +88,7 @@ def test_rows_that_cannot_be_used_are_counted(table: Table) -> None:
     assert found.left_out == {
         "explicit": 1,
         "signal_route": 1,
-        "other_agent_ran": 2,
+        "executed_agent_named": 2,
         "without_outcome": 1,
     }
 
@@ -97,7 +97,7 @@ def test_a_table_that_always_names_who_ran_is_told_the_way_out(table: Table) -> 
     """A logger that repeats who was drawn hears which column it is, and how it is passed over."""
     path = table(f"{HEAD},executed_agent_id", ("a,1,0.5,a", "b,0,0.25,b"))
     found = read_table(path, {}, "uniform")
-    assert found.left_out == {"other_agent_ran": 2}
+    assert found.left_out == {"executed_agent_named": 2}
     assert "executed_agent_id names who ran in 2 of them" in str(found.unfit)
     assert "--columns executed=" in str(found.unfit)
     sample = read_table(path, {"executed": ""}, "uniform").sample
