@@ -115,7 +115,7 @@ class _Reader:
             )
 
     def has(self, role: str) -> bool:
-        return self.columns[role] in self.table.names if self.columns[role] else False
+        return bool(self.columns[role]) and self.columns[role] in self.table.names
 
     def logged(
         self, policy: str, where: Sequence[tuple[str, str]], bounds: tuple[float, float] | None
