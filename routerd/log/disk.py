@@ -33,7 +33,8 @@ def take_lock(directory: Path) -> int:
         # What was vouched for stays: who is refused now will try again.
         write_lock(lock_fd, held.partition("\n")[2])
     except BlockingIOError:
-        pid = os.read(lock_fd, LOCK_BYTES).decode().partition("\n")[0] or "unknown"
+        held = os.read(lock_fd, LOCK_BYTES).decode(errors="replace")
+        pid = held.partition("\n")[0] or "unknown"
         os.close(lock_fd)
         raise LogUnavailable(
             f"{directory} is in use by the process with pid {pid}: "

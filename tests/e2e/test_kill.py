@@ -22,6 +22,8 @@ CONFIG: dict[str, Any] = {
     "agents": [{"id": "large"}, {"id": "medium"}, {"id": "small"}],
     "static_routes": [{"agent": "large"}],
     "seed": 13,
+    # However slow the machine is, no call is refused for having waited: that has its own tests.
+    "server": {"max_wait_ms": 60_000},
 }
 CLIENTS = 8
 
