@@ -50,6 +50,7 @@ from routerd.log.disk import (
 )
 from routerd.log.migrations import migrate, say
 from routerd.log.numbered import Told
+from routerd.log.opening import require_known, require_no_remains, require_sqlite
 from routerd.log.tables import (
     FORGET,
     FORMAT,
@@ -62,7 +63,6 @@ from routerd.log.tables import (
 from routerd.log.wal import require_whole
 from routerd.log.writable import WritableTables
 
-OLDEST_SQLITE = "3.51.3"
 BUSY_TIMEOUT_MS = 2_000
 PAGE_BYTES = 4_096
 CHECKPOINT_PAGES = 4_096
@@ -71,8 +71,6 @@ COPIED_PAGES = 1_024
 WRITE = apsw.SQLITE_OPEN_READWRITE
 # What makes a log unavailable until a probe.
 FAILURES = (apsw.Error, OSError, LogCorrupt)
-# What a log leaves beside it: where they are, there was one. The last where a repair was cut off.
-REMAINS = ("snapshots/*.snapshot", "audit.db", "damaged-*/log.db")
 
 logger = logging.getLogger(__name__)
 
@@ -244,11 +242,11 @@ class SqliteLog(WritableTables):
         db.set_wal_hook(self._count_wal_pages)
         db.transaction_mode = "IMMEDIATE"
         if self._is_blank():
-            self._require_no_remains()
+            require_no_remains(self._path)
             with db:
                 db.execute(SCHEMA)
         held = self.format()
-        self._require_known(held)
+        require_known(self._path, held)
         if held < FORMAT:
             self._migrate(held)
             self._connect()
@@ -267,7 +265,7 @@ class SqliteLog(WritableTables):
 
     def _connect_to_read(self) -> None:
         if not self._path.exists():
-            self._require_no_remains()
+            require_no_remains(self._path)
             raise FileNotFoundError("there is no log yet; `routerd serve` makes one")
         name = str(self._path)
         # SQLite wants to make files beside a log in WAL mode, unless told that nobody writes to it.
@@ -276,10 +274,10 @@ class SqliteLog(WritableTables):
             name = f"{self._path.as_uri()}?immutable=1"
         self._db = self._connection(name, apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI)
         if self._is_blank():
-            self._require_no_remains()
+            require_no_remains(self._path)
             raise FileNotFoundError("there is no log yet; `routerd serve` makes one")
         held = self.format()
-        self._require_known(held)
+        require_known(self._path, held)
         if held < FORMAT:
             text = f"its format is {held}: `routerd migrate {self._directory}` makes it {FORMAT}"
             raise LogUnavailable(f"cannot read {self._path}: {text}")
@@ -296,15 +294,6 @@ class SqliteLog(WritableTables):
             text = f"{lost} was deleted, moved or replaced since it was opened"
             raise LogUnavailable(f"cannot read {self._path}: {text}; open it anew")
 
-    def _require_no_remains(self) -> None:
-        """LogUnavailable where a log was, and is no more: nobody may begin another one unasked."""
-        for pattern in REMAINS:
-            for found in self._directory.glob(pattern):
-                raise LogUnavailable(
-                    f"{self._path} is gone or empty, but {found} of it is here: put log.db back "
-                    "with its log.db-wal, or restore a backup; to begin anew, use a new directory"
-                )
-
     def _begin_wal_anew(self) -> None:
         """Leave nothing in the WAL of what a killed process began: new frames would not cover it,
         and it would look like damage. Where somebody reads, that must wait, and nobody vouches.
@@ -316,13 +305,6 @@ class SqliteLog(WritableTables):
             withdraw(self._lock_fd)
         else:
             vouch(self._lock_fd)
-
-    def _require_known(self, held: int) -> None:
-        if held > FORMAT:
-            raise LogUnavailable(
-                f"cannot open {self._path}: its format is {held}, and this version of routerd "
-                f"knows formats up to {FORMAT}; use the version that wrote it, or a newer one"
-            )
 
     def _connection(self, name: str, flags: int) -> apsw.Connection:
         db = apsw.Connection(name, flags=flags)
@@ -402,15 +384,6 @@ class SqliteLog(WritableTables):
             raise error
         text = f"cannot {action}: {self._path}: {why(error, self._directory)}"
         raise LogUnavailable(text) from error
-
-
-def require_sqlite(version: str) -> None:
-    """LogUnavailable when SQLite is older than OLDEST_SQLITE."""
-    if [int(part) for part in version.split(".")] < [int(p) for p in OLDEST_SQLITE.split(".")]:
-        raise LogUnavailable(
-            f"SQLite {version} can corrupt a log (its WAL-reset bug); "
-            f"install an apsw that brings SQLite {OLDEST_SQLITE} or newer"
-        )
 
 
 def checkpoint(db: apsw.Connection) -> int:

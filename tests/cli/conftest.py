@@ -89,10 +89,15 @@ def invoke() -> Invoke:
 
 
 @pytest.fixture(scope="module")
-def config_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def config_text() -> str:
     """A valid configuration of two agents."""
+    return CONFIG
+
+
+@pytest.fixture(scope="module")
+def config_file(config_text: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     file = tmp_path_factory.mktemp("config") / "routerd.yaml"
-    file.write_text(CONFIG)
+    file.write_text(config_text)
     return file
 
 

@@ -33,11 +33,9 @@ signals: {{rules: [{{label: {AGENT}, any: [contract]}}]}}
 
 
 @pytest.fixture(scope="module")
-def config_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def config_text() -> str:
     """A configuration whose every id is long."""
-    file = tmp_path_factory.mktemp("config") / "routerd.yaml"
-    file.write_text(CONFIG)
-    return file
+    return CONFIG
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from pathlib import Path
 import apsw
 import pytest
 
-from routerd.log import sqlite
+from routerd.log import opening, sqlite
 from routerd.log.base import LogUnavailable
 from routerd.log.sqlite import SqliteLog
 from tests.log.entries import append, append_large, read_all, wal_bytes
@@ -70,13 +70,13 @@ def test_a_log_that_is_gone_is_not_begun_anew(tmp_path: Path, remains: str, empt
 def test_an_old_sqlite_is_refused(version: str) -> None:
     """The error names the bug and what to install."""
     with pytest.raises(LogUnavailable, match=rf"{version} .* WAL-reset .* 3\.51\.3"):
-        sqlite.require_sqlite(version)
+        opening.require_sqlite(version)
 
 
 @pytest.mark.parametrize("version", ["3.51.3", "3.52.0", "4.0.0", apsw.sqlite_lib_version()])
 def test_a_sound_sqlite_is_accepted(version: str) -> None:
     """Versions are compared as numbers."""
-    sqlite.require_sqlite(version)
+    opening.require_sqlite(version)
 
 
 def test_a_log_of_which_only_the_beginning_was_made_is_made_anew(tmp_path: Path) -> None:

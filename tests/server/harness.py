@@ -334,3 +334,9 @@ async def until(true: Callable[[], bool]) -> None:
     async with asyncio.timeout(PATIENCE_S):
         while not true():
             await asyncio.sleep(0.002)
+
+
+async def pump(call: Any, messages: list[Any]) -> None:
+    """Write all of these; whoever answers may read no more of them meanwhile."""
+    for message in messages:
+        await call.write(message)

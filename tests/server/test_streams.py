@@ -11,13 +11,14 @@ import pytest
 from google.rpc import error_details_pb2
 
 from routerd.server import pipeline
-from routerd.v1 import audit_pb2, router_pb2
+from routerd.v1 import router_pb2
 from tests.server.harness import (
     PATIENCE_S,
     Client,
     Refusal,
     Running,
     in_process,
+    pump,
     read,
     refused,
     told,
@@ -345,66 +346,6 @@ async def test_a_stream_that_broke_is_resumed_by_sending_again(running: Running)
     assert [a.ack.duplicate for a in again] == [True] * 25 + [False] * 15
     assert [a.ack.position for a in again] == [decision.position + 1 + i for i in range(40)]
     assert (await running.client.decision(decision.decision_id)).outcome.reports == 40
-
-
-async def test_a_drain_acknowledges_what_was_read(running: Running) -> None:
-    """Then the stream ends in DRAINING, and the client knows what to send elsewhere."""
-    decision = await running.client.route(task=TASK)
-    running.disk.flowing.clear()
-    call = running.client.router.StreamOutcomes()
-    for message in reported(decision.decision_id, "a", "b", "c"):
-        await call.write(message)
-    await until(lambda: running.state()[0] == decision.position + 3)
-    stop = running.stop()
-    assert (await refused(running.client.route())).reason == "DRAINING"
-    running.disk.flowing.set()
-    assert [a.ack.outcome_id for a in await read(call, 3)] == ["a", "b", "c"]
-    assert (await refused(call.read())).reason == "DRAINING"
-    await stop
-
-
-@pytest.mark.parametrize("kind", ["answers", "events"])
-async def test_who_reads_nothing_holds_up_no_drain(kind: str) -> None:
-    """Who reads gets all its answers meanwhile; what nobody read can be asked for again."""
-    small = [("grpc.http2.bdp_probe", 0), ("grpc.use_local_subchannel_pool", 1)]
-    async with (
-        in_process(drain_timeout_ms=3_600_000, max_unanswered=200) as running,
-        grpc.aio.insecure_channel(running.address, options=small) as channel,
-    ):
-        stalled: Any
-        if kind == "events":
-            for _ in range(10):
-                batch = [router_pb2.RouteRequest(task=TASK) for _ in range(100)]
-                await running.client.router.RouteBatch(router_pb2.RouteBatchRequest(requests=batch))
-            watched = audit_pb2.WatchEventsRequest(from_position=1)
-            stalled = Client(channel).audit.WatchEvents(watched)
-            await stalled.read()
-        else:
-            stalled = Client(channel).router.RouteStream()
-            messages = asked({"request_id": "again", "explain": True, "task": TASK}) * 10_000
-            pumping = asyncio.create_task(pump(stalled, messages))
-        await until(lambda: running.app.gate._sending.stalled(0.5) == 1)
-        decision = await running.client.route(task=TASK)
-        running.disk.flowing.clear()
-        reading = running.client.router.StreamOutcomes()
-        for message in reported(decision.decision_id, "a", "b", "c"):
-            await reading.write(message)
-        await until(lambda: running.state()[0] == decision.position + 3)
-        stop = running.stop()
-        assert (await refused(running.client.route())).reason == "DRAINING"
-        running.disk.flowing.set()
-        assert [a.ack.outcome_id for a in await read(reading, 3)] == ["a", "b", "c"]
-        assert (await refused(reading.read())).reason == "DRAINING"
-        async with asyncio.timeout(PATIENCE_S):
-            await stop
-        if kind == "answers":
-            pumping.cancel()
-        stalled.cancel()
-
-
-async def pump(call: Any, messages: list[Any]) -> None:
-    for message in messages:
-        await call.write(message)
 
 
 async def test_a_bug_in_one_message_is_told_and_the_stream_goes_on(

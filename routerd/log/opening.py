@@ -1,0 +1,40 @@
+"""What must hold before a file is opened as a log."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from routerd.log.base import LogUnavailable
+from routerd.log.tables import FORMAT
+
+OLDEST_SQLITE = "3.51.3"
+# What a log leaves beside it: where they are, there was one. The last where a repair was cut off.
+REMAINS = ("snapshots/*.snapshot", "audit.db", "damaged-*/log.db")
+
+
+def require_sqlite(version: str) -> None:
+    """LogUnavailable when SQLite is older than OLDEST_SQLITE."""
+    if [int(part) for part in version.split(".")] < [int(p) for p in OLDEST_SQLITE.split(".")]:
+        raise LogUnavailable(
+            f"SQLite {version} can corrupt a log (its WAL-reset bug); "
+            f"install an apsw that brings SQLite {OLDEST_SQLITE} or newer"
+        )
+
+
+def require_no_remains(path: Path) -> None:
+    """LogUnavailable where a log was, and is no more: nobody may begin another one unasked."""
+    for pattern in REMAINS:
+        for found in path.parent.glob(pattern):
+            raise LogUnavailable(
+                f"{path} is gone or empty, but {found} of it is here: put log.db back "
+                "with its log.db-wal, or restore a backup; to begin anew, use a new directory"
+            )
+
+
+def require_known(path: Path, held: int) -> None:
+    """LogUnavailable where a file's format is of a later version."""
+    if held > FORMAT:
+        raise LogUnavailable(
+            f"cannot open {path}: its format is {held}, and this version of routerd "
+            f"knows formats up to {FORMAT}; use the version that wrote it, or a newer one"
+        )
