@@ -110,11 +110,13 @@ def measure_together(agents: int, features: int) -> DecideTimes:
         step(on, task, request_id, quality[i], None)
     times = []
     for first in range(WARM_UP, len(asked) - AT_ONCE + 1, AT_ONCE):
-        started = time.perf_counter()
-        made = on.decide_many(asked[first : first + AT_ONCE])
-        share = (time.perf_counter() - started) / AT_ONCE
-        taken = [on.take(decision, view) for decision, view in made]
-        folded = (time.perf_counter() - started) / AT_ONCE
+        made, taken, share, folded = on.decide_many(asked[first : first + AT_ONCE]), [], 0.0, 0.0
+        for _ in range(AT_ONCE):
+            began = time.perf_counter()
+            decision, view = next(made)
+            share += (time.perf_counter() - began) / AT_ONCE
+            taken.append(on.take(decision, view))
+            folded += (time.perf_counter() - began) / AT_ONCE
         for i, decision_id in enumerate(taken, first):
             began = time.perf_counter()
             on.learn(decision_id, quality[i])

@@ -6,7 +6,7 @@ makes the very decisions that a daemon with the same configuration, clock and re
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import msgspec
 import numpy as np
@@ -76,15 +76,16 @@ class Engine:
         query = encode_request(self.state, request, request_id)
         return decide(self.state, query, self._time(time_ms))
 
-    def decide_many(self, asked: Sequence[tuple[Task, str]]) -> list[tuple[Decision, View]]:
+    def decide_many(self, asked: Sequence[tuple[Task, str]]) -> Iterator[tuple[Decision, View]]:
         """decide for tasks and their request ids, at most AT_ONCE, as a batch does: each is taken
-        before anything else happens, and none brings a value that is new to its feature."""
+        before the next is asked for, and none brings a value that is new to its feature."""
         requests = [Request(request_id, task) for task, request_id in asked]
         queries = [encode_request(self.state, each, each.request_id) for each in requests]
         made = views(self.state, queries)
         for time_ms, view in enumerate(made, self._time(0)):
             view.time_ms = time_ms
-        return [(decided(view), view) for view in made]
+        for view in made:
+            yield decided(view), view
 
     def take(self, decision: Decision, view: View) -> str:
         """Fold a decision that was just made; its id."""

@@ -90,39 +90,37 @@ def value_of_information(
     gap: Array,
     leads: Array,
     covariance: Array,
+    under_way: Array,
     centre: Array,
     sd: Array,
     law: Array,
-    arms: int,
     noise: float,
     spread: float,
     shorter: float,
     floor: float,
 ) -> None:
-    """Centres and sds of scores, and their laws, (n * arms,) each.
+    """Centres, sds and law of learners.policies.value_of_information, (k,) each.
 
-    See learners.policies.value_of_information. mean, variance (n * arms,). horizon: one, or
-    (arms,). gap (arms, m) and leads (arms,), or (n, arms, m) and (n, arms), of each row; covariance
-    (n * arms, m). floor, and what is raised: as of `laws`.
+    mean, variance, leads, under_way (k,). horizon: one, or (k,). gap, covariance (k, m). floor, and
+    what is raised: as of `laws`.
     """
-    m = covariance.size // mean.size
-    gap, covariance = gap.reshape(-1, arms, m), covariance.reshape(-1, arms, m)
-    horizon = _until_it_leads(mean.reshape(-1, arms), horizon, leads.reshape(-1, arms))
+    horizon = _until_it_leads(mean, horizon, leads)
     looks = np.maximum(horizon / shorter, 1.0)
-    root = np.sqrt(variance.reshape(covariance.shape[:2]) + noise / looks)
-    reach = np.abs(covariance) + 1e-12
-    worth = overtaking(np.minimum(gap / reach, 1e9) * root[:, :, None]) * reach
-    gain = worth.sum(-1) / m * (horizon / looks - 1.0) / root
-    centre[:] = (mean.reshape(gain.shape) + gain).reshape(centre.shape)
+    left = noise / (noise + under_way * variance)
+    variance = variance * left
+    root = np.sqrt(variance + noise / looks)
+    reach = np.abs(covariance) * left[:, None] + 1e-12
+    worth = overtaking(np.minimum(gap / reach, 1e9) * root[:, None]) * reach
+    centre[:] = mean + worth.mean(1) * (horizon / looks - 1.0) / root
     sd[:] = spread * np.sqrt(variance)
-    laws(centre, sd, law, arms, floor)
+    laws(centre, sd, law, mean.size, floor)
 
 
 def _until_it_leads(mean: Array, horizon: Array | float, leads: Array) -> Array:
-    """The horizon of each arm, (n, arms): in full for those of the highest mean."""
-    most = leads.max(-1, keepdims=True)
+    """The horizon of each arm, (k,): in full for those of the highest mean."""
+    most = leads.max()
     ends: Array = horizon * (most + (1.0 - most) / (1.0 + horizon * leads))
-    return np.where(mean < mean.max(-1, keepdims=True), ends, horizon)
+    return np.where(mean < mean.max(), ends, horizon)
 
 
 def overtaking(a: Array) -> Array:

@@ -28,17 +28,17 @@ def value_of_information(
     gap: Array,
     leads: Array,
     covariance: Array,
+    under_way: Array,
     floor: float = 0.0,
 ) -> tuple[Array, Array, Array]:
     """Thompson sampling tilted by what a few further looks at an arm are worth.
 
-    mean, variance (..., k): posterior of each arm's utility here; noise: variance of one look;
-    horizon: decisions for which it counts, or of each arm (k,), whose contexts are like these
-    m >= 1. gap (k, m): how far each arm is behind there; leads (k,): the share of them where it
-    leads; both perhaps of their own for each row. covariance (..., k, m): of its utility there with
-    that here. Returns the centres and sds of the scores, and their law as
-    learners.law.win_probabilities has it, (..., k) each. A row among many has the bits that it has
-    alone. Arrays are contiguous.
+    mean, variance (k,): posterior of each arm's utility here; noise: variance of one look; horizon:
+    decisions for which it counts, or of each arm (k,), whose contexts are like these m >= 1.
+    gap (k, m): how far each arm is behind there; leads (k,): the share of them where it leads.
+    covariance (k, m): of its utility there with that here. under_way (k,): looks at each that are
+    not told yet. Returns the centres and sds of the scores, and their law as
+    learners.law.win_probabilities has it, (k,) each. Arrays are contiguous.
 
     n looks here move an arm's mean in another context by about S. They pay over what is left if it
     overtakes the best there (for the best: if it falls behind the second):
@@ -52,14 +52,19 @@ def value_of_information(
 
         horizon (L + (1 - L) / (1 + horizon leads))      L: the largest of leads
 
+    What u looks under way will tell is no reason for another one: they count as looks here, and
+    variance and covariance are what those will leave of them,
+
+        variance noise / (noise + u variance)                                covariance likewise
+
     Zeros for leads say that this context comes again: what is to be known of it, no other tells.
     Source: the knowledge gradient for correlated beliefs of Frazier, Powell and Dayanik (2009),
     with a look of several samples as in Frazier and Powell (2010); their search for the best n
     earned nothing over this one (see bench/results).
     """
     made = np.empty(mean.shape), np.empty(mean.shape), np.empty(mean.shape)
-    given, arms = (mean, variance, horizon, gap, leads, covariance), mean.shape[-1]
-    kernel.value_of_information(*given, *made, arms, noise, spread, SHORTER, floor)
+    given = mean, variance, horizon, gap, leads, covariance, under_way
+    kernel.value_of_information(*given, *made, noise, spread, SHORTER, floor)
     return made
 
 

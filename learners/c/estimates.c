@@ -21,12 +21,12 @@ void prepare_estimates(void)
     }
 }
 
-/* Sum over m contexts of |covariance| f(gap root / |covariance|). */
-static double worth(size_t m, const double *gap, const double *covariance, double root)
+/* Sum over m contexts of |covariance| f(gap root / |covariance|), of the covariance that is left. */
+static double worth(size_t m, const double *gap, const double *covariance, double left, double root)
 {
     double total = 0.0;
     for (size_t i = 0; i < m; i++) {
-        double reach = fabs(covariance[i]) + 1e-12, a = gap[i] / reach * root * STEPS;
+        double reach = fabs(covariance[i]) * left + 1e-12, a = gap[i] / reach * root * STEPS;
         a = a > 0.0 ? a : 0.0; /* whatever came, it is a place in the table */
         total += OVERTAKING[a < LAST ? (int)a : LAST] * reach;
     }
@@ -44,23 +44,18 @@ static double largest(size_t n, const double *a)
 void value_of_information(const Outlook *on, double *centre, double *sd)
 {
     size_t m = on->m;
-    double best = 0.0, most = 0.0;
-    for (size_t i = 0; i < on->n; i++) {
-        size_t arm = i % on->arms;
-        const double *gap = on->gap + (on->gaps == on->n ? i : arm) * m;
-        const double *leads = on->leads + (on->shares == on->n ? i : arm);
-        if (arm == 0) {
-            best = largest(on->arms, on->mean + i);
-            most = largest(on->arms, leads);
-        }
-        double ahead = on->horizon[on->horizons > 1 ? arm : 0];
+    double best = largest(on->k, on->mean), most = largest(on->k, on->leads);
+    for (size_t i = 0; i < on->k; i++) {
+        double ahead = on->horizon[on->horizons > 1 ? i : 0];
         if (on->mean[i] < best)
-            ahead *= most + (1.0 - most) / (1.0 + ahead * *leads);
+            ahead *= most + (1.0 - most) / (1.0 + ahead * on->leads[i]);
         double looks = fmax(ahead / on->shorter, 1.0);
-        double root = sqrt(on->variance[i] + on->noise / looks);
-        double mean_worth = worth(m, gap, on->covariance + i * m, root) / (double)m;
-        centre[i] = on->mean[i] + mean_worth * (ahead / looks - 1.0) / root;
-        sd[i] = on->spread * sqrt(on->variance[i]);
+        double left = on->noise / (on->noise + on->under_way[i] * on->variance[i]);
+        double variance = on->variance[i] * left;
+        double root = sqrt(variance + on->noise / looks);
+        double total = worth(m, on->gap + i * m, on->covariance + i * m, left, root);
+        centre[i] = on->mean[i] + total / (double)m * (ahead / looks - 1.0) / root;
+        sd[i] = on->spread * sqrt(variance);
     }
 }
 

@@ -18,12 +18,11 @@ void prepare_drift(void);
  * uniform law by `floor`; n laws. */
 int laws(size_t n, size_t arms, const double *mean, const double *sd, double floor, double *law);
 
-/* Centre and sd of the scores of n arms, `arms` of each decision, over m contexts each.
- * horizon: one number, or one an arm. gap: (arms,m), or (n,m). leads: (arms), or (n).
- * covariance: (n,m). */
+/* Centre and sd of the scores of k arms over m contexts. horizon: one number, or (k). gap and
+ * covariance: (k,m). leads and under_way: (k). */
 typedef struct {
-    size_t n, arms, m, horizons, gaps, shares;
-    const double *mean, *variance, *horizon, *gap, *leads, *covariance;
+    size_t k, m, horizons;
+    const double *mean, *variance, *horizon, *gap, *leads, *covariance, *under_way;
     double noise, spread, shorter;
 } Outlook;
 void value_of_information(const Outlook *on, double *centre, double *sd);

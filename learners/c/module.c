@@ -100,21 +100,18 @@ static PyObject *py_laws(PyObject *self, PyObject *const *args, Py_ssize_t given
 static PyObject *py_value_of_information(PyObject *self, PyObject *const *args, Py_ssize_t given)
 {
     Arrays a;
-    double number[5];
-    if (!take(args, given, "rrfrrrwww", &a, 5, number))
+    double number[4];
+    if (!take(args, given, "rrfrrrrwww", &a, 4, number))
         return refuse(&a);
-    size_t arms = number[0] >= 1.0 ? (size_t)number[0] : 0;
-    size_t n = a.count[0], m = n ? a.count[5] / n : 0;
-    size_t horizons = a.count[2], gaps = m ? a.count[3] / m : 0, shares = a.count[4];
-    if (!m || !arms || n % arms || (horizons != 1 && horizons != arms) || a.count[3] != gaps * m
-        || (gaps != n && gaps != arms) || (shares != n && shares != arms)
-        || a.count[5] != n * m || a.count[1] != n || a.count[6] != n || a.count[7] != n
-        || a.count[8] != n)
+    size_t k = a.count[0], m = k ? a.count[3] / k : 0, horizons = a.count[2];
+    if (!m || a.count[1] != k || (horizons != 1 && horizons != k) || a.count[3] != k * m
+        || a.count[4] != k || a.count[5] != k * m || a.count[6] != k || a.count[7] != k
+        || a.count[8] != k || a.count[9] != k)
         return refuse(&a);
-    Outlook on = {n, arms, m, horizons, gaps, shares, a.at[0], a.at[1], a.at[2], a.at[3],
-                  a.at[4], a.at[5], number[1], number[2], number[3]};
-    value_of_information(&on, a.at[6], a.at[7]);
-    if (!write_laws(n, arms, a.at[6], a.at[7], number[4], a.at[8]))
+    Outlook on = {k, m, horizons, a.at[0], a.at[1], a.at[2], a.at[3], a.at[4], a.at[5], a.at[6],
+                  number[0], number[1], number[2]};
+    value_of_information(&on, a.at[7], a.at[8]);
+    if (!write_laws(k, k, a.at[7], a.at[8], number[3], a.at[9]))
         return refuse(&a);
     return leave(&a, Py_NewRef(Py_None));
 }

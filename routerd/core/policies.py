@@ -40,43 +40,22 @@ class Choice(NamedTuple):
 
 Eligible = tuple[int, ...]
 
-Look = Callable[[float], tuple[float | Array, Array, Array, Array]]
-"""Makes View.horizon from a patience, and View.ahead and View.covariance, of one decision or of
-many: gap and covariance (k, m) or (n, k, m), leads (k,) or (n, k)."""
 
-
-def value(
-    kind: ValuePolicy, mean: Array, variance: Array, noise: float, count: float, look: Look
-) -> Array:
-    ahead = look(kind.patience)
-    return value_of_information(mean, variance, noise, kind.spread, *ahead, kind.floor)[-1]
-
-
-def thompson_sampling(
-    kind: ThompsonPolicy, mean: Array, variance: Array, noise: float, count: float, look: Look
-) -> Array:
-    scores = thompson(mean, variance, decay(kind.v_0, kind.v_min, count, kind.tau))
-    return win_probabilities(*scores, decay(kind.floor, kind.floor_min, count, kind.tau))
-
-
-SCORING: dict[type, Callable[[Any, Array, Array, float, float, Look], Array]] = {
-    ValuePolicy: value,
-    ThompsonPolicy: thompson_sampling,
-}
-"""Laws of the largest of independent scores, for one decision (k,) or many (n, k)."""
-
-
-def largest_score(view: View, eligible: Eligible, kind: ValuePolicy | ThompsonPolicy) -> Choice:
-    if view.ready is not None and len(eligible) == view.ready.size:
-        return Choice(view.ready)
+def value(view: View, eligible: Eligible, kind: ValuePolicy) -> Choice:
     mean, variance = view.utility_of(eligible)
+    horizon = view.horizon(kind.patience, eligible)
+    known = mean, variance, view.noise, kind.spread, horizon, *view.ahead(eligible)
+    looks = view.covariance(eligible), view.under_way(horizon, eligible)
+    return Choice(value_of_information(*known, *looks, kind.floor)[-1])
+
+
+def thompson_sampling(view: View, eligible: Eligible, kind: ThompsonPolicy) -> Choice:
     count = view.state.learner.count
-
-    def look(patience: float) -> tuple[float | Array, Array, Array, Array]:
-        horizon, ahead = view.horizon(patience, eligible), view.ahead(eligible)
-        return horizon, *ahead, view.covariance(eligible)
-
-    return Choice(SCORING[type(kind)](kind, mean, variance, view.noise, count, look))
+    v, floor = (
+        decay(kind.v_0, kind.v_min, count, kind.tau),
+        decay(kind.floor, kind.floor_min, count, kind.tau),
+    )
+    return Choice(win_probabilities(*thompson(*view.utility_of(eligible), v), floor))
 
 
 def square_cb(view: View, eligible: Eligible, kind: SquareCBPolicy) -> Choice:
@@ -122,8 +101,8 @@ def point(score: Array, floor: float) -> Array:
 
 
 LAWS: dict[type, Callable[[View, Eligible, Any], Choice]] = {
-    ValuePolicy: largest_score,
-    ThompsonPolicy: largest_score,
+    ValuePolicy: value,
+    ThompsonPolicy: thompson_sampling,
     SquareCBPolicy: square_cb,
     GreedyPolicy: greedy,
     UcbPolicy: ucb,

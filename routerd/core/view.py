@@ -28,8 +28,6 @@ class View:
     _cost: Estimates | None = None
     _latency: Estimates | None = None
     _utility: Estimates | None = None
-    # The policy's law over the whole roster, when it was made with those of other queries.
-    ready: Array | None = None
 
     def __init__(self, state: State, query: Query, time_ms: int) -> None:
         self.state = state
@@ -123,6 +121,21 @@ class View:
         drifts = [state.drifts.get(state.roster.ids[i]) for i in eligible]
         before = np.array([0.0 if drift is None else drift.count for drift in drifts])
         return np.maximum(horizon - before, least)
+
+    def under_way(self, horizon: float | Array, eligible: tuple[int, ...]) -> Array:
+        """How many looks at each agent are under way and will tell, (k,): of those in flight.
+
+        Nobody knows how many of them do: of n, at most as many as there are outcomes to count on,
+        the horizon H, so n H / (H + n).
+        """
+        state = self.state
+        counts = state.in_flight.counted(state.in_flight_since_ms(self.time_ms))
+        if not counts:
+            return np.zeros(len(eligible))
+        ids = state.roster.ids
+        each = np.array([counts.get(ids[i], 0) for i in eligible], np.float64)
+        each *= horizon / (horizon + each.sum())
+        return each
 
     def ahead(self, eligible: tuple[int, ...]) -> Ahead:
         """How these agents stand in the contexts that are ahead.

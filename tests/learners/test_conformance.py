@@ -21,8 +21,8 @@ LEARNERS: list[Make] = [LinearRegression, PooledRegression, LogisticRegression, 
 
 
 def value_scores(mean: Array, variance: Array) -> tuple[Array, Array]:
-    gap, leads, here = behind(mean)[:, None], np.zeros(mean.size), variance[:, None].copy()
-    return value_of_information(mean, variance, 0.15, 0.3, 500.0, gap, leads, here)[:2]
+    gap, nothing, here = behind(mean)[:, None], np.zeros(mean.size), variance[:, None].copy()
+    return value_of_information(mean, variance, 0.15, 0.3, 500.0, gap, nothing, here, nothing)[:2]
 
 
 def thompson_scores(mean: Array, variance: Array) -> tuple[Array, Array]:

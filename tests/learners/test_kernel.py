@@ -48,23 +48,22 @@ def test_laws() -> None:
 
 
 def values() -> Iterator[tuple[Any, ...]]:
-    """What is given before the scores, of one decision and of four; leads are of each decision."""
+    """What is given before the scores."""
     rng = np.random.default_rng(33)
     for arms, m in ((1, 1), (3, 7), (8, 32)):
         for horizon in (90.0, 1e5 * rng.random(arms)):
-            for rows, gaps in ((1, 1), (4, 1), (4, 4)):
-                moments = rng.random((2, rows * arms))
-                gap = rng.random((gaps, arms, m)) * rng.choice([0.0, 0.01, 1.0])
-                leads = rng.dirichlet(np.ones(arms), rows)
-                yield *moments, horizon, gap, leads, 0.02 * rng.normal(size=(rows, arms, m))
+            for under_way in (np.zeros(arms), 50.0 * rng.random(arms)):
+                gap = rng.random((arms, m)) * rng.choice([0.0, 0.01, 1.0])
+                leads, covariance = rng.dirichlet(np.ones(arms)), 0.02 * rng.normal(size=(arms, m))
+                yield *rng.random((2, arms)), horizon, gap, leads, covariance, under_way
 
 
 def test_value_of_information() -> None:
     for given in values():
-        arms, made = given[3].shape[1], []
+        made = []
         for module in (_kernel, plain):
             centre, sd, law = np.empty((3, given[0].size))
-            module.value_of_information(*given, centre, sd, law, arms, 0.2, 0.15, 256.0, 0.1)
+            module.value_of_information(*given, centre, sd, law, 0.2, 0.15, 256.0, 0.1)
             made.append([centre, sd, law])
         close(*made)
 
@@ -137,15 +136,14 @@ def test_what_does_not_fit_is_refused() -> None:
         _kernel.watch(np.ones(23), 0.5, 0.5, 1.0)
     with pytest.raises(ValueError, match="shapes do not agree"):
         _kernel.means(np.ones((2, 3, 3)), np.ones((2, 3)), three, three, three, 0.5)
-    scores, law = (three,) * 6, np.empty(3)
-    with pytest.raises(ValueError, match="shapes do not agree"):
-        _kernel.value_of_information(*scores, four, three, law, 3, 0.1, 0.1, 256.0, 0.0)
-    shares = *scores[:4], np.ones(2), three
-    with pytest.raises(ValueError, match="shapes do not agree"):
-        _kernel.value_of_information(*shares, three, three, law, 3, 0.1, 0.1, 256.0, 0.0)
-    nowhere = np.full(3, np.inf), *scores[1:]
+    value: Any = _kernel.value_of_information
+    agreeing = [*[three] * 7, *np.empty((3, 3))]
+    for wrong in range(10):
+        given = [*agreeing[:wrong], four, *agreeing[wrong + 1 :]]
+        with pytest.raises(ValueError, match="shapes do not agree"):
+            value(*given, 0.1, 0.1, 256.0, 0.0)
     with pytest.raises(ValueError, match="an arm or more"):
-        _kernel.value_of_information(*nowhere, three, three, law, 3, 0.1, 0.1, 256.0, 0.0)
+        value(np.full(3, np.inf), *agreeing[1:], 0.1, 0.1, 256.0, 0.0)
     with pytest.raises(TypeError, match="arrays of doubles"):
         _kernel.laws(np.array([1, 2, 3]), three, three, 3, 0.0)
     with pytest.raises(ValueError, match="contiguous"):

@@ -39,7 +39,7 @@ def test_the_bonus_is_as_defined(horizon: float, each: bool, leads: Array) -> No
     expected, _ = defined(variance, ends, gap, covariance, np.maximum(ends / SHORTER, 1.0))
     given = horizons if each else horizon
     centre, spread, _ = value_of_information(
-        mean, variance, NOISE, 0.5, given, gap, leads, covariance
+        mean, variance, NOISE, 0.5, given, gap, leads, covariance, np.zeros(arms)
     )
     # f is looked up in a table
     np.testing.assert_allclose(centre - mean, expected, rtol=0.04, atol=1e-3 * expected.max())
@@ -66,21 +66,30 @@ def test_what_looks_are_worth_is_what_they_earn_when_simulated() -> None:
         np.array([[0.12]]),
         np.zeros(1),
         prior[:1, 1:].copy(),
+        np.zeros(1),
     )
     worth = (centre.item() - 0.5) / (horizon / looks - 1.0)
     assert worth == pytest.approx(earned, rel=0.05)
 
 
-def test_a_row_among_many_has_the_bits_that_it_has_alone() -> None:
+@pytest.mark.parametrize("under_way", [1.0, 7.5])
+def test_looks_under_way_count_as_told(under_way: float) -> None:
+    """What is left to be learnt is what is left when they have told: here, and in what is ahead."""
     rng = np.random.default_rng(3)
-    mean, variance = rng.random((6, 4)), rng.random((6, 4))
-    gap, covariance = rng.random((4, 9)), rng.normal(size=(6, 4, 9))
-    leads = rng.random((6, 4))
-    together = value_of_information(mean, variance, NOISE, 0.2, 900.0, gap, leads, covariance)
-    for row in range(6):
-        moments, across = (mean[row], variance[row]), covariance[row].copy()
-        alone = value_of_information(*moments, NOISE, 0.2, 900.0, gap, leads[row].copy(), across)
-        assert [part.tobytes() for part in alone] == [part[row].tobytes() for part in together]
+    arms, contexts = 4, 9
+    mean, variance, nothing = rng.random(arms), 0.05 * rng.random(arms), np.zeros(arms)
+    gap = np.ascontiguousarray(behind(rng.random((contexts, arms))).T)
+    covariance, looks = 0.02 * rng.normal(size=(arms, contexts)), np.array([0, 1, 0, 2]) * under_way
+    left = np.array([1 / (1 / v + n / NOISE) for v, n in zip(variance, looks, strict=True)])
+    given = NOISE, 0.2, 900.0, gap, nothing
+    told = value_of_information(
+        mean, left, *given, covariance * (left / variance)[:, None], nothing
+    )
+    made = value_of_information(mean, variance, *given, covariance, looks)
+    for one, other in zip(made, told, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-12)
+    before = value_of_information(mean, variance, *given, covariance, nothing)
+    assert (made[1] < before[1]).tolist() == [False, True, False, True]
 
 
 def test_twins_have_one_law() -> None:
@@ -88,7 +97,8 @@ def test_twins_have_one_law() -> None:
     ahead = np.array([[0.9, 0.2, 0.5, 0.5], [0.1, 0.3, 0.5, 0.5], [0.1, 0.6, 0.5, 0.5]])
     mean, variance = ahead[0].copy(), np.array([0.01, 0.02, 0.04, 0.04])
     gap, covariance = np.ascontiguousarray(behind(ahead).T), np.full((4, 3), 0.01)
-    made = value_of_information(mean, variance, NOISE, 0.2, 300.0, gap, lead(ahead), covariance)
+    looks = lead(ahead), covariance, np.array([3.0, 0.0, 1.0, 1.0])
+    made = value_of_information(mean, variance, NOISE, 0.2, 300.0, gap, *looks)
     assert all(part[2] == part[3] for part in made[:2])
     assert made[2][2] == pytest.approx(made[2][3], abs=1e-12)
 

@@ -42,9 +42,5 @@ def choice(arm: Arm, law: Law, view: View) -> Choice:
     """What an arm's policy and table make of the eligible; the view keeps to its table then."""
     config = view.state.config
     view.routes = config.static_routes if arm.static_routes is None else arm.static_routes
-    if arm.policy is None:
-        return LAWS[type(config.policy)](view, law.eligible, config.policy)
-    ready, view.ready = view.ready, None
-    made = LAWS[type(arm.policy)](view, law.eligible, arm.policy)
-    view.ready = ready
-    return made
+    kind = arm.policy or config.policy
+    return LAWS[type(kind)](view, law.eligible, kind)
