@@ -51,10 +51,8 @@ def value(view: View, eligible: Eligible, kind: ValuePolicy) -> Choice:
 
 def thompson_sampling(view: View, eligible: Eligible, kind: ThompsonPolicy) -> Choice:
     count = view.state.learner.count
-    v, floor = (
-        decay(kind.v_0, kind.v_min, count, kind.tau),
-        decay(kind.floor, kind.floor_min, count, kind.tau),
-    )
+    v = decay(kind.v_0, kind.v_min, count, kind.tau)
+    floor = decay(kind.floor, kind.floor_min, count, kind.tau)
     return Choice(win_probabilities(*thompson(*view.utility_of(eligible), v), floor))
 
 
