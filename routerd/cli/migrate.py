@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from routerd.cli.output import Failed, progress
+from routerd.cli.output import Failed
 from routerd.cli.paths import PathTo
 
 
@@ -17,13 +17,12 @@ from routerd.cli.paths import PathTo
 def migrate(directory: Path, check: bool) -> None:
     """Bring the log of DIR, a data directory, up to date.
 
-    `routerd serve` does so by itself; this is for logs that are only read, and to see how far it
-    is. It is done as a whole or not at all, and may take as much room again for a while. An older
-    version cannot open the log afterwards: make a copy first.
+    `routerd serve` does so by itself; this is for logs that are only read. It is done as a whole or
+    not at all. An older version cannot open the log afterwards: make a copy first.
     """
     from routerd.audit.reach import require_audited
     from routerd.log.base import LogCorrupt, LogUnavailable
-    from routerd.log.migrations import format_of, missing, say
+    from routerd.log.migrations import format_of, missing, require_known
     from routerd.log.sqlite import SqliteLog
     from routerd.log.tables import FORMAT
 
@@ -31,11 +30,12 @@ def migrate(directory: Path, check: bool) -> None:
         raise Failed(f"no log in {directory}: give the data directory of `routerd serve`")
     try:
         held = format_of(directory)
+        require_known(directory / "log.db", held)
         steps = missing(held)
         if check and steps:
             raise Failed(f"format {held} lacks: {'; '.join(step.what for step in steps)}")
         if not check:
-            with progress() as told, closing(SqliteLog.open(directory, told=told or say)) as log:
+            with closing(SqliteLog.open(directory)) as log:
                 require_audited(log, directory)
     except (LogCorrupt, LogUnavailable) as error:
         raise Failed(str(error)) from None

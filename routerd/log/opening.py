@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from routerd.log.base import LogUnavailable
-from routerd.log.tables import FORMAT
 
 OLDEST_SQLITE = "3.51.3"
 # What a log leaves beside it: where they are, there was one. The last where a repair was cut off.
@@ -29,12 +28,3 @@ def require_no_remains(path: Path) -> None:
                 f"{path} is gone or empty, but {found} of it is here: put log.db back "
                 "with its log.db-wal, or restore a backup; to begin anew, use a new directory"
             )
-
-
-def require_known(path: Path, held: int) -> None:
-    """LogUnavailable where a file's format is of a later version."""
-    if held > FORMAT:
-        raise LogUnavailable(
-            f"cannot open {path}: its format is {held}, and this version of routerd "
-            f"knows formats up to {FORMAT}; use the version that wrote it, or a newer one"
-        )

@@ -31,7 +31,6 @@ from routerd.log.tables import PLACES, base_of
 from routerd.log.wal import require_whole
 
 AT_ONCE = 1_000
-TAIL_COLUMNS = (3, 4)  # of older formats, and of this one
 BASE_COLUMNS = 7
 Row = tuple[Any, ...]
 SCRATCH = """
@@ -154,16 +153,12 @@ def gather(directory: Path, found: apsw.Connection) -> None:
 
 
 def sort_in(found: apsw.Connection, row: Row) -> None:
-    """Tell by its columns which table a row is of, of this format or an older one."""
+    """Tell by its columns which table a row is of."""
     match row:
         case (int(key), str(partition), bytes(entry_hash), bytes(payload)):
             entry = (partition, key % PLACES, entry_hash, payload)
             found.execute("INSERT INTO entry VALUES (?, ?, ?, ?)", entry)
-        case (str(), int(), bytes(), bytes()):
-            found.execute("INSERT INTO entry VALUES (?, ?, ?, ?)", row)
-        case (str(partition), *_, int(position), bytes(entry_hash)) if (
-            len(row) in TAIL_COLUMNS and len(entry_hash) == HASH_BYTES
-        ):
+        case (str(partition), _, int(position), bytes(entry_hash)) if len(entry_hash) == HASH_BYTES:
             found.execute("INSERT INTO tail VALUES (?, ?)", (partition, position))
         case (str(partition), int(), bytes(), *_, bytes()) if len(row) == BASE_COLUMNS:
             with suppress(LogCorrupt):

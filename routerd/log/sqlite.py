@@ -48,9 +48,8 @@ from routerd.log.disk import (
     withdraw,
     write_scratch,
 )
-from routerd.log.migrations import migrate, say
-from routerd.log.numbered import Told
-from routerd.log.opening import require_known, require_no_remains, require_sqlite
+from routerd.log.migrations import migrate, require_known
+from routerd.log.opening import require_no_remains, require_sqlite
 from routerd.log.tables import (
     FORGET,
     FORMAT,
@@ -81,14 +80,13 @@ class SqliteLog(WritableTables):
     power_held: whether the machine is known to have run on since the files were sound.
     """
 
-    def __init__(self, directory: Path, lock_fd: int | None, told: Told, power_held: bool) -> None:
+    def __init__(self, directory: Path, lock_fd: int | None, power_held: bool) -> None:
         """Use `open`. lock_fd is None to read only."""
         self.power_held = power_held
         self._directory = directory
         self._path = directory / "log.db"
         self._wal = directory / "log.db-wal"
         self._lock_fd = lock_fd
-        self._told = told
         self._connections: list[apsw.Connection] = []
         self._wal_fd: int | None = None
         self._places = Places()
@@ -101,12 +99,8 @@ class SqliteLog(WritableTables):
         self._appending = threading.Lock()
 
     @classmethod
-    def open(
-        cls, directory: str | os.PathLike[str], read_only: bool = False, told: Told = say
-    ) -> Self:
+    def open(cls, directory: str | os.PathLike[str], read_only: bool = False) -> Self:
         """Opens the log in a directory, making both if need be.
-
-        told(done, of, what) hears how far it is when a log of an older format is made anew.
 
         With read_only, nothing is locked and another process may go on appending. Where the
         directory cannot be written to and nobody has the log open, it is seen as it is now.
@@ -116,7 +110,7 @@ class SqliteLog(WritableTables):
         require_sqlite(apsw.sqlite_lib_version())
         directory = Path(directory).absolute()
         lock_fd = None if read_only else take_lock(directory)
-        self = cls(directory, lock_fd, told, power_held(directory))
+        self = cls(directory, lock_fd, power_held(directory))
         try:
             if read_only:
                 self._connect_to_read()
@@ -261,7 +255,7 @@ class SqliteLog(WritableTables):
         logger.warning("%s: format %d becomes format %d", self._path, held, FORMAT)
         self._disconnect()
         with reading(self._directory):
-            migrate(self._path, held, self._told)
+            migrate(self._path, held)
 
     def _connect_to_read(self) -> None:
         if not self._path.exists():
