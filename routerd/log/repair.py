@@ -21,12 +21,13 @@ from routerd.core.state import GENESIS, Marks
 from routerd.log.base import WHOLE, Base, Entry, LogCorrupt, LogUnavailable
 from routerd.log.check import look_through
 from routerd.log.codec import HASH_BYTES, chain_hash, encode
+from routerd.log.connections import PAGE_BYTES
 from routerd.log.disk import power_held, release, sync_directory, take_lock, why
 from routerd.log.fold import start_of
 from routerd.log.reach import are_of, require_all_reached
 from routerd.log.salvage import Database, Wal, rows
 from routerd.log.snapshot import Snapshots, Unusable, check, decision_ids
-from routerd.log.sqlite import PAGE_BYTES, SqliteLog
+from routerd.log.sqlite import SqliteLog
 from routerd.log.tables import PLACES, base_of
 from routerd.log.wal import require_whole
 

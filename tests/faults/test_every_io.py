@@ -22,7 +22,7 @@ from google.protobuf.message import Message
 
 from routerd.core.errors import ErrorReason, RouterError
 from routerd.core.settings import EngineConfig, Server
-from routerd.log import sqlite
+from routerd.log import connections
 from routerd.log.base import LogUnavailable
 from routerd.log.codec import records
 from routerd.log.committer import RETRY_S, Committer
@@ -56,7 +56,7 @@ def disk(monkeypatch: pytest.MonkeyPatch) -> Iterator[Disk]:
                 raise OSError(5, "input/output error") from error
             os.fdatasync(fd)
 
-        monkeypatch.setattr(sqlite, "sync_file", sync_file)
+        monkeypatch.setattr(connections, "sync_file", sync_file)
         yield disk
 
 

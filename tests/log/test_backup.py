@@ -8,7 +8,8 @@ from pathlib import Path
 from routerd.log.backup import back_up
 from routerd.log.base import Entry
 from routerd.log.codec import chain_hash
-from routerd.log.sqlite import COPIED_PAGES, PAGE_BYTES, SqliteLog
+from routerd.log.connections import PAGE_BYTES
+from routerd.log.sqlite import COPIED_PAGES, SqliteLog
 
 
 def append(log: SqliteLog, partition: str, count: int, size: int) -> None:

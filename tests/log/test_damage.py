@@ -14,8 +14,8 @@ import apsw
 import pytest
 
 from routerd.core.state import GENESIS
-from routerd.log import sqlite
 from routerd.log.base import Entry, LogCorrupt, LogUnavailable
+from routerd.log.connections import PAGE_BYTES
 from routerd.log.sqlite import SqliteLog
 from tests.log.entries import append, following
 
@@ -88,9 +88,9 @@ def test_a_changed_byte_anywhere_never_gives_other_entries(
     directory, entries = whole
     rng = random.Random(1)
     told = 0
-    for page in range(0, (directory / "log.db").stat().st_size, sqlite.PAGE_BYTES):
+    for page in range(0, (directory / "log.db").stat().st_size, PAGE_BYTES):
         header = range(page, page + 16)
-        inside = (page + rng.randrange(16, sqlite.PAGE_BYTES) for _ in range(32))
+        inside = (page + rng.randrange(16, PAGE_BYTES) for _ in range(32))
         for offset in [*header, *inside]:
             with flipped(directory / "log.db", offset, rng.randrange(1, 256)):
                 found, error = read_damaged(directory)

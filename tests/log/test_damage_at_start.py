@@ -12,9 +12,10 @@ from routerd.cli.snapshot import snapshot
 from routerd.core.settings import EngineConfig
 from routerd.log import check, seals
 from routerd.log.base import LogCorrupt, LogUnavailable
+from routerd.log.connections import PAGE_BYTES
 from routerd.log.sequencer import Sequencer
 from routerd.log.snapshot import Snapshots
-from routerd.log.sqlite import PAGE_BYTES, SqliteLog
+from routerd.log.sqlite import SqliteLog
 from tests.core.engine import Engine
 
 LEAF, KEYED_LEAF, INTERIOR = 0x0A, 0x0D, 0x05

@@ -16,9 +16,9 @@ import apsw
 import pytest
 
 from routerd.core.state import GENESIS
-from routerd.log import sqlite
 from routerd.log.base import Entry, LogCorrupt, LogUnavailable
-from routerd.log.sqlite import SqliteLog
+from routerd.log.connections import PAGE_BYTES
+from routerd.log.sqlite import CHECKPOINT_PAGES, SqliteLog
 from tests.log.disk import Disk, watched_disk
 from tests.log.entries import append, append_large, following, log_end, read_all, wal_bytes
 
@@ -77,7 +77,7 @@ def confirmed_by_script(directory: Path) -> list[Entry]:
 def test_a_failed_checkpoint_stops_the_log_until_it_is_probed(disk: Disk, tmp_path: Path) -> None:
     """A sync that could not copy the WAL raises, then append does, until probe copied it all."""
     with closing(SqliteLog.open(tmp_path)) as log:
-        entries = append_large(log, sqlite.CHECKPOINT_PAGES * sqlite.PAGE_BYTES)
+        entries = append_large(log, CHECKPOINT_PAGES * PAGE_BYTES)
         disk.failing = range(len(disk.history) + 1, len(disk.history) + 2)
         with pytest.raises(LogUnavailable, match="cannot sync"):
             log.sync()
@@ -85,7 +85,7 @@ def test_a_failed_checkpoint_stops_the_log_until_it_is_probed(disk: Disk, tmp_pa
             log.append("p", following(*log_end(entries), 1), len(entries))
         assert list(log.read("p")) == entries
         log.probe()
-        assert wal_bytes(tmp_path) < 10 * sqlite.PAGE_BYTES
+        assert wal_bytes(tmp_path) < 10 * PAGE_BYTES
         entries += append(log, 1)
         assert list(log.read("p")) == entries
 

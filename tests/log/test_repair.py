@@ -14,10 +14,11 @@ import pytest
 from routerd.core.state import State
 from routerd.log.base import Entry, LogCorrupt, LogUnavailable
 from routerd.log.codec import chain_hash
+from routerd.log.connections import PAGE_BYTES, checkpoint
 from routerd.log.fold import fold
 from routerd.log.repair import repair
 from routerd.log.snapshot import Snapshots
-from routerd.log.sqlite import PAGE_BYTES, SqliteLog, checkpoint
+from routerd.log.sqlite import SqliteLog
 from routerd.log.verify import verify
 from tests.core.engine import Engine
 from tests.log.entries import append, read_all

@@ -11,9 +11,10 @@ from pathlib import Path
 import apsw
 import pytest
 
-from routerd.log import opening, sqlite
+from routerd.log import opening
 from routerd.log.base import LogUnavailable
-from routerd.log.sqlite import SqliteLog
+from routerd.log.connections import LIMIT_PAGES, PAGE_BYTES
+from routerd.log.sqlite import CHECKPOINT_PAGES, SqliteLog
 from tests.log.entries import append, append_large, read_all, wal_bytes
 
 
@@ -90,12 +91,10 @@ def test_a_log_of_which_only_the_beginning_was_made_is_made_anew(tmp_path: Path)
     assert read_all(tmp_path) == entries
 
 
-@pytest.mark.parametrize(
-    ("sync", "pages"), [(True, sqlite.CHECKPOINT_PAGES), (False, sqlite.LIMIT_PAGES)]
-)
+@pytest.mark.parametrize(("sync", "pages"), [(True, CHECKPOINT_PAGES), (False, LIMIT_PAGES)])
 def test_the_wal_does_not_grow_beyond_its_bound(memory_path: Path, sync: bool, pages: int) -> None:
     """Twice the bound is appended; syncs keep the WAL small, and appends do if nobody syncs."""
-    bound_bytes = pages * sqlite.PAGE_BYTES
+    bound_bytes = pages * PAGE_BYTES
     with closing(SqliteLog.open(memory_path)) as log:
         append_large(log, 2 * bound_bytes, sync=sync)
         assert wal_bytes(memory_path) < bound_bytes + 1_000_000
@@ -103,7 +102,7 @@ def test_the_wal_does_not_grow_beyond_its_bound(memory_path: Path, sync: bool, p
 
 def test_a_wal_that_a_foreign_reader_made_grow_shrinks_again(memory_path: Path) -> None:
     """Only a transaction that somebody holds open exceeds the bound, and not for good."""
-    bound_bytes = sqlite.LIMIT_PAGES * sqlite.PAGE_BYTES
+    bound_bytes = LIMIT_PAGES * PAGE_BYTES
     with closing(SqliteLog.open(memory_path)) as log:
         append(log, 1)
         with closing(apsw.Connection(str(memory_path / "log.db"))) as foreign:

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from routerd.log.base import Entry, LogCorrupt
+from routerd.log.connections import PAGE_BYTES
 from routerd.log.disk import boot_id
 from routerd.log.repair import repair
-from routerd.log.sqlite import PAGE_BYTES, SqliteLog
+from routerd.log.sqlite import SqliteLog
 from routerd.log.wal import FRAME_HEADER, HEADER, is_broken
 from tests.log.entries import append, append_large, read_all
 
