@@ -32,8 +32,9 @@ def require_audited(log: SqliteLog, directory: Path) -> None:
     """LogCorrupt when the log ends before its audit does, although the machine ran on.
 
     After a loss of power the last decisions may be gone, unless `durability` is power: what is
-    known of them is told.
+    known of them is told. A log that reaches as far is vouched for, and none before.
     """
+    reaches = True
     for partition in sorted({DEFAULT_PARTITION, *log.partitions()}):
         path = audit_path(directory, partition)
         with suppress(NoAudit), closing(Audit(path)) as audit:
@@ -48,7 +49,9 @@ def require_audited(log: SqliteLog, directory: Path) -> None:
                 "decisions survive that with `durability: power`",
                 *(end + 1, reached, partition, path),
             )
-            log.withdraw()  # until its audit was made anew, this looks the same at each start
+            reaches = False  # until its audit was made anew, this looks the same at each start
+    if reaches:
+        log.vouch()
 
 
 def is_of(audit: Audit, log: Log, partition: str, end: int) -> bool:

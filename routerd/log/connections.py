@@ -14,7 +14,7 @@ from pathlib import Path
 import apsw
 
 from routerd.log.base import LogUnavailable
-from routerd.log.disk import Places, is_deleted, sync_file, vouch, withdraw
+from routerd.log.disk import Places, is_deleted, sync_file, withdraw
 from routerd.log.migrations import migrate, require_known
 from routerd.log.opening import require_no_remains
 from routerd.log.tables import FORMAT, FORMAT_OF_FILE, SCHEMA, reading
@@ -41,6 +41,7 @@ class Connections(WritableTables):
         self._wal_fd: int | None = None
         self._places = Places()
         self._wal_pages = 0
+        self._is_sound = False
         self._firsts = {}
 
     def _connect(self) -> None:
@@ -114,10 +115,9 @@ class Connections(WritableTables):
         assert self._lock_fd is not None
         try:
             self._second.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+            self._is_sound = True
         except apsw.BusyError:
             withdraw(self._lock_fd)
-        else:
-            vouch(self._lock_fd)
 
     def _connection(self, name: str, flags: int) -> apsw.Connection:
         db = apsw.Connection(name, flags=flags)

@@ -41,8 +41,8 @@ from routerd.log.disk import (
     is_deleted,
     power_held,
     take_lock,
+    vouch,
     why,
-    withdraw,
     write_scratch,
 )
 from routerd.log.opening import require_sqlite
@@ -90,8 +90,11 @@ class SqliteLog(Connections):
             else:
                 if self.power_held:
                     require_whole(self._wal, PAGE_BYTES)
+                is_new = not self._path.exists()
                 self._connect()
                 self._begin_wal_anew()
+                if is_new:
+                    self.vouch()
         except (apsw.Error, OSError) as error:
             self._let_go()
             text = f"cannot open {self._path}: {why(error, directory)}"
@@ -165,10 +168,13 @@ class SqliteLog(Connections):
         with self._writing("append"):
             self._places.require()
 
-    def withdraw(self) -> None:
-        """Have the next start take it for unknown, too, whether the machine ran on."""
-        if self._lock_fd is not None:
-            withdraw(self._lock_fd)
+    def vouch(self) -> None:
+        """Say that nothing is missing here: from now on only a loss of power may cost an end.
+
+        For who writes, and has held it to all that was made of it. Until then it is as it was.
+        """
+        if self._lock_fd is not None and self._is_sound:
+            vouch(self._lock_fd)
 
     def sync(self) -> None:
         with self._syncing, self._writing("sync"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 from contextlib import closing
 from pathlib import Path
 
@@ -83,6 +84,18 @@ def test_after_a_loss_of_power_it_is_told_and_gone_on_with(
         assert f"positions {KEPT + 1} to {ALL}" in caplog.text
         assert "went with the power" in caplog.text
     assert catch_up(shortened) == {"default": KEPT}
+
+
+def test_a_start_that_is_killed_before_it_has_compared_vouches_for_nothing(shortened: Path) -> None:
+    """Else the next one takes for damage what went with the power."""
+    lock = shortened / "lock"
+    lock.write_text(lock.read_text().replace(boot_id(), "another"))
+    with closing(SqliteLog.open(shortened)):
+        shutil.copytree(shortened, shortened / "killed")
+    hold(shortened / "killed")
+    assert catch_up(shortened / "killed") == {"default": KEPT}
+    hold(shortened / "killed")
+    assert boot_id() in (shortened / "killed" / "lock").read_text()
 
 
 def test_the_audit_of_another_log_proves_nothing(tmp_path: Path) -> None:
