@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable
-from contextlib import closing, suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
+from typing import IO
 
 from routerd.log.base import LogUnavailable
 from routerd.log.disk import sync_directory, sync_file
@@ -30,9 +31,9 @@ def back_up(source: Path, target: Path, told: Callable[[int, int, str], None]) -
         shutil.rmtree(staging, ignore_errors=True)
         staging.mkdir(parents=True)
         try:
-            # First these: what is compacted meanwhile stands behind the ones that are copied.
-            copy_snapshots(source, staging)
-            log.copy(staging / "log.db", lambda done, of: told(done, of, "copying"))
+            with one_moment(log, source) as snapshots:
+                copy_snapshots(snapshots, staging)
+                log.copy(staging / "log.db", lambda done, of: told(done, of, "copying"))
             ends = checked(staging, told)
             require_start(staging)
             fd = os.open(staging / "log.db", os.O_RDWR)
@@ -49,11 +50,35 @@ def back_up(source: Path, target: Path, told: Callable[[int, int, str], None]) -
     return ends
 
 
-def copy_snapshots(source: Path, target: Path) -> None:
-    for path in (source / FOLDER).glob(f"*{ENDING}"):
+@contextmanager
+def one_moment(log: SqliteLog, source: Path) -> Iterator[Mapping[str, IO[bytes]]]:
+    """The snapshots of a directory by their names, open, with the log as it was beside them.
+
+    A daemon writes new ones, deletes old ones, and lets the log go of what these stand for: where
+    it did so meanwhile, they are opened again.
+    """
+    while True:
+        listed = listing(source)
+        with ExitStack() as stack:
+            try:
+                found = {path.name: stack.enter_context(path.open("rb")) for path in listed}
+            except FileNotFoundError:
+                continue
+            stack.enter_context(log.moment())
+            if listing(source) == listed:
+                yield found
+                return
+
+
+def listing(source: Path) -> list[Path]:
+    return sorted((source / FOLDER).glob(f"*{ENDING}"))
+
+
+def copy_snapshots(snapshots: Mapping[str, IO[bytes]], target: Path) -> None:
+    for name, file in snapshots.items():
         (target / FOLDER).mkdir(exist_ok=True)
-        with suppress(FileNotFoundError):  # a newer one took its place
-            shutil.copy(path, target / FOLDER)
+        with (target / FOLDER / name).open("wb") as copy:
+            shutil.copyfileobj(file, copy)
 
 
 def require_start(directory: Path) -> None:

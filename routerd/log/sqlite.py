@@ -46,7 +46,7 @@ from routerd.log.disk import (
     write_scratch,
 )
 from routerd.log.opening import require_sqlite
-from routerd.log.tables import FORGET, FORMAT_OF_FILE, NEW_BASE, base_row
+from routerd.log.tables import FORGET, NEW_BASE, base_row
 from routerd.log.wal import require_whole
 
 CHECKPOINT_PAGES = 4_096
@@ -107,19 +107,31 @@ class SqliteLog(Connections):
     def reader(self) -> SqliteLog:
         return SqliteLog.open(self._directory, read_only=True)
 
+    @contextlib.contextmanager
+    def moment(self) -> Iterator[None]:
+        """What is read meanwhile is the log as it is now, whatever others append to it.
+
+        Raises LogUnavailable.
+        """
+        with self._db:
+            self.format()
+            yield
+
     def copy(self, path: Path, told: Callable[[int, int], None]) -> None:
         """Writes the log as it is now to a new file, while others may append to it.
 
         told(pages, of) hears how far it is. Raises LogUnavailable.
         """
         try:
-            with contextlib.closing(apsw.Connection(str(path))) as target, self._db:
-                # Within one transaction: else every append would make it begin again.
-                self._db.execute(FORMAT_OF_FILE).fetchall()
-                with target.backup("main", self._db, "main") as backup:
-                    while not backup.done:
-                        backup.step(COPIED_PAGES)
-                        told(backup.page_count - backup.remaining, backup.page_count)
+            # Of one moment: else every append would make it begin again.
+            with (
+                contextlib.closing(apsw.Connection(str(path))) as target,
+                self.moment(),
+                target.backup("main", self._db, "main") as backup,
+            ):
+                while not backup.done:
+                    backup.step(COPIED_PAGES)
+                    told(backup.page_count - backup.remaining, backup.page_count)
         except apsw.Error as error:
             text = f"cannot copy {self._path} to {path}: {why(error, path.parent)}"
             raise LogUnavailable(text) from error
