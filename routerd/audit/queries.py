@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -27,6 +28,7 @@ PARTIAL = ("group_id", "session_id", "task_id")  # their indexes leave out who h
 
 BUSY_TIMEOUT_MS = 1_000
 LOOK_EVERY = 10_000
+COPIED_PAGES = 1_024
 FOREVER = 2**62
 
 DAMAGE = (apsw.CorruptError, apsw.NotADBError, apsw.SQLError, apsw.MismatchError)
@@ -171,6 +173,18 @@ class Audit:
 
     def close(self) -> None:
         self._db.close()
+
+    def copy(self, path: Path) -> None:
+        """Write the file to a new one, as it was when it was opened. Raises OSError."""
+        try:
+            with (
+                closing(apsw.Connection(str(path))) as target,
+                target.backup("main", self._db, "main") as backup,
+            ):
+                while not backup.done:
+                    backup.step(COPIED_PAGES)
+        except apsw.Error as error:
+            raise OSError(f"the audit cannot be copied to it: {error}") from error
 
     def decisions(self, search: Search, size: int, before: int = FOREVER) -> Found:
         """At most `size` decisions in front of a position, the newest first."""

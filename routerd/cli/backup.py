@@ -25,9 +25,10 @@ def backup(directory: Path, target: Path, as_json: bool) -> None:
     """Copy the log of DIR, a data directory, and check the copy.
 
     The daemon may run meanwhile. The copy is a data directory: serve, verify or export it. The
-    audit file is not copied, since it is made from the log.
+    audit file is made anew from the log; it is copied where that was compacted, and so tells of
+    less.
     """
-    from routerd.log.backup import back_up
+    from routerd.audit.backup import back_up
     from routerd.log.base import LogCorrupt, LogUnavailable
 
     try:

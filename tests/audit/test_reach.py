@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from routerd.audit.backup import back_up
 from routerd.audit.process import catch_up
 from routerd.audit.projector import Projector
 from routerd.audit.queries import projected_through
@@ -55,13 +56,16 @@ def hold(directory: Path) -> None:
 
 
 def test_what_the_audit_tells_of_must_be_in_the_log(shortened: Path) -> None:
-    """Each start refuses, by name of what is missing; so does a projection by hand."""
+    """Each start refuses, by name of what is missing; so do a projection by hand and a backup."""
     said = f"positions {KEPT + 1} to {ALL} are missing.*audit.db.*routerd repair"
     for _ in range(2):
         with pytest.raises(LogCorrupt, match=said):
             hold(shortened)
     with pytest.raises(LogCorrupt, match=said):
         catch_up(shortened)
+    with pytest.raises(LogCorrupt, match=said):
+        back_up(shortened, shortened / "copy", lambda *_: None)
+    assert not (shortened / "copy").exists()
     assert projected_through(shortened, "default", wanted=True) == ALL
     assert catch_up(shortened, rebuild=True) == {"default": KEPT}
     hold(shortened)

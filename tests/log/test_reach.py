@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from routerd.audit.backup import back_up
 from routerd.core.state import State
-from routerd.log.backup import back_up
 from routerd.log.base import LogCorrupt
 from routerd.log.fold import fold
 from routerd.log.snapshot import Snapshots

@@ -8,13 +8,18 @@ from typing import Any
 
 import pytest
 
-from routerd.log.backup import back_up
+from routerd.audit.backup import back_up
+from routerd.audit.process import catch_up
+from routerd.audit.queries import Audit, Search
+from routerd.audit.reach import require_audited
+from routerd.audit.schema import audit_path
 from routerd.log.base import Entry
 from routerd.log.codec import chain_hash
 from routerd.log.connections import PAGE_BYTES
 from routerd.log.fold import fold
-from routerd.log.snapshot import Snapshots
+from routerd.log.snapshot import Snapshots, position_of
 from routerd.log.sqlite import COPIED_PAGES, SqliteLog
+from tests.audit.test_reach import ALL, project, told, write
 from tests.core.engine import Engine
 
 
@@ -36,12 +41,12 @@ def test_a_log_that_grows_meanwhile_is_copied_as_it_was(tmp_path: Path) -> None:
         append(log, "acme", 3, 10)
         before = {name: log.last(name)[0] for name in log.partitions()}
 
-        def told(done: int, of: int, what: str) -> None:
+        def heard(done: int, of: int, what: str) -> None:
             if what == "copying":
                 steps.append(done)
                 append(log, "default", 1, 60_000)
 
-        assert back_up(tmp_path / "data", tmp_path / "copy", told) == before
+        assert back_up(tmp_path / "data", tmp_path / "copy", heard) == before
         assert log.last("default")[0] == before["default"] + len(steps)
     assert len(steps) >= 3
     assert steps == sorted(set(steps))
@@ -51,34 +56,54 @@ def test_a_log_that_grows_meanwhile_is_copied_as_it_was(tmp_path: Path) -> None:
 
 
 class Working:
-    """A daemon's log that is compacted behind the older of two snapshots, again and again."""
+    """A daemon's log that is compacted behind its snapshots, and its audit if it has one."""
 
-    def __init__(self, directory: Path, log: SqliteLog) -> None:
+    def __init__(self, directory: Path, log: SqliteLog, *, audited: bool = True) -> None:
+        self._audited = audited
+        self._directory = directory
         self._snapshots = Snapshots(directory)
         self._log = log
         self._engine = Engine()
-        self._turns = 0
+        self.turns = 0
 
     def go_on(self) -> None:
-        """Two snapshots take the place of those before, and the log lets go of what these need."""
+        """The log lets go of all that the snapshots of before need."""
+        self.snapshot()
+        self.compact()
+
+    def snapshot(self) -> None:
+        """Two snapshots take the place of those before."""
         for _ in range(2):
-            self._turns += 1
-            self._engine.route(request_id=f"r{self._turns}")
+            self.turns += 1
+            self._engine.route(request_id=f"r{self.turns}")
             end, _ = self._log.last("default")
             self._log.append("default", list(self._engine.log.read("default", end)), end)
             self._snapshots.write(self._engine.state, keep=2)
-        self._log.forget("default", end, most=500)
+
+    def compact(self) -> None:
+        """The audit catches up, and the log lets go of what is behind both."""
+        if self._audited:
+            project(self._engine, self._directory)
+        older = position_of(self._snapshots.paths("default")[1])
+        self._log.forget("default", older, most=500)
 
 
 @pytest.mark.parametrize(("moment", "nth"), [("glob", 1), ("open", 1), ("open", 2)])
-def test_snapshots_that_others_replace_meanwhile_are_looked_for_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str, nth: int
+@pytest.mark.parametrize(
+    ("does", "audited"), [("go_on", True), ("go_on", False), ("compact", True)]
+)
+def test_what_others_replace_meanwhile_is_looked_for_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str, nth: int, does: str, audited: bool
 ) -> None:
-    """Behind their listing, the opening of one, or of both: the copy has one that fits."""
+    """Behind the listing of snapshots, the opening of one, or of both: the copy is of one moment.
+
+    Its audit tells of every decision, those that its log let go of too.
+    """
     source, target = tmp_path / "data", tmp_path / "copy"
     with closing(SqliteLog.open(source)) as log:
-        working = Working(source, log)
+        working = Working(source, log, audited=audited)
         working.go_on()
+        working.snapshot()
         do, met = getattr(Path, moment), 0
 
         def meanwhile(path: Path, *given: Any, **named: Any) -> Any:
@@ -88,7 +113,7 @@ def test_snapshots_that_others_replace_meanwhile_are_looked_for_again(
                 found = list(found) if moment == "glob" else found
                 met += 1
                 if met == nth:
-                    working.go_on()
+                    getattr(working, does)()
             return found
 
         with monkeypatch.context() as patched:
@@ -98,4 +123,30 @@ def test_snapshots_that_others_replace_meanwhile_are_looked_for_again(
         assert ends == {"default": log.last("default")[0]}
         state = fold(log, "default", Snapshots(source))
     with closing(SqliteLog.open(target)) as copy:
+        require_audited(copy, target)
         assert fold(copy, "default", Snapshots(target)).hash() == state.hash()
+    if not audited:
+        return
+    with closing(Audit(audit_path(target))) as audit:
+        assert audit.projected_through == state.position
+        assert len(audit.decisions(Search(), 500).rows) == working.turns
+
+
+def test_where_nothing_was_compacted_the_audit_is_made_from_the_copy(tmp_path: Path) -> None:
+    """So nothing of it need be copied."""
+    engine = told(20)
+    write(engine, tmp_path / "data", ALL)
+    project(engine, tmp_path / "data")
+    back_up(tmp_path / "data", tmp_path / "copy", lambda *_: None)
+    assert sorted(path.name for path in (tmp_path / "copy").iterdir()) == ["log.db"]
+    assert catch_up(tmp_path / "copy") == {"default": ALL}
+
+
+def test_an_audit_of_another_log_is_left_where_it_is(tmp_path: Path) -> None:
+    """It would be made anew at once."""
+    with closing(SqliteLog.open(tmp_path / "data")) as log:
+        Working(tmp_path / "data", log).go_on()
+    (tmp_path / "data" / "audit.db").unlink()
+    project(told(1, "other"), tmp_path / "data")
+    back_up(tmp_path / "data", tmp_path / "copy", lambda *_: None)
+    assert not (tmp_path / "copy" / "audit.db").exists()
