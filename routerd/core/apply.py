@@ -77,6 +77,8 @@ def apply(state: State, record: Record, decision_id: str) -> None:
     position, event = record.position, record.event
     assert position > state.position, "events are applied in the order of the log"
     state.position, state.chain = position, record.hash
+    if position == 1:
+        state.origin = record.hash
     assert event.time_ms >= state.time_ms, "event time never runs backwards"
     state.time_ms = event.time_ms
     state.heard = ""

@@ -157,6 +157,7 @@ class Marks(msgspec.Struct, frozen=True):
     partition: str
     position: int
     chain: bytes
+    origin: bytes
     time_ms: int
     engine_version: str
     fingerprint: str
@@ -210,6 +211,7 @@ Arrays = Mapping[str, Array]
 class State:
     """Everything that a decision depends on.
 
+    chain: the log's hash at the position; origin: at position 1, by which logs are told apart.
     registered: the agents that came over RPC. standings: of the agents of which anything was said;
     away: those of them that are not online. requests: the open decision of each request_id.
     placed: the overrides that came over RPC; overrides: those and the configured ones;
@@ -242,6 +244,7 @@ class State:
         self.partition = partition
         self.position = 0
         self.chain = GENESIS
+        self.origin = b""
         self.time_ms = 0
         self.engine_version = ""
         self.fingerprint = ""

@@ -8,12 +8,16 @@ to its position, so one that goes further proves a loss, whatever became of the 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 
+from routerd.core.state import Marks
 from routerd.log.base import Log, LogCorrupt
 from routerd.log.codec import ID_HASH_BYTES, hash_at, parse_decision_id
-from routerd.log.snapshot import Snapshots, Unusable, decision_ids, position_of
+from routerd.log.snapshot import Snapshots, Unusable, check, decision_ids, position_of
+
+HashesAt = Callable[[int], Collection[bytes]]
+"""What a log has at a position: its hash, or those that it may have been, or none."""
 
 logger = logging.getLogger(__name__)
 
@@ -23,10 +27,11 @@ def require_reached(log: Log, partition: str, snapshots: Iterable[Path]) -> None
 
     One that cannot be read, or is of another log, says nothing.
     """
-    end, _ = log.last(partition)
-    for path in snapshots:
-        if position_of(path) > end and is_snapshot_of(log, partition, path):
-            raise missing(partition, end, position_of(path), path)
+    paths, (end, _) = list(snapshots), log.last(partition)
+    if any(position_of(path) > end for path in paths):
+        for path, marks in snapshots_of(paths, lambda position: at(log, partition, position)):
+            if marks.position > end:
+                raise missing(partition, end, marks.position, path)
 
 
 def require_all_reached(log: Log, snapshots: Snapshots) -> None:
@@ -45,12 +50,24 @@ def missing(partition: str, end: int, position: int, path: Path) -> LogCorrupt:
     return LogCorrupt(partition, end + 1, what)
 
 
-def is_snapshot_of(log: Log, partition: str, path: Path) -> bool:
-    try:
-        return are_of(decision_ids(path), lambda position: at(log, partition, position))
-    except (Unusable, OSError) as error:
-        logger.warning("passed over: %s", error)
-        return False
+def snapshots_of(paths: Iterable[Path], hashes_at: HashesAt) -> Iterator[tuple[Path, Marks]]:
+    """The marks of the snapshots that can be read and may be of a log.
+
+    Those have its origin, as far as that is known: a log that was compacted has it no more, but
+    then the snapshots that fit it do. And what they hold of decisions may be its own.
+    """
+    found = {}
+    for path in paths:
+        try:
+            found[path] = check(path), decision_ids(path)
+        except (Unusable, OSError) as error:
+            logger.warning("passed over: %s", error)
+    origins = set(hashes_at(1)) or {
+        marks.origin for marks, _ in found.values() if marks.chain in hashes_at(marks.position)
+    }
+    for path, (marks, names) in found.items():
+        if (not origins or marks.origin in origins) and are_of(names, hashes_at):
+            yield path, marks
 
 
 def at(log: Log, partition: str, position: int) -> list[bytes]:
@@ -61,11 +78,8 @@ def at(log: Log, partition: str, position: int) -> list[bytes]:
     return [] if found is None else [found]
 
 
-def are_of(names: Iterable[str], hashes_at: Callable[[int], Collection[bytes]]) -> bool:
-    """Whether decisions may be those of a log: the latest that it reaches to is, or none is there.
-
-    hashes_at: what the log has at a position.
-    """
+def are_of(names: Iterable[str], hashes_at: HashesAt) -> bool:
+    """Whether decisions may be a log's: the latest that it reaches to is, or it reaches to none."""
     for name in sorted(names, reverse=True):
         parsed = parse_decision_id(name)
         if parsed is not None and (found := hashes_at(parsed[0])):

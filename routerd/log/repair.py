@@ -8,7 +8,7 @@ log's start, or from a snapshot, which stands for all that was before it.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, suppress
 from itertools import count, islice
 from pathlib import Path
@@ -24,9 +24,9 @@ from routerd.log.codec import HASH_BYTES, chain_hash, encode
 from routerd.log.connections import PAGE_BYTES
 from routerd.log.disk import power_held, release, sync_directory, take_lock, why
 from routerd.log.fold import start_of
-from routerd.log.reach import are_of, require_all_reached
+from routerd.log.reach import require_all_reached, snapshots_of
 from routerd.log.salvage import Database, Wal, rows
-from routerd.log.snapshot import Snapshots, Unusable, check, decision_ids
+from routerd.log.snapshot import Snapshots
 from routerd.log.sqlite import SqliteLog
 from routerd.log.tables import PLACES, base_of
 from routerd.log.wal import require_whole
@@ -192,9 +192,11 @@ def stretch(found: apsw.Connection, partition: str, snapshots: Snapshots) -> Str
     """What reaches furthest without a gap; of several, the one with the longest past."""
 
     def hashes_at(position: int) -> list[bytes]:
-        return [entry_hash for entry_hash, _ in ask(found, AT, partition, position)]
+        rows = ask(found, AT, partition, position)
+        return [h for h, payload in rows if position > 1 or chain_hash(GENESIS, 1, payload) == h]
 
-    snapped = [base_at(marks) for marks in readable(snapshots, partition, hashes_at)]
+    paths = reversed(snapshots.paths(partition))
+    snapped = [base_at(marks) for _, marks in snapshots_of(paths, hashes_at)]
     starts = [WHOLE, *(base_in(row) for row in ask(found, BASES, partition)), *snapped]
     best = None
     for base in starts:
@@ -206,16 +208,6 @@ def stretch(found: apsw.Connection, partition: str, snapshots: Snapshots) -> Str
         if usable and last > (best.last if best else 0):
             best = Stretch(base, last, base in snapped)
     return best
-
-
-def readable(
-    snapshots: Snapshots, partition: str, hashes_at: Callable[[int], list[bytes]]
-) -> Iterator[Marks]:
-    """The marks of each snapshot of this log that is whole, the oldest first."""
-    for path in reversed(snapshots.paths(partition)):
-        with suppress(Unusable, OSError):
-            if are_of(decision_ids(path), hashes_at):
-                yield check(path)
 
 
 def base_at(marks: Marks) -> Base:

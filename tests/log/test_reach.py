@@ -70,6 +70,17 @@ def test_a_snapshot_that_cannot_be_read_proves_nothing(tmp_path: Path) -> None:
         assert fold(log, "default", Snapshots(tmp_path)).position == LEFT < state.position
 
 
+def test_a_snapshot_of_a_log_that_began_otherwise_proves_nothing(tmp_path: Path) -> None:
+    """Also where every decision in it is behind this log's end."""
+    engine, other = Engine(), Engine(seed=7, limits={"open_decisions": 10})
+    for i in range(100):
+        other.route(request_id=f"r{i}")
+    with closing(SqliteLog.open(tmp_path)) as log:
+        log.append("default", list(engine.log.read("default")), 0)
+        Snapshots(tmp_path).write(other.state, keep=2)
+        assert fold(log, "default", Snapshots(tmp_path)).hash() == engine.state.hash()
+
+
 def test_who_went_on_otherwise_is_not_held_to_the_past(tmp_path: Path) -> None:
     """Where the log was gone on with from an earlier position, the snapshot is of another one."""
     shortened(tmp_path)

@@ -187,6 +187,28 @@ def test_a_snapshot_of_another_log_stands_for_nothing(tmp_path: Path) -> None:
     assert repair(tmp_path)[0] == {"default": (1, 59, 81, False)}
 
 
+@pytest.mark.parametrize("compacted", [0, 20])
+def test_a_snapshot_of_another_log_stands_for_nothing_though_they_share_no_decision(
+    tmp_path: Path, compacted: int
+) -> None:
+    """Where its open decisions are all behind this log's end: it began otherwise."""
+    lived(tmp_path, compacted)
+    (own,) = Snapshots(tmp_path).paths("default")
+    beyond(tmp_path)
+    assert own.exists()
+    with closing(apsw.Connection(str(tmp_path / "log.db"))) as db:
+        db.execute("UPDATE entry SET payload = x'00' WHERE position = 60")
+    assert repair(tmp_path)[0] == {"default": (compacted + 1, 59, 81, False)}
+
+
+def beyond(directory: Path) -> None:
+    """A snapshot of another log: further on, and with the latest decisions alone."""
+    other = Engine(seed=7, limits={"open_decisions": 10})
+    for i in range(100):
+        other.route(request_id=f"other-{i}")
+    Snapshots(directory).write(other.state, keep=2)
+
+
 def flip(path: Path, offset: int) -> None:
     raw = bytearray(path.read_bytes())
     raw[offset] ^= 4
