@@ -258,8 +258,7 @@ def apply_outcome(state: State, position: int, event: OutcomeReported) -> None:
         credit = credit_of(state, entry)
         watch(state, entry, credit)
         move_credit(state, entry, credit)
-        if entry.charged_usd is not None:
-            settle(state, entry, event.time_ms)
+        settle(state, entry, event.time_ms)
     passed = result_of(outcome)
     if passed is not None and not entry.counted:
         entry.counted = True

@@ -89,37 +89,29 @@ def make_room(state: State, budget: Budget, window: int) -> None:
 
 
 def settle(state: State, entry: OpenDecision, time_ms: int) -> None:
-    """An outcome came: what it cost is spent in place of what was expected, and moves the price.
+    """What a decision cost is spent in place of what was expected, and moves the price.
 
-    Without a cost it is as expected: nothing, if its agent was not let. It counts in the window of
-    its decision, if that still runs, and for the budgets that the decision was charged to.
+    Until its cost is told it is as expected. One whose agent was not let is charged nothing then,
+    and counts for nothing. It counts in the window of its decision, if that still runs, and for the
+    budgets that the decision was charged to.
     """
-    held, told = entry.charged_usd, entry.credit.cost_usd
-    if entry.refused and told is None and not entry.priced:
+    held, cost = entry.charged_usd, entry.credit.cost_usd
+    if cost is None and not entry.refused:
+        cost = entry.decision.predicted_usd
+    if not entry.charged_to or (cost is None and held is None):
         return
-    expected = 0.0 if entry.refused else entry.decision.predicted_usd
-    cost = expected if told is None else told
-    assert held is not None, "it was charged when it was made"
-    assert cost is not None, "and what was predicted is known"
-    first, entry.priced = not entry.priced, True
     entry.charged_usd = cost
+    usd = (cost or 0.0) - (held or 0.0)
+    counted = (cost is not None) - (held is not None)
+    first, entry.priced = not entry.priced, entry.priced or cost is not None
     for budget, value, ledger in charged_to(state, entry):
-        now = recharged(ledger, budget, entry, time_ms, cost - held)
-        if not now.dual:
+        now = recharged(ledger, budget, entry, time_ms, usd, counted)
+        if entry.priced and not now.dual:
             now = opened_at(state, budget, now, time_ms)
-        elif first or cost != held:
-            usd = cost if first else cost - held
-            now = now.repriced(budget, time_ms, usd, first=first)
+        elif entry.priced and (first or usd):
+            told = (cost or 0.0) if first else usd
+            now = now.repriced(budget, time_ms, told, first=first)
         put(state, budget, value, now)
-
-
-def give_back(state: State, entry: OpenDecision, time_ms: int) -> None:
-    """A decision's agent was not let: it costs nothing and counts for nothing, unless it did."""
-    if entry.charged_usd is None or entry.priced:
-        return
-    held, entry.charged_usd = entry.charged_usd, 0.0
-    for budget, value, ledger in charged_to(state, entry):
-        put(state, budget, value, recharged(ledger, budget, entry, time_ms, -held, -1))
 
 
 def charged_to(state: State, entry: OpenDecision) -> Iterator[Account]:

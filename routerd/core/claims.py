@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import msgspec
 
-from routerd.core.budgets import give_back
+from routerd.core.budgets import settle
 from routerd.core.claim_events import Claimed, ClaimMade, CompetenceDisputed
 from routerd.core.draw import uniform
 from routerd.core.state import Credit, OpenDecision, State
@@ -73,7 +73,7 @@ def apply_claim(state: State, position: int, event: ClaimMade) -> None:
     entry.claim = Claimed(position, event.accepted, event.competence, event.expected)
     if not event.accepted:
         state.in_flight.end(entry)
-        give_back(state, entry, event.time_ms)
+        settle(state, entry, event.time_ms)
     elif entry.generation == state.generation:
         learn_claim(state, entry, entry.credit, 1.0)
 

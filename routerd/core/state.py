@@ -89,8 +89,9 @@ class OpenDecision(msgspec.Struct, gc=False):
     in_flight: whether it counts against its agent's max_concurrency (see routerd.core.in_flight).
     tried: the agents of the decisions that it goes on from (see routerd.core.follow).
     counted: whether its result was counted (see routerd.core.cooldown).
-    charged_usd: what its budgets were charged, None without any; charged_to: the id of each, and
-    which value of its `per`; priced: whether it moved their prices (see routerd.core.budgets).
+    charged_usd: what its budgets were charged, None where they do not count it; charged_to: the id
+    of each, and which value of its `per`; priced: whether it moved their prices (see
+    routerd.core.budgets).
     escalated: whether another decision went on from it for low confidence. start: the arm of the
     decision that it went on from for that; -1 for none (see routerd.core.paths).
     companions: the decisions that accompany it (see routerd.core.probe).

@@ -84,13 +84,38 @@ def test_who_is_not_let_owes_nothing() -> None:
     engine.report(names[1], quality=0.5, cost_usd=0.25)
     now = engine.state.ledgers["all"][""]
     assert now.spent_usd == pytest.approx(held.spent_usd + 0.25)
+    assert now.decisions == held.decisions + 1
+    assert now.over_usd == pytest.approx(held.over_usd + 0.25 - 0.5)
     engine.report(names[1], kind="RETRACT")
-    assert engine.state.ledgers["all"][""].spent_usd == pytest.approx(held.spent_usd)
+    now = engine.state.ledgers["all"][""]
+    assert now.spent_usd == pytest.approx(held.spent_usd)
+    assert now.decisions == held.decisions
+    assert now.over_usd == pytest.approx(held.over_usd)
     engine.wall.now_ms += 2 * HOUR_MS
     engine.route()
     assert before not in engine.state.decisions
     assert engine.state.learner.weight_of(engine.state.arm_of["small"]) == 0.0
     assert engine.state.learner.weight_of(engine.state.arm_of["large"]) == 1.0  # it was let
+    sound(engine)
+
+
+def test_what_was_told_before_a_refusal_is_charged_like_what_is_told_behind_it() -> None:
+    """A cost counts whenever it is told; without one, whoever is not let counts for nothing."""
+    budgets = [{"id": "all", "usd": 5.0, "usd_per_decision": 0.5}]
+    engine = Engine(budgets=budgets)
+    engine.route(agent_id="large")
+    held = engine.state.ledgers["all"][""]
+    for cost_usd in (0.25, None):
+        name = engine.route(agent_id="small").decision_id
+        engine.report(name, quality=0.5, cost_usd=cost_usd, outcome_id=name)
+        assert not claim(engine, name, 0.2).accepted
+        now = engine.state.ledgers["all"][""]
+        assert now.decisions == held.decisions + (cost_usd is not None)
+        engine.report(name, kind="RETRACT")
+        now = engine.state.ledgers["all"][""]
+        assert now.decisions == held.decisions
+        assert now.spent_usd == pytest.approx(held.spent_usd)
+        assert now.over_usd == pytest.approx(held.over_usd)
     sound(engine)
 
 

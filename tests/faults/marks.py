@@ -202,15 +202,14 @@ class Marks:
             self._result(before, False, time_ms)
 
     def _claimed(self, position: int, event: ClaimMade) -> None:
-        """An agent that is not let has its hands free and costs nothing, unless it began."""
+        """An agent that is not let has its hands free and costs nothing, unless it tells a cost."""
         name = event.decision_id
         hold(name in self.open, f"{name} is claimed, and closed")
         self.ties.claimed(position, event, self.config["thresholds"]["claim"])
         if event.accepted:
             return
         self.done.add(name)
-        if not self.said[name]:
-            self.money.not_let(name, event.time_ms)
+        self._charge(name, event.time_ms)
 
     def _closed(self, event: DecisionsClosed) -> None:
         """Silence until its window ends has a quality, but not that of who had nothing to tell."""
@@ -243,9 +242,12 @@ class Marks:
         self.said[name].append((position, wire))
         hold(len(self.said[name]) <= OUTCOMES, f"{name} heard more than {OUTCOMES} outcomes")
         self.done.add(name)
-        refused, predicted = self.ties.refused(name), self.decisions[name].predicted_usd or 0.0
-        cost = self.values_of(name).get("cost_usd")
-        self.money.told(name, cost, 0.0 if refused else predicted, time_ms)
+        self._charge(name, time_ms)
+
+    def _charge(self, name: str, time_ms: int) -> None:
+        """A decision costs what is told, else what is expected of who was let."""
+        expected = None if self.ties.refused(name) else self.decisions[name].predicted_usd
+        self.money.told(name, self.values_of(name).get("cost_usd", expected), time_ms)
 
     def _result(self, name: str, passed: bool, time_ms: int) -> None:
         """The first result of a decision counts for the agent that ran it."""

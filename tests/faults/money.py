@@ -14,15 +14,12 @@ CENT = 1e-9
 
 
 class Account:
-    """What decisions were charged to one budget and value, each by its latest cost.
-
-    idle: those whose agent was not let before anything was told of them, which do not count.
-    """
+    """What decisions were charged to one budget and value, each by its latest cost; None for those
+    whose agent was not let, and of which no cost is told: they do not count."""
 
     def __init__(self, budget: Mapping[str, Any]) -> None:
-        self.charged: dict[str, float] = {}
+        self.charged: dict[str, float | None] = {}
         self.window_of: dict[str, int] = {}
-        self.idle: set[str] = set()
         self.window = -1
         self._length_ms = int(budget["window_hours"] * HOUR_MS)
 
@@ -34,12 +31,13 @@ class Account:
 
     @property
     def now(self) -> list[str]:
-        """The decisions of its window."""
-        return [name for name, window in self.window_of.items() if window == self.window]
+        """The decisions of its window that count."""
+        inside = [name for name, window in self.window_of.items() if window == self.window]
+        return [name for name in inside if self.charged[name] is not None]
 
     @property
     def spent(self) -> float:
-        return sum(self.charged[name] for name in self.now)
+        return sum(self.charged[name] or 0.0 for name in self.now)
 
 
 class Money:
@@ -69,20 +67,12 @@ class Money:
                 over = account.spent - budget["usd"]
                 hold(over <= CENT, f"{name} crosses budget {budget['id']} by {over:.3g} USD")
 
-    def not_let(self, name: str, time_ms: int) -> None:
-        """What was charged to a decision is given back, as nothing was told of it yet."""
+    def told(self, name: str, cost_usd: float | None, time_ms: int) -> None:
+        """An outcome came, or an agent was not let; what its decision is charged with now."""
         for account in self._of(name):
-            account.move(time_ms)
-            account.charged[name] = 0.0
-            account.idle.add(name)
-
-    def told(self, name: str, cost_usd: float | None, expected_usd: float, time_ms: int) -> None:
-        """An outcome came. Who was not let is not charged before a cost is told of it."""
-        for account in self._of(name):
-            unheard = name in account.idle and not account.charged[name]
-            if cost_usd is not None or not unheard:
+            if cost_usd is not None or account.charged[name] is not None:
                 account.move(time_ms)
-                account.charged[name] = expected_usd if cost_usd is None else cost_usd
+                account.charged[name] = cost_usd
 
     def _of(self, name: str) -> Iterator[Account]:
         """The accounts that a decision was charged to, as far as they are the same."""
@@ -96,5 +86,5 @@ class Money:
                 ledger = state.ledgers[budget_id][value]
                 gap = abs(ledger.spent_usd - account.spent)
                 hold(gap < CENT, f"budget {budget_id} of {value!r} is off by {gap:.3g} USD")
-                made = len([name for name in account.now if name not in account.idle])
+                made = len(account.now)
                 hold(ledger.decisions == made, f"{ledger.decisions} decisions instead of {made}")
