@@ -90,6 +90,29 @@ def test_an_exhausted_budget_can_go_on_with_the_cheapest() -> None:
     assert made.predicted_usd == 0.0
 
 
+def test_a_budget_that_is_less_than_any_agent_costs_says_so() -> None:
+    """No window ends that; which budget it is, and the way out, is told."""
+    agents = AGENTS[:1]  # predicted to cost 0.0115 USD
+    on = engine({"usd": 1.0}, {"usd": 0.001}, agents=agents)
+    refusal = on.refused(ErrorReason.BUDGET_EXHAUSTED, on.route)
+    assert refusal.retry_after_ms is None
+    said = "No window will do, since budget b1 has 0.001 USD in a whole one: raise its `usd`"
+    assert said in refusal.message
+    on = engine({"usd": 0.001}, agents=AGENTS)
+    assert set(law_of(on.route().decision)) == {"cheap"}
+    refusal = on.refused(ErrorReason.BUDGET_EXHAUSTED, on.route, agent_id="dear")
+    assert refusal.retry_after_ms is None
+
+
+def test_it_is_time_to_come_again_when_the_last_budget_in_the_way_begins_anew() -> None:
+    """Not when the first does, whether it was in the way or not."""
+    hour, day = {"window_hours": 1.0, "usd": 1.0}, {"window_hours": 24.0, "usd": 0.02}
+    on = engine(hour, day, agents=AGENTS[:1])
+    served(on, 1)
+    refusal = on.refused(ErrorReason.BUDGET_EXHAUSTED, on.route)
+    assert refusal.retry_after_ms == 24 * HOUR_MS - START_MS % (24 * HOUR_MS)
+
+
 def test_each_value_has_a_budget_of_its_own_up_to_a_bound() -> None:
     """One customer's spending is not another's; those beyond the bound share one."""
     on = engine({"per": "customer", "usd": 0.0345}, limits={"budget_values": 2}, agents=AGENTS[:1])

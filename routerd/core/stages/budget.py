@@ -16,7 +16,7 @@ from routerd.core.errors import ErrorReason, RouterError
 from routerd.core.law import Law
 from routerd.core.ledger import cap_window, window_ms, window_of
 from routerd.core.settings import Agent, Policy, RandomPolicy, SquareCBPolicy, ThompsonPolicy
-from routerd.core.values import Exclusion
+from routerd.core.values import Excluded, Exclusion
 from routerd.core.view import View
 
 Out = tuple[Exclusion, str]
@@ -100,18 +100,44 @@ def refuses(view: View) -> bool:
     return any(b.usd is not None and b.exhausted == "refuse" for b in found)
 
 
-def exhausted(view: View, metadata: Mapping[str, str], why: str) -> RouterError:
-    """The refusal of a task that nobody fits into the budget of; says when to come again."""
-    now = view.time_ms
-    left_ms = [
-        window_ms(account.budget) - now % window_ms(account.budget)
-        for account in accounts(view.state, view.query)
-        if account.budget.usd is not None
-    ]
-    text = f"nobody fits into the budget: {why}"
+def exhausted(view: View, metadata: Mapping[str, str], over: Sequence[Excluded]) -> RouterError:
+    """The refusal of a task that nobody fits into the budgets of; says when to come again, if ever.
+
+    over: the agents that they leave out.
+    """
+    index = [view.state.roster.index[e.agent_id] for e in over]
+    never = [too_small(view, i) for i in index]
+    text = f"nobody fits into the budget: {over[0].agent_id} {over[0].detail}"
+    if all(never):
+        text += f". No window will do, since budget {never[0]} in a whole one: raise its `usd`"
+        if refuses(view):
+            text += ", or have the cheapest agent go on all the same with `exhausted: cheapest`"
+    waits = [wait_ms(view, i) for i, small in zip(index, never, strict=True) if not small]
     return RouterError(
-        ErrorReason.BUDGET_EXHAUSTED, text, metadata=metadata, retry_after_ms=min(left_ms)
+        ErrorReason.BUDGET_EXHAUSTED,
+        text,
+        metadata=metadata,
+        retry_after_ms=min(waits, default=None),
     )
+
+
+def too_small(view: View, index: int) -> str:
+    """A budget that an agent never fits into, and what it has in a window; "" without one."""
+    for budget, _, _ in accounts(view.state, view.query):
+        if budget.usd is not None and float(view.cost[0][index]) > budget.usd:
+            return f"{budget.id} has {budget.usd:.6g} USD"
+    return ""
+
+
+def wait_ms(view: View, index: int) -> int:
+    """How long until an agent fits into every budget of money, in ms, if nothing more is spent."""
+    now, cost = view.time_ms, float(view.cost[0][index])
+    ends = [
+        window_ms(budget) - now % window_ms(budget)
+        for budget, _, ledger in accounts(view.state, view.query)
+        if budget.usd is not None and cost > ledger.at(window_of(budget, now)).left_usd(budget)
+    ]
+    return max(ends)
 
 
 def budget(law: Law, view: View) -> Law:

@@ -145,9 +145,9 @@ def nobody(view: View, excluded: list[Excluded]) -> RouterError:
         where = f" in pool {query.pool!r}" if query.pool else ""
         text = f"no agent{where} has all of {', '.join(query.required_capabilities)}"
         return RouterError(ErrorReason.MISSING_CAPABILITY, text, metadata=metadata)
-    over = [f"{e.agent_id} {e.detail}" for e in excluded if e.reason is Exclusion.OVER_BUDGET]
+    over = [e for e in excluded if e.reason is Exclusion.OVER_BUDGET]
     if over:
-        return exhausted(view, metadata, over[0])
+        return exhausted(view, metadata, over)
     text = "no agent is eligible; the metadata names each one's reason"
     overridden = [f"{e.agent_id} {e.detail}" for e in excluded if e.reason is Exclusion.OVERRIDDEN]
     if overridden:

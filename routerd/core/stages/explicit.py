@@ -24,7 +24,7 @@ def explicit(law: Law, view: View) -> Law:
         text = f"agent {wanted!r} is not eligible: it {why.detail}"
         metadata = {wanted: f"{why.reason}: {why.detail}"}
         if why.reason is Exclusion.OVER_BUDGET:
-            raise exhausted(view, metadata, f"{wanted} {why.detail}")
+            raise exhausted(view, metadata, [why])
         raise RouterError(ErrorReason.NO_ELIGIBLE_AGENT, text, metadata=metadata)
     p = np.zeros(len(law.eligible))
     p[law.eligible.index(index)] = 1.0
