@@ -41,10 +41,16 @@ def accounts(state: State, query: Query) -> Iterator[Account]:
     for budget in state.config.budgets:
         if all(category(query, key) == value for key, value in budget.when.items()):
             known = state.ledgers.get(budget.id, {})
-            value = category(query, budget.per) if budget.per else ""
+            value = value_of(query, budget)
             if value not in known and is_full(state, known):
                 value = OTHERS
             yield Account(budget, value, known.get(value, NEW))
+
+
+def value_of(query: Query, budget: Budget) -> str:
+    """A task's value of a budget's `per`; one that begins like OTHERS gets a second star."""
+    value = category(query, budget.per) if budget.per else ""
+    return f"{OTHERS}{value}" if value.startswith(OTHERS) else value
 
 
 def is_full(state: State, known: Mapping[str, Ledger]) -> bool:

@@ -126,6 +126,15 @@ def test_each_value_has_a_budget_of_its_own_up_to_a_bound() -> None:
     assert told == [("*", 3), ("acme", 3), ("globex", 3)]
 
 
+def test_a_label_that_looks_like_the_others_has_a_budget_of_its_own() -> None:
+    """`*` stands for those beyond the bound; who is called so is listed as `**`."""
+    on = engine({"per": "customer", "usd": 1.0}, limits={"budget_values": 3}, agents=AGENTS[:1])
+    for times, customer in enumerate(("*", "**", "acme", "late"), 1):
+        served(on, times, labels={"customer": customer})
+    told = {b.value: b.ledger.decisions for b in on.rules.budgets().budgets}
+    assert told == {"**": 1, "***": 2, "acme": 3, "*": 4}
+
+
 def test_a_value_that_is_not_asked_for_gives_its_place_up() -> None:
     """When others need it, and no task had it for a whole window: one day's customers do not keep
     those of later days from budgets of their own."""

@@ -165,13 +165,19 @@ def test_a_place_among_a_budgets_values_is_taken_before_the_next_is_priced() -> 
         {"id": name, "prices": {"input_usd_per_mtok": i, "output_usd_per_mtok": o}}
         for name, (i, o) in prices.items()
     ]
-    budget = {"id": "b", "per": "customer", "usd_per_decision": 0.001}
-    engine = Engine(agents=agents, clock="logical", budgets=[budget], limits={"budget_values": 2})
+    budget = {"id": "b", "per": "customer", "usd_per_decision": 0.001, "window_hours": 1.0}
+    engine = Engine(agents=agents, budgets=[budget], limits={"budget_values": 2})
+    for customer in ("stays", "goes"):
+        engine.route(labels={"customer": customer})
     for _ in range(30):
-        made = engine.route(labels={"customer": "*"})
+        made = engine.route(labels={"customer": "late"})
         large = made.decision.agent_id == "large"
         quality, cost_usd = (0.9, 0.05) if large else (0.5, 0.0005)
         engine.report(made.decision_id, quality=quality, cost_usd=cost_usd)
+    for customer in ("stays", "late"):
+        engine.wall.now_ms += HOUR_MS
+        engine.route(labels={"customer": customer})
+    assert engine.state.ledgers["b"].keys() == {"stays", "*"}  # there is one place
     assert engine.state.ledgers["b"]["*"].price > 0.0
     batch = [request_of({"labels": {"customer": c}, "request_id": c}) for c in ("a", "b")]
     told = route_many(engine.sequencer, [(request, False) for request in batch])
