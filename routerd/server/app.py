@@ -31,6 +31,7 @@ from routerd.server.agent_service import AgentService
 from routerd.server.audit_reader import AuditReader
 from routerd.server.audit_service import AuditService
 from routerd.server.interceptors import DEFAULT_PARTITION, Gate, Methods, Partition
+from routerd.server.lulls import Lulls
 from routerd.server.policy_service import PolicyService
 from routerd.server.projection import Projection
 from routerd.server.reload import Reload, Source
@@ -103,7 +104,7 @@ class Server:
         counts = counters()
         if counts is not None:
             max_wait_s = config.server.max_wait_ms / 1000
-            methods.admission = Admission(counts, self._in_hand, max_wait_s)
+            methods.admission = Admission(counts, self._in_hand, max_wait_s, Lulls())
         self._grpc.add_generic_rpc_handlers((methods,))
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._grpc)
         infrastructure = (grpc_health.SERVICE_NAME, reflection.SERVICE_NAME)

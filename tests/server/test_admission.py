@@ -15,6 +15,7 @@ from grpc._cython import cygrpc  # type: ignore[attr-defined]
 from bench.flood import Call
 from routerd.clock import wall_clock
 from routerd.server.admission import CALM_S, LOOK_S, PATIENCE_S, STARVED_S, Admission, Counts
+from routerd.server.lulls import LULL_S, TURNS, Lulls
 from routerd.v1 import router_pb2
 from tests.server.harness import Running, in_process
 
@@ -68,14 +69,18 @@ async def test_calls_one_after_the_other_are_never_refused() -> None:
 
 
 class Queue:
-    """A queue that the test fills, and a clock that it moves."""
+    """A queue that the test fills, and a clock that it moves. look_s: what a look takes."""
 
-    def __init__(self, max_wait_s: float) -> None:
-        self.now_s = 0.0
+    def __init__(self, max_wait_s: float, look_s: float = 0.0) -> None:
+        self.now_s = self.looked_s = 0.0
         self.begun = self.ended = 0
-        self.admission = Admission(
-            lambda: Counts(self.begun, self.ended), lambda: 0, max_wait_s, lambda: self.now_s
-        )
+        self._look_s = look_s
+        self.admission = Admission(self._counts, lambda: 0, max_wait_s, now=lambda: self.now_s)
+
+    def _counts(self) -> Counts:
+        self.now_s += self._look_s
+        self.looked_s += self._look_s
+        return Counts(self.begun, self.ended)
 
     def come_up(self, took_s: float = WORK_S, refusing_s: float = 0.0003) -> bool:
         """The next call comes up; whether it was answered."""
@@ -100,10 +105,14 @@ def test_a_burst_is_let_be_and_a_long_queue_is_not() -> None:
     assert queue.come_up()
 
 
+@pytest.mark.parametrize("look_s", [0.0, 0.03])
 @pytest.mark.parametrize("load", [1.5, 3.0, 10.0])
-def test_under_lasting_overload_a_part_of_the_time_is_for_answers(load: float) -> None:
-    """Where refusing is cheap, a part of what could be answered is, and nobody waits long."""
-    queue = Queue(max_wait_s=0.05)
+def test_under_lasting_overload_a_part_of_the_time_is_for_answers(
+    load: float, look_s: float
+) -> None:
+    """Where refusing is cheap, a part of what could be answered is, and nobody waits long; also
+    where a thousand connections make every look into the counters dear."""
+    queue = Queue(0.05, look_s)
     waits_s: list[float] = []
     answered = 0
     while queue.now_s < 20.0:
@@ -117,8 +126,9 @@ def test_under_lasting_overload_a_part_of_the_time_is_for_answers(load: float) -
             answered += 1
             waits_s.append(waited_s)
     late = sorted(waits_s[len(waits_s) // 10 :])
-    assert late[int(0.99 * len(late))] < 2 * WORK_S
+    assert late[int(0.99 * len(late))] < 2 * WORK_S + look_s
     assert answered > 0.5 * queue.now_s / WORK_S
+    assert queue.looked_s < 0.1 * queue.now_s
 
 
 def test_where_refusing_is_too_slow_some_are_answered_all_the_same() -> None:
@@ -168,6 +178,41 @@ def test_a_load_that_can_be_answered_ends_it() -> None:
         queue.come_up()
         queue.now_s += WORK_S
     assert not queue.admission.refusing
+
+
+async def test_calls_that_leave_gaps_read_no_counters(monkeypatch: pytest.MonkeyPatch) -> None:
+    """To tell them gRPC goes through all connections: idle ones, thousands, took a core."""
+    reads = 0
+    read = cygrpc.channelz_get_server
+
+    def counted(server: int) -> bytes:
+        nonlocal reads
+        reads += 1
+        told: bytes = read(server)
+        return told
+
+    monkeypatch.setattr(cygrpc, "channelz_get_server", counted)
+    async with in_process() as running:
+        for _ in range(8):
+            await asyncio.sleep(2 * LOOK_S)
+            await running.client.route()
+    assert reads <= 2
+
+
+async def test_calls_that_come_up_turn_by_turn_leave_no_lull() -> None:
+    """However long that goes on; once none comes there is one."""
+    lulls = Lulls()
+    assert lulls.take()
+    loop = asyncio.get_running_loop()
+    end_s = loop.time() + 10 * LULL_S
+    while loop.time() < end_s:
+        lulls.came()
+        for _ in range(TURNS // 2):
+            await asyncio.sleep(0)
+    assert not lulls.take()
+    async with asyncio.timeout(10):
+        while not lulls.take():
+            await asyncio.sleep(LULL_S)
 
 
 async def test_a_grpc_that_hides_its_counters_refuses_nobody(
