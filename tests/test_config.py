@@ -73,8 +73,20 @@ REFUSED = {
         "budgets[0].usd: must be at least 1e-09, not 1e-320",
     ),
     "at an open end": (
-        AGENTS + "limits: {in_flight_minutes: 0}",
-        "limits.in_flight_minutes: must be above 0, not 0",
+        AGENTS + "fallback: {pool_load: 0}",
+        "fallback.pool_load: must be above 0, not 0",
+    ),
+    "hours of less than a millisecond": (
+        AGENTS + "outcomes: {window_hours: 1.0e-9}",
+        "outcomes.window_hours: must be at least 1e-06, not 1e-09",
+    ),
+    "minutes of less than a millisecond": (
+        AGENTS + "outcomes: {signals: {edited: {quality: 0.4, within_minutes: 1.0e-9}}}",
+        "outcomes.signals.edited.within_minutes: must be at least 0.0001, not 1e-09",
+    ),
+    "places held for less than a millisecond": (
+        AGENTS + "limits: {in_flight_minutes: 1.0e-300}",
+        "limits.in_flight_minutes: must be at least 0.0001, not 1e-300",
     ),
     "too small to divide by": (
         AGENTS + "policy: {kind: value, spread: 1.0e-300}",

@@ -15,8 +15,10 @@ from routerd.core.rules import Budget, ColdStart, ExplorationCap, Fallback, Over
 from routerd.core.sections import (
     Count,
     Floor,
+    Hours,
     Id,
     Metadata,
+    Minutes,
     Name,
     Names,
     NonNegative,
@@ -228,7 +230,7 @@ class Signal(Section, frozen=True):
     """
 
     quality: Share
-    within_minutes: Positive | None = None
+    within_minutes: Minutes | None = None
 
 
 class Outcomes(Section, frozen=True):
@@ -238,7 +240,7 @@ class Outcomes(Section, frozen=True):
     signals: the implicit signals that an outcome may name, each with what it means.
     """
 
-    window_hours: Positive = 24.0
+    window_hours: Hours = 24.0
     missing_quality: Share | None = None
     sources: tuple[Name, ...] = ()
     signals: dict[Name, Signal] = {}
@@ -278,7 +280,7 @@ class Limits(Section, frozen=True):
     overrides: Annotated[int, Meta(ge=0, le=100_000)] = 1_000
     experiments: Annotated[int, Meta(ge=0, le=10_000)] = 100
     budget_values: Annotated[int, Meta(ge=1, le=1_000_000)] = 10_000
-    in_flight_minutes: Annotated[float, Meta(gt=0, le=1e6)] = 60.0
+    in_flight_minutes: Annotated[float, Meta(ge=1e-4, le=1e6)] = 60.0
     group_decisions: Count = 1_000
     decision_outcomes: Count = 100
     sessions: Count = 100_000
