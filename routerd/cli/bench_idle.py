@@ -8,7 +8,7 @@ import click
 
 from routerd.cli.output import Failed, console
 from routerd.cli.paths import PathTo
-from routerd.cli.ranges import Finite
+from routerd.cli.ranges import RATE, SECONDS
 from routerd.cli.tables import table
 
 
@@ -21,8 +21,8 @@ from routerd.cli.tables import table
 )
 @click.option("--connections", type=click.IntRange(1), default=5_000, show_default=True)
 @click.option("--rounds", type=click.IntRange(1), default=15, show_default=True)
-@click.option("--seconds", type=Finite(0, min_open=True), default=3.0, show_default=True)
-@click.option("--rate", type=Finite(1), default=100.0, show_default=True, help="Calls/s.")
+@click.option("--seconds", type=SECONDS, default=3.0, show_default=True)
+@click.option("--rate", type=RATE, default=100.0, show_default=True, help="Calls/s.")
 def idle(out: Path, connections: int, rounds: int, seconds: float, rate: float) -> None:
     """Measure calls beside idle connections, and without. Some of their clients never read."""
     import msgspec

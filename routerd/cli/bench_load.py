@@ -9,7 +9,7 @@ import click
 
 from routerd.cli.output import Exit, Failed, console
 from routerd.cli.paths import PathTo
-from routerd.cli.ranges import Finite
+from routerd.cli.ranges import SECONDS
 from routerd.cli.tables import table
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 @click.option("--rounds", type=click.IntRange(1), default=7, show_default=True)
 @click.option(
     "--seconds",
-    type=Finite(0, min_open=True),
+    type=SECONDS,
     default=1.0,
     show_default=True,
     help="Of one round, at one point, of one server.",

@@ -29,6 +29,12 @@ class Finite(click.FloatRange):
         return number
 
 
+SECONDS = Finite(0, 3_600, min_open=True)
+"""How long a round of a measurement takes."""
+
+RATE = Finite(1, 10_000)
+"""Calls a second: more than a client that Python runs sends."""
+
 WEIGHT = Finite(0, 1e9)
 """What something is worth in quality, as far as a configuration goes."""
 

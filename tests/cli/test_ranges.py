@@ -59,6 +59,23 @@ def test_no_weight_is_above_what_a_configuration_takes(words: list[str], tmp_pat
     assert (result.exit_code, words[-1] in result.stderr) == (2, True), result.output
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["bench", "load", "--out", "OUT", "--seconds"],
+        ["bench", "idle", "--out", "OUT", "--seconds"],
+        ["bench", "idle", "--out", "OUT", "--rate"],
+    ],
+)
+def test_no_measurement_goes_on_for_ever(words: list[str], tmp_path: Path) -> None:
+    """A round is an hour at most, of calls that can be sent."""
+    out = str(tmp_path / "out.json")
+    result = CliRunner().invoke(
+        main, [*(out if word == "OUT" else word for word in words), "1e308"]
+    )
+    assert (result.exit_code, words[-1] in result.stderr) == (2, True), result.output
+
+
 def test_an_amount_that_no_outcome_may_have_is_refused_by_row(tmp_path: Path) -> None:
     """As the daemon would refuse it: its row, its column and the bound."""
     file = tmp_path / "tasks.csv"
