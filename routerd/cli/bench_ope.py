@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from routerd.cli.output import Exit, Failed, console, json_option, progress, say_json
+from routerd.cli.output import Exit, Failed, console, counted, json_option, progress, say_json
 from routerd.cli.paths import PathTo
 from routerd.cli.ranges import Finite
 from routerd.cli.tables import table
@@ -231,7 +231,9 @@ def show(policy: str, told: Sequence[Result]) -> None:
     """The results for people."""
     first = told[0]
     out = ", ".join(f"{count:,} {why.replace('_', ' ')}" for why, count in first.left_out.items())
-    click.echo(f"{policy} on {first.n:,} decisions" + (f"; left out: {out}" if out else ""))
+    click.echo(
+        f"{policy} on {counted(first.n, 'decision')}" + (f"; left out: {out}" if out else "")
+    )
     if first.overlap is not None:
         over = first.overlap
         click.echo(

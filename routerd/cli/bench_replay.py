@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from routerd.cli.output import Exit, Failed, console, json_option, progress, say_json
+from routerd.cli.output import Exit, Failed, console, counted, json_option, progress, say_json
 from routerd.cli.paths import PathTo
 from routerd.cli.ranges import USD, WEIGHT, Finite
 from routerd.cli.tables import table
@@ -145,18 +145,17 @@ def show(results: dict[str, Any]) -> None:
 
 
 def heading(run: dict[str, Any], conditions: dict[str, Any]) -> str:
-    from bench.wording import count
-
     left_out, weight = run["n_left_out"], conditions["cost_weight"]
     if run["cost_mean_usd"] is None:
         weight = 0.0
     return (
-        f"{run['dataset']}: {run['n_tasks']:,} tasks, {run['n_agents']} agents, "
-        f"{count(run['n_seeds'], 'seed')}, order {conditions['order']}, "
+        f"{run['dataset']}: {counted(run['n_tasks'], 'task')}, "
+        f"{counted(run['n_agents'], 'agent')}, {counted(run['n_seeds'], 'seed')}, "
+        f"order {conditions['order']}, "
         + (f"warm from {conditions['warm_from']}, " if conditions["warm_from"] else "")
         + "utility = quality"
         + (f" - {weight:g} x USD" if weight else "")
-        + (f"; {left_out:,} tasks left out that some agent never ran" if left_out else "")
+        + (f"; {counted(left_out, 'task')} left out that some agent never ran" if left_out else "")
     )
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from routerd.cli.output import Exit, Failed
+from routerd.cli.output import Exit, Failed, counted
 from routerd.cli.paths import PathTo
 
 if TYPE_CHECKING:
@@ -21,8 +21,7 @@ def load_or_fail(path: Path) -> Config:
     try:
         return load(path)
     except ConfigErrors as errors:
-        count = len(errors.errors)
-        head = f"{path}: {count} error{'s' if count > 1 else ''}"
+        head = f"{path}: {counted(len(errors.errors), 'error')}"
         raise Failed("\n  ".join([head, *errors.lines()]), exit_code=Exit.USAGE) from None
 
 
@@ -36,5 +35,5 @@ def check_config(file: Path) -> None:
         (len(config.static_routes), "static route"),
         (len(config.features), "feature"),
     )
-    told = ", ".join(f"{n} {what}{'' if n == 1 else 's'}" for n, what in counts)
+    told = ", ".join(counted(number, what) for number, what in counts)
     click.echo(f"OK: {told}, policy {config.policy.id}")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from routerd.cli.output import Failed, progress
+from routerd.cli.output import Failed, counted, progress
 from routerd.cli.paths import DataDirectory, PathTo
 
 
@@ -50,4 +50,4 @@ def export(directory: Path, path: Path, partition: str) -> None:
         raise Failed(str(error)) from None
     except OSError as error:
         raise Failed(f"cannot write {path}: {error.strerror or error}") from None
-    click.echo(f"{count} decisions in {path}")
+    click.echo(f"{counted(count, 'decision')} in {path}")

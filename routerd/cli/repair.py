@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from routerd.cli.output import Failed, json_option, say_json
+from routerd.cli.output import Failed, counted, json_option, say_json
 from routerd.cli.paths import PathTo
 
 if TYPE_CHECKING:
@@ -73,5 +73,7 @@ def told(found: Kept, *, whole: bool) -> str:
     if whole:
         return text
     lost = found.end - found.last
-    text += f"; the {lost} events behind it are lost" if lost else "; no event behind it is known"
+    text += (
+        f"; lost behind it: {counted(lost, 'event')}" if lost else "; no event behind it is known"
+    )
     return f"{text}; a snapshot stands for what was before: {stands}" if found.snapshot else text

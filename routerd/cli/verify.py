@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from routerd.cli.output import Exit, Failed, json_option, say_json, shown
+from routerd.cli.output import Exit, Failed, counted, json_option, say_json, shown
 from routerd.cli.paths import DataDirectory
 
 if TYPE_CHECKING:
@@ -61,7 +61,8 @@ def in_words(found: Verified) -> str:
         f"; snapshots that are the state there: {found.snapshots}" if found.snapshots else ""
     )
     return (
-        f"verified {found.decisions} decisions, {len(found.mismatches)} mismatches; "
+        f"verified {counted(found.decisions, 'decision')}, "
+        f"{counted(len(found.mismatches), 'mismatch')}; "
         f"laws re-derived: {found.laws_exact} bit for bit, {found.laws_close} within 1e-9, "
         f"{found.laws_skipped} not (made by another version){behind}{snapshots}"
     )

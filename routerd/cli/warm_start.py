@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
-from routerd.cli.output import Failed, console, json_option, say_json
+from routerd.cli.output import Failed, console, counted, json_option, say_json
 from routerd.cli.paths import PathTo
 from routerd.cli.ranges import Finite
 from routerd.cli.tables import facts
@@ -206,10 +206,10 @@ def in_words(told: Imported, proposed: dict[str, Any]) -> list[tuple[str, str]]:
 
     outcomes = sum(told.learnt.values())
     return [
-        ("learnt", f"{outcomes} outcomes" + (f": {counts(told.learnt)}" if outcomes else "")),
-        ("learnt before", f"{told.before} rows" if told.before else ""),
+        ("learnt", counted(outcomes, "outcome") + (f": {counts(told.learnt)}" if outcomes else "")),
+        ("learnt before", counted(told.before, "row") if told.before else ""),
         ("unknown agents", counts(told.unknown)),
-        ("without quality", f"{told.unrated} rows" if told.unrated else ""),
+        ("without quality", counted(told.unrated, "row") if told.unrated else ""),
         ("position", str(told.position)),
         *(
             (f"feature {name}", f"centre {of['centre']:g}, scale {of['scale']:g} would fit it")

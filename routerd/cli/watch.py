@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from routerd.cli.calls import address_option, connected, in_json
-from routerd.cli.output import shown
+from routerd.cli.output import counted, shown
 from routerd.cli.ranges import POSITION
 from routerd.cli.times import utc
 
@@ -84,11 +84,11 @@ def sentence(told: audit_pb2.Event) -> str:
         case "outcome":
             return outcome(told.outcome)
         case "closed":
-            return f"{len(told.closed.decision_ids)} decisions closed"
+            return f"{counted(len(told.closed.decision_ids), 'decision')} closed"
         case "agent":
             return agent(told)
         case "imported":
-            return f"{told.imported.outcomes} recorded outcomes learnt"
+            return f"{counted(told.imported.outcomes, 'recorded outcome')} learnt"
         case "drift":
             return drift(told.drift)
         case "experiment_change":
@@ -103,7 +103,7 @@ def sentence(told: audit_pb2.Event) -> str:
 def claim(told: audit_pb2.Claim) -> str:
     said = f"says {told.competence:.3g}" if told.HasField("competence") else "does not say"
     if told.HasField("shown_quality"):
-        so_far = f"has shown {told.shown_quality:.3g} over {told.outcomes} outcomes"
+        so_far = f"has shown {told.shown_quality:.3g} over {counted(told.outcomes, 'outcome')}"
         return f"{told.decision_id}  {told.agent_id} {said}, {so_far}"
     return f"{told.decision_id}  claim: it {said}, {'may' if told.accepted else 'may not'} start"
 
@@ -112,7 +112,9 @@ def outcome(told: audit_pb2.AcceptedOutcome) -> str:
     from routerd.v1 import types_pb2
 
     said = told.outcome
-    of = said.decision_id or f"group {said.group_id} ({len(told.decision_ids)} decisions)"
+    of = (
+        said.decision_id or f"group {said.group_id} ({counted(len(told.decision_ids), 'decision')})"
+    )
     names = ("signal", "success", "quality", "cost_usd", "latency_ms", "executed_agent_id")
     values = [worded(f.name, value) for f, value in said.ListFields() if f.name in names]
     kind = types_pb2.OutcomeKind.Name(said.kind).removeprefix("OUTCOME_KIND_").lower()

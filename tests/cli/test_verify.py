@@ -65,7 +65,7 @@ def test_a_log_in_use_verifies(invoke: Any, start: Any, tmp_path: Path) -> None:
     """The log of a running daemon can be verified without stopping it."""
     daemon = start(tmp_path / "data")
     assert invoke("route", "--address", daemon.address).exit_code == 0
-    assert invoke("verify", daemon.data).output.startswith("verified 1 decisions, 0 mismatches")
+    assert invoke("verify", daemon.data).output.startswith("verified 1 decision, 0 mismatches")
     assert invoke("route", "--address", daemon.address).exit_code == 0
 
 

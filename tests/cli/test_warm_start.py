@@ -87,7 +87,7 @@ def test_the_same_file_again_changes_nothing(invoke: Any, tmp_path: Path, config
     assert state_of(data) == before
     more = tmp_path / "more.csv"
     more.write_text("agent_id,quality\nsmall,1\n")
-    assert "1 outcomes: small 1" in invoke("warm-start", data, "--from", more).output
+    assert "1 outcome: small 1" in invoke("warm-start", data, "--from", more).output
     assert state_of(data) != before
 
 
