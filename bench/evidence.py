@@ -102,7 +102,8 @@ def so_far(values: Array, place: Rows, ends: Rows, fitted: int = 0) -> list[Esti
 def over(values: Array, member: Mask, fitted: int) -> Estimate:
     """The mean over the tasks that are members, some under every seed; member (S, n).
 
-    The interval is normal, and ends where the values of all tasks do.
+    The interval is normal, and ends where the values of all tasks do; where those are alike nothing
+    shows how they vary, and it has no width.
     """
     means = (values * member).sum(axis=1) / member.sum(axis=1)
     mean = means.mean()
@@ -121,8 +122,9 @@ def variance(values: Array, member: Mask, means: Array, fitted: int) -> float:
     """
     sizes = member.sum(axis=1)
     squares = (((values - means[:, None]) * member) ** 2).sum(axis=1)
-    # A single task shows no spread of its own: that of all stands in.
-    spread = np.where(sizes > 1, squares / np.maximum(sizes - 1, 1), values.var(axis=1))
+    # As if of one task more, as far from the mean as all tasks are from theirs: a single task shows
+    # no spread of its own, nor do a few that came out alike.
+    spread = (squares + values.var(axis=1)) / sizes
     of_one = (spread / sizes).mean()
     of_tasks = (1.0 + fitted / (FOLDS - 1)) * of_one
     if len(means) > 1:

@@ -154,6 +154,19 @@ def test_one_task_is_no_certainty() -> None:
     assert one.low == pytest.approx(1.0 - 1.96 * values[0].std())
 
 
+@pytest.mark.parametrize(("size", "mean"), [(5, 0.9), (8, 0.9), (8, 0.98), (20, 0.98)])
+def test_tasks_that_came_out_alike_are_no_certainty(size: int, mean: float) -> None:
+    """A small group without a failure, say, has an interval that holds the truth all the same."""
+    rng = np.random.default_rng(7)
+    groups = (np.arange(200) < size).astype(np.intp)
+    held = 0
+    for _ in range(300):
+        values = (rng.random(200) < np.where(groups, mean, 0.7)).astype(np.float64)[None]
+        found = within(values, groups, 2)[1]
+        held += found.low <= mean <= found.high
+    assert held >= 0.93 * 300
+
+
 def test_groups_and_sums_add_up() -> None:
     """Means within groups and sums so far are those that plain arithmetic gives."""
     values = np.arange(12.0).reshape(2, 6)
