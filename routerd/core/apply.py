@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import msgspec
-import numpy as np
 
 from learners.contexts import Contexts
 from learners.drift import DriftDetector
 from learners.means import ShrunkMeans
 from routerd.core.budgets import charge, explore, keep, settle
 from routerd.core.claim_events import ClaimMade, CompetenceDisputed
-from routerd.core.claims import apply_claim, apply_dispute, learn_claim
+from routerd.core.claims import apply_claim, apply_dispute
 from routerd.core.cooldown import (
     apply_cooldown,
     apply_recovery,
@@ -19,7 +18,8 @@ from routerd.core.cooldown import (
     counts,
     result_of,
 )
-from routerd.core.drift import apply_drift, watch, weight_of
+from routerd.core.credit import credit_of, look_ahead, move_credit
+from routerd.core.drift import apply_drift, watch
 from routerd.core.encode import CELLS, Encoder
 from routerd.core.events import (
     AgentDeregistered,
@@ -45,9 +45,9 @@ from routerd.core.health import AgentCooledDown, AgentRecovered
 from routerd.core.importing import apply_import
 from routerd.core.imports import OutcomesImported
 from routerd.core.in_force import apply_override, put_in_force
-from routerd.core.outcomes import Current, current, owes, write_registers
-from routerd.core.outlook import Outlook, is_due
-from routerd.core.paths import new_paths, terms
+from routerd.core.outcomes import await_result, owes, write_registers
+from routerd.core.outlook import Outlook
+from routerd.core.paths import new_paths
 from routerd.core.registry import (
     agents_of,
     apply_definition,
@@ -67,8 +67,8 @@ from routerd.core.state import (
     new_cells,
     new_learner,
 )
-from routerd.core.tally import COST, LATENCY, QUALITY, Tally
-from routerd.core.trials import apply_experiment, configured, count_decision, tell
+from routerd.core.tally import Tally
+from routerd.core.trials import apply_experiment, configured, count_decision
 from routerd.core.values import FollowCause, Follows
 
 
@@ -124,10 +124,6 @@ def apply(state: State, record: Record, decision_id: str) -> None:
         state.claims.advance(epoch)
     if faded or not isinstance(event, Decision | OutcomeReported | DecisionsClosed):
         look_ahead(state)
-
-
-def look_ahead(state: State) -> None:
-    state.outlook.look(state.contexts, state.learner, state.cost, state.latency)
 
 
 def apply_config(state: State, event: ConfigApplied) -> None:
@@ -202,6 +198,7 @@ def apply_decision(state: State, position: int, decision_id: str, event: Decisio
         go_on(state, entry, query.follows)
     state.decisions[decision_id] = entry
     state.in_flight.begin(entry)
+    await_result(state, entry, 1.0)
     if event.trial is not None:
         count_decision(state, event.trial, event.agent_id)
     if event.predicted_usd is not None:
@@ -254,10 +251,12 @@ def apply_outcome(state: State, position: int, event: OutcomeReported) -> None:
     for entry in entries:
         entry.told += 1
         state.in_flight.end(entry)
+        await_result(state, entry, -1.0)
         write_registers(entry.reports, outcome, event.time_ms, position)
         credit = credit_of(state, entry)
         watch(state, entry, credit)
         move_credit(state, entry, credit)
+        await_result(state, entry, 1.0)
         settle(state, entry, event.time_ms)
     passed = result_of(outcome)
     if passed is not None and not entry.counted:
@@ -274,6 +273,7 @@ def apply_closing(state: State, event: DecisionsClosed) -> None:
         entry = state.decisions.pop(decision_id, None)
         if entry is None:
             continue
+        await_result(state, entry, -1.0)
         silent = entry.credit.quality is None and owes(entry)
         if missing is not None and silent and i < ended:
             move_credit(state, entry, msgspec.structs.replace(entry.credit, quality=missing))
@@ -286,61 +286,3 @@ def apply_closing(state: State, event: DecisionsClosed) -> None:
                 del state.groups[query.group_id]
         for outcome_id in entry.outcome_ids:
             del state.outcomes[outcome_id]
-
-
-def credit_of(state: State, entry: OpenDecision) -> Credit:
-    """What the learners should hold now: the executed agent, not the decided one, is credited."""
-    now = current(entry.reports, state.config.outcomes.sources)
-    arm = state.arm_of[now.executed_agent_id or entry.decision.agent_id]
-    return Credit(arm, now.quality, now.cost_usd, now.latency_ms, sure_of(state, entry, now))
-
-
-def sure_of(state: State, entry: OpenDecision, now: Current) -> bool | None:
-    """Whether the reported confidence calls for no other agent; None where nobody asks, or said."""
-    if state.config.cascade is None:
-        return None
-    if entry.escalated:
-        return False
-    confidence = now.reported_confidence
-    return None if confidence is None else confidence >= state.config.thresholds.cascade
-
-
-def move_credit(state: State, entry: OpenDecision, credit: Credit) -> None:
-    """Take the old values out of the sums and add the new ones, at the decision's own epoch."""
-    old, entry.credit = entry.credit, credit
-    if entry.decision.trial is not None:
-        tell(state, entry, old, credit)
-    if entry.generation != state.generation or old == credit:
-        return
-    decision = entry.decision
-    epoch, cell = state.epoch(decision.time_ms), decision.query.cell
-    x = np.frombuffer(decision.query.x)
-    first = credit.quality is not None and not entry.learnt
-    if first:
-        entry.learnt = True
-        state.contexts.push(x, cell)
-    same_arm = old.arm == credit.arm
-    for held, other, weight in ((old, credit, -1.0), (credit, old, 1.0)):
-        if held.quality is not None and not (same_arm and held.quality == other.quality):
-            left = (
-                weight * weight_of(state, held.arm, entry.position) if state.discounts else weight
-            )
-            state.learner.observe(held.arm, x, held.quality, left, epoch)
-            state.tally.observed(held.arm, cell, QUALITY, held.quality, weight)
-        if held.cost_usd is not None and not (same_arm and held.cost_usd == other.cost_usd):
-            state.cost.observe(held.arm, cell, held.cost_usd, weight, epoch)
-            state.tally.observed(held.arm, cell, COST, held.cost_usd, weight)
-        if held.latency_ms is not None and not (same_arm and held.latency_ms == other.latency_ms):
-            state.latency.observe(held.arm, cell, held.latency_ms, weight, epoch)
-            state.tally.observed(held.arm, cell, LATENCY, held.latency_ms, weight)
-    was = terms(old.arm, old.sure, old.quality, entry.start)
-    now = terms(credit.arm, credit.sure, credit.quality, entry.start)
-    if was != now:
-        for told, weight in ((was, -1.0), (now, 1.0)):
-            for kind, arm, value in told:
-                state.paths.observe(arm, cell, kind, value, weight, epoch)
-    if entry.claim is not None and (old.arm, old.quality) != (credit.arm, credit.quality):
-        learn_claim(state, entry, old, -1.0)
-        learn_claim(state, entry, credit, 1.0)
-    if first and is_due(state.contexts.seen):
-        look_ahead(state)

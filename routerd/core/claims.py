@@ -13,6 +13,7 @@ import msgspec
 from routerd.core.budgets import settle
 from routerd.core.claim_events import Claimed, ClaimMade, CompetenceDisputed
 from routerd.core.draw import uniform
+from routerd.core.outcomes import await_result
 from routerd.core.state import Credit, OpenDecision, State
 from routerd.core.tally import QUALITY
 
@@ -70,7 +71,9 @@ def apply_claim(state: State, position: int, event: ClaimMade) -> None:
     entry = state.decisions.get(event.decision_id)
     if entry is None or entry.claim is not None:
         return
+    await_result(state, entry, -1.0)
     entry.claim = Claimed(position, event.accepted, event.competence, event.expected)
+    await_result(state, entry, 1.0)
     if not event.accepted:
         state.in_flight.end(entry)
         settle(state, entry, event.time_ms)

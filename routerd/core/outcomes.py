@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from routerd.core.settings import Signal
-from routerd.core.state import OpenDecision, Register, Registers
+from routerd.core.state import OpenDecision, Register, Registers, State
 from routerd.core.values import Outcome, OutcomeKind
 
 # Sources that have no rank follow by name: what is said of one result outranks what is said of its
@@ -107,6 +107,15 @@ def cancelled(reports: Reports) -> bool:
 def owes(entry: OpenDecision) -> bool:
     """Whether an agent was to tell a result: its claim was not refused, and nobody stopped it."""
     return not entry.refused and not cancelled(entry.reports)
+
+
+def await_result(state: State, entry: OpenDecision, weight: float) -> None:
+    """Count a decision, or with -1 no longer, as a look at its agent that is under way, if it is.
+
+    It is until its quality is known, as long as it may be told and would teach something.
+    """
+    if entry.generation == state.generation and entry.credit.quality is None and owes(entry):
+        state.tally.awaited[entry.credit.arm] += weight
 
 
 def by_rank(reports: Reports, ranked: Sequence[str]) -> list[Registers]:

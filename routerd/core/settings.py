@@ -269,7 +269,7 @@ class Limits(Section, frozen=True):
     budget_values: values of a budget's `per` with a budget of their own; the others share one,
     until one of those had no task for a whole window.
     in_flight_minutes: after so long without any outcome a decision no longer counts against its
-    agent's max_concurrency, nor as a look at it that is under way.
+    agent's max_concurrency.
     group_decisions: the open decisions of a group that one outcome may be of. decision_outcomes:
     those that one decision accepts, of several sources, revised and retracted ones included.
     sessions: how many are remembered with the agent that served them, those that were used last.

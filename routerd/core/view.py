@@ -123,19 +123,14 @@ class View:
         return np.maximum(horizon - before, least)
 
     def under_way(self, horizon: float | Array, eligible: tuple[int, ...]) -> Array:
-        """How many looks at each agent are under way and will tell, (k,): of those in flight.
+        """How many looks at each agent are under way and will tell, (k,): of those awaited.
 
         Nobody knows how many of them do: of n, at most as many as there are outcomes to count on,
         the horizon H, so n H / (H + n).
         """
-        state = self.state
-        counts = state.in_flight.counted(state.in_flight_since_ms(self.time_ms))
-        if not counts:
-            return np.zeros(len(eligible))
-        ids = state.roster.ids
-        each = np.array([counts.get(ids[i], 0) for i in eligible], np.float64)
-        each *= horizon / (horizon + each.sum())
-        return each
+        awaited = self.state.tally.awaited.take(self.state.roster.picked(eligible))
+        awaited *= horizon / (horizon + awaited.sum())
+        return awaited
 
     def ahead(self, eligible: tuple[int, ...]) -> Ahead:
         """How these agents stand in the contexts that are ahead.

@@ -9,22 +9,34 @@ import pytest
 
 from routerd.core.decide import encode_request
 from routerd.core.reasons import law_of
+from routerd.core.values import Claim
 from routerd.core.view import View
+from routerd.log.verify import verify
 from routerd.router import request_of
-from tests.core.engine import Engine
+from tests.core.engine import HOUR_MS, Engine
 
 PAIR = [{"id": "left"}, {"id": "right"}]
+HORIZON = 40.0
 
 
 def share(engine: Engine, agent_id: str) -> float:
     return law_of(engine.preview().decision)[agent_id]
 
 
-def looks(engine: Engine, horizon: float = 40.0) -> list[float]:
-    """Of every agent, as a decision now would count them."""
+def view_of(engine: Engine) -> View:
     query = encode_request(engine.state, request_of({}), "q")
-    view = View(engine.state, query, engine.wall.now_ms)
-    return list(view.under_way(horizon, engine.state.roster.everyone))
+    return View(engine.state, query, engine.wall.now_ms)
+
+
+def under_way(engine: Engine) -> list[float]:
+    """Of every agent, as a decision now would count them."""
+    return list(view_of(engine).under_way(HORIZON, engine.state.roster.everyone))
+
+
+def awaited(engine: Engine) -> list[float]:
+    """Of each agent; the state that comes from the log again has the same."""
+    assert engine.refold().hash() == engine.state.hash()
+    return list(engine.state.tally.awaited)
 
 
 def test_tasks_that_come_before_any_outcome_are_shared() -> None:
@@ -32,39 +44,66 @@ def test_tasks_that_come_before_any_outcome_are_shared() -> None:
     engine = Engine(agents=[{"id": f"a{k}"} for k in range(4)])
     chosen = Counter(engine.route().decision.agent_id for _ in range(40))
     assert min(chosen.values()) >= 8
+    assert verify(engine.log).mismatches == ()
 
 
-def test_a_look_under_way_counts_until_it_tells_or_is_too_old() -> None:
-    engine = Engine(agents=PAIR, limits={"in_flight_minutes": 10})
-    assert looks(engine) == [0.0, 0.0]
+def test_a_look_is_under_way_until_its_quality_is_known() -> None:
+    """What it cost says nothing of that; a result that is withdrawn may come again."""
+    engine = Engine(agents=PAIR)
     before = share(engine, "left")
-    first = engine.route(agent_id="left").decision_id
+    name = engine.route(agent_id="left").decision_id
     assert share(engine, "left") < before
-    engine.report(first, kind="RETRACT")
-    assert looks(engine) == [0.0, 0.0]
-    assert share(engine, "left") == before
+    engine.report(name, cost_usd=0.1)
+    assert awaited(engine) == [1.0, 0.0]
+    engine.report(name, quality=0.5)
+    assert awaited(engine) == [0.0, 0.0]
+    engine.report(name, kind="RETRACT")
+    assert awaited(engine) == [1.0, 0.0]
+    assert share(engine, "left") < before
+
+
+def test_it_is_the_look_of_who_ran() -> None:
+    engine = Engine(agents=PAIR)
+    name = engine.route(agent_id="left").decision_id
+    engine.report(name, executed_agent_id="right", latency_ms=10.0)
+    assert awaited(engine) == [0.0, 1.0]
+
+
+def test_who_was_stopped_or_not_let_tells_nothing() -> None:
+    engine = Engine(agents=PAIR)
+    first, second = (engine.route(agent_id="left").decision_id for _ in range(2))
+    engine.report(first, cancelled=True)
+    assert awaited(engine) == [1.0, 0.0]
+    assert not engine.sequencer.claim(Claim(second, 0.0)).accepted
+    engine.sequencer.commit()
+    assert awaited(engine) == [0.0, 0.0]
+
+
+def test_none_is_awaited_beyond_its_window_or_by_another_model() -> None:
+    engine = Engine(agents=PAIR, outcomes={"window_hours": 2, "missing_quality": 0.5})
     engine.route(agent_id="left")
-    assert looks(engine) > [0.0, 0.0]
-    engine.wall.now_ms += 10 * 60_000 + 1
-    assert looks(engine) == [0.0, 0.0]
-    assert share(engine, "left") == before
+    engine.wall.now_ms += 3 * HOUR_MS
+    engine.route(agent_id="right")
+    assert awaited(engine) == [0.0, 1.0]
+    engine.open(agents=PAIR, features=[{"kind": "number", "name": "complexity"}])
+    engine.route(agent_id="left")
+    assert awaited(engine) == [1.0, 0.0]
 
 
 def test_the_more_are_under_way_the_smaller_is_the_part_that_will_tell() -> None:
     """Of many that nobody reports, no more count than the outcomes that are counted on."""
     engine = Engine(agents=PAIR)
+    assert under_way(engine) == [0.0, 0.0]
     for count in range(1, 200):
         engine.route(agent_id="left" if count % 4 else "right")
-        left, right = looks(engine, horizon=40.0)
-        assert left + right == pytest.approx(count * 40.0 / (40.0 + count))
+        left, right = under_way(engine)
+        assert left + right == pytest.approx(count * HORIZON / (HORIZON + count))
     assert left == pytest.approx(150 / 49 * right)
-    assert left + right < 40.0
+    assert left + right < HORIZON
 
 
 def test_of_agents_that_changed_each_has_its_horizon() -> None:
     engine = Engine(agents=PAIR)
     engine.route(agent_id="right")
-    query = encode_request(engine.state, request_of({}), "q")
-    view = View(engine.state, query, engine.wall.now_ms)
-    made = view.under_way(np.array([40.0, 10.0]), (0, 1))
+    made = view_of(engine).under_way(np.array([40.0, 10.0]), (0, 1))
     assert made.tolist() == [0.0, pytest.approx(10.0 / 11.0)]

@@ -22,6 +22,7 @@ from routerd.core.events import (
     OutcomeReported,
     Record,
 )
+from routerd.core.outcomes import cancelled
 from routerd.core.state import State
 from routerd.log.codec import decision_id
 from routerd.v1 import router_pb2, types_pb2
@@ -235,11 +236,22 @@ class Model:
                 sums.add(arm, np.frombuffer(decision.query.x), values["quality"], 1.0)
         near(state.tally.told.sum(axis=1), told, "how many values were told")
         near(state.tally.total.sum(axis=1), total, "the totals of what was told")
+        near(state.tally.awaited, awaited(state), "how many results are awaited")
         if state.drifts:
             return  # of an agent that changed the learner keeps a share alone
         learnt = state.learner.state()
         near(learnt["n"], sums.n, "how much was learnt")
         near(learnt["lam"], sums.lam, "what was learnt about")
+
+
+def awaited(state: State) -> Array:
+    """Of each arm the open decisions that may yet tell it something, counted anew, (arms,)."""
+    found = np.zeros(len(state.arm_of))
+    for entry in state.decisions.values():
+        refused = entry.claim is not None and not entry.claim.accepted
+        if entry.generation == state.generation and entry.credit.quality is None:
+            found[entry.credit.arm] += not (refused or cancelled(entry.reports))
+    return found
 
 
 def hold_trial(trial: Any, decisions: Mapping[str, Decision], values_of: ValuesOf) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from routerd.core import apply as apply_module
-from routerd.core import overrides
+from routerd.core import credit, overrides
 from routerd.core.answers import Ack, Answer
 from routerd.core.events import OutcomeReported
 from routerd.core.follow import ran
@@ -41,14 +41,14 @@ def ack_before_durable() -> Patch:
 
 def apply_twice() -> Patch:
     """The credit of an outcome is given twice, as if it had come in two events."""
-    move = apply_module.move_credit
+    move = credit.move_credit
 
-    def twice(state: State, entry: OpenDecision, credit: Credit) -> None:
+    def twice(state: State, entry: OpenDecision, now: Credit) -> None:
         old = entry.credit
-        move(state, entry, credit)
-        if old.quality is None and credit.quality is not None:
+        move(state, entry, now)
+        if old.quality is None and now.quality is not None:
             entry.credit = old
-            move(state, entry, credit)
+            move(state, entry, now)
 
     return apply_module, "move_credit", twice
 
@@ -97,7 +97,7 @@ def told_to_namesake() -> Patch:
             trial.since = 0
         tell(state, entry, old, new)
 
-    return apply_module, "tell", mistaken
+    return credit, "tell", mistaken
 
 
 def probe_over_budget() -> Patch:
