@@ -7,6 +7,7 @@ learn, so that they can be compared, shadowed and replaced.
 from __future__ import annotations
 
 from routerd.core.encode import category
+from routerd.core.tally import NEVER_MS
 from routerd.core.view import View
 
 HOUR_MS = 3_600_000
@@ -38,7 +39,14 @@ def rotation(view: View, eligible: tuple[int, ...]) -> tuple[int, str]:
 
 
 def cheapest(view: View, eligible: tuple[int, ...]) -> tuple[int, str]:
-    """The agent of lowest predicted cost."""
+    """The agent of lowest predicted cost, once each whose cost nobody told was tried.
+
+    Without prices all are guessed to cost the same: the first to be tried would seem the cheapest
+    for good, whatever it costs.
+    """
+    for at, index in enumerate(eligible):
+        if not view.cost_known(index) and view.last_ms(index) == NEVER_MS:
+            return at, "cheapest: tried once, since its cost is not known"
     cost, _ = view.cost
     costs = [float(cost[i]) for i in eligible]
     return costs.index(min(costs)), f"cheapest: predicted {min(costs):.6g} USD"

@@ -69,6 +69,26 @@ def test_cheapest_follows_prices_then_costs() -> None:
     assert on.route(Request(event_time_ms=9)).decision.agent_id == "calm"
 
 
+def test_cheapest_tries_each_of_unknown_cost_once() -> None:
+    """Without prices the first to report a cost must not seem the cheapest for good."""
+    usd = {"apt": 0.004, "bare": 0.003, "calm": 0.0005}
+    on = engine("cheapest", agents=[{"id": agent} for agent in usd])
+    chosen = []
+    for i in range(6):
+        answer = on.route(Request(event_time_ms=1 + i))
+        chosen.append(answer.decision.agent_id)
+        cost = usd[answer.decision.agent_id]
+        on.report(Outcome(decision_id=answer.decision_id, cost_usd=cost))
+    assert chosen == ["apt", "bare", "calm", "calm", "calm", "calm"]
+
+
+def test_cheapest_waits_for_nobody_s_cost() -> None:
+    """Who never reports a cost is tried once, and is then held to the guess."""
+    on = engine("cheapest", agents=[{"id": "apt"}, {"id": "bare"}, AGENTS[2]])
+    chosen = [on.route(Request(event_time_ms=1 + i)).decision.agent_id for i in range(5)]
+    assert chosen == ["apt", "bare", "calm", "calm", "calm"]
+
+
 def test_the_table_is_matched_by_label_and_falls_to_the_best_known() -> None:
     routes = [{"agent": "calm", "when": {"pair": "en-de"}}]
     on = engine("static", static_routes=routes)
