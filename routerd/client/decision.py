@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
 
+from routerd.client.wire import message
 from routerd.v1 import router_pb2, types_pb2
 
 Report = Callable[["Decision", types_pb2.Outcome], None]
@@ -61,8 +62,8 @@ class Decision:
 
     def outcome(self, **told: Any) -> types_pb2.Outcome:
         """An outcome of this decision with these fields. After a fallback it names who ran."""
-        fields: dict[str, Any] = {"outcome_id": str(uuid.uuid4()), **told}
-        outcome = types_pb2.Outcome(decision_id=self.decision_id, **fields)
+        fields = {"outcome_id": str(uuid.uuid4()), "decision_id": self.decision_id, **told}
+        outcome = message(types_pb2.Outcome, fields)
         if self.from_fallback and outcome.kind != types_pb2.OUTCOME_KIND_RETRACT:
             outcome.executed_agent_id = outcome.executed_agent_id or self.agent_id
             outcome.explanation = "; ".join(filter(None, [self.reason, outcome.explanation]))

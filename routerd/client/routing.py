@@ -14,6 +14,7 @@ from routerd.client.delivery import Delivery
 from routerd.client.errors import NoAnswer, RouterdError
 from routerd.client.outbox import Outbox, Report, logger
 from routerd.client.table import Fallback, Table
+from routerd.client.wire import message
 from routerd.v1 import router_pb2, types_pb2
 
 TaskLike = types_pb2.Task | Mapping[str, Any]
@@ -54,8 +55,11 @@ class Told(TypedDict, total=False):
 
 
 def request_of(task: TaskLike | None, conditions: Conditions) -> router_pb2.RouteRequest:
-    """The request for the wire, with an id: sent again it is the same request."""
-    wire = router_pb2.RouteRequest(task=task, **conditions)
+    """The request for the wire, with an id: sent again it is the same request.
+
+    Raises TypeError and ValueError with the path of a field, see message.
+    """
+    wire = message(router_pb2.RouteRequest, {"task": task, **conditions})
     wire.request_id = wire.request_id or str(uuid.uuid4())
     return wire
 
@@ -112,8 +116,8 @@ class Routing:
             outcome = decision.outcome(**told)
             self._report(decision, outcome)
         else:
-            fields: dict[str, Any] = {"outcome_id": str(uuid.uuid4()), **told}
-            outcome = types_pb2.Outcome(decision_id=decision, **fields)
+            fields = {"outcome_id": str(uuid.uuid4()), "decision_id": decision, **told}
+            outcome = message(types_pb2.Outcome, fields)
             self._report(None, outcome)
         return outcome.outcome_id
 
