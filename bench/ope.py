@@ -59,6 +59,7 @@ class Result(msgspec.Struct, frozen=True):
     where ci95 is a bootstrap; exact95: the one that needs no large sample. logged_value: the mean
     reward of the rows as they were logged; lift95: the interval of what the policy earns above it.
     n: rows used; left_out: how many were not, by reason.
+    policy: what was judged; reward: the name of what is counted.
     """
 
     estimator: str
@@ -74,6 +75,8 @@ class Result(msgspec.Struct, frozen=True):
     n: int = 0
     left_out: Mapping[str, int] = {}
     overlap: Overlap | None = None
+    policy: str = ""
+    reward: str = ""
 
 
 class Estimates(NamedTuple):
@@ -190,6 +193,8 @@ def results(
     *,
     independent: bool,
     left_out: Mapping[str, int],
+    policy: str = "",
+    reward: str = "",
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> list[Result]:
@@ -223,6 +228,8 @@ def results(
                 left_out=left_out,
                 lift95=None if silent else ends(found.lift),
                 overlap=overlap,
+                policy=policy,
+                reward=reward,
             )
         )
     return told
@@ -240,6 +247,9 @@ def ends(interval: Interval | None) -> tuple[float, float] | None:
     return None if interval is None else (float(interval.low[0]), float(interval.high[0]))
 
 
-def refused_all(reason: str, *, left_out: Mapping[str, int]) -> list[Result]:
+def refused_all(reason: str, *, left_out: Mapping[str, int], policy: str = "") -> list[Result]:
     """The same refusal from every estimator."""
-    return [Result(name, None, None, None, reason, left_out=left_out) for name in ESTIMATORS]
+    return [
+        Result(name, None, None, None, reason, left_out=left_out, policy=policy)
+        for name in ESTIMATORS
+    ]

@@ -57,6 +57,8 @@ class Ope(msgspec.Struct, frozen=True):
     refused: str | None
     interval: str | None = None
     logged_value: float | None = None
+    policy: str = ""
+    reward: str = "reward"
     lift95: Range | None = None
     n: int | None = None
     left_out: dict[str, int] = {}
@@ -212,15 +214,20 @@ def decide_section(rows: Sequence[Decide], file: str) -> Html:
 
 
 def ope_in_short(rows: Sequence[Ope]) -> str:
-    spoken = [row for row in rows if row.value is not None]
-    if not spoken:
-        return f"Off-policy evaluation: no answer. {rows[0].refused or ''}"
+    values = [row.value for row in rows if row.value is not None]
+    if not values:
+        return f"{evaluation(rows)}: no answer. {rows[0].refused or ''}"
+    logged = rows[0].logged_value
     return (
-        f"Off-policy evaluation: {len(spoken)} of {len(rows)} estimators answer, from "
-        f"{min(v.value for v in spoken if v.value is not None):.4g} to "
-        f"{max(v.value for v in spoken if v.value is not None):.4g} per decision; as logged "
-        + ("unknown." if spoken[0].logged_value is None else f"{spoken[0].logged_value:.4g}.")
+        f"{evaluation(rows)}: {len(values)} of {len(rows)} estimators answer, from "
+        f"{min(values):.4g} to {max(values):.4g} of {rows[0].reward} per decision; as logged "
+        + ("unknown." if logged is None else f"{logged:.4g}.")
     )
+
+
+def evaluation(rows: Sequence[Ope]) -> str:
+    """What was evaluated, where the results say so."""
+    return f"Off-policy evaluation{f' of {rows[0].policy}' if rows[0].policy else ''}"
 
 
 def ope_section(rows: Sequence[Ope], file: str) -> Html:
@@ -235,8 +242,8 @@ def ope_section(rows: Sequence[Ope], file: str) -> Html:
     if bars:
         told = "; ".join(f"{bar.name}: {bar.note}" for bar in bars)
         svg = intervals(
-            f"Estimated reward per decision. {told}.",
-            "reward per decision",
+            f"Estimated {rows[0].reward} per decision. {told}.",
+            f"{rows[0].reward} per decision",
             bars,
             lambda value: f"{value:.3g}",
             None if logged is None else (logged, "as logged"),
@@ -266,11 +273,12 @@ def ope_section(rows: Sequence[Ope], file: str) -> Html:
         for row in rows
     ]
     caption = (
-        "Values per decision; in brackets 95% intervals, but none for what rests on a model alone."
+        f"Values are {rows[0].reward} per decision; in brackets 95% intervals, but none for what "
+        "rests on a model alone."
     )
     caption += f" Left out: {left}." if left else ""
     refused = [f"{row.estimator} refuses. {row.refused}" for row in rows if row.refused]
-    title = f"Off-policy evaluation: {file}"
+    title = f"{evaluation(rows)}: {file}"
     return section(title, *parts, table(head, cells, caption), bullets(refused))
 
 

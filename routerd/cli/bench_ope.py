@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,8 @@ from routerd.cli.tables import table
 
 if TYPE_CHECKING:
     from bench.ope import Result
-    from bench.ope_estimators import Sample
+    from bench.ope_log import Traffic
+    from bench.ope_table import Logged
 
 
 def mapping(text: str | None) -> dict[str, str]:
@@ -186,7 +187,7 @@ def of_directory(
             found = read_log(log, partition, judged, burn_in=burn_in, bounds=bounds, told=bar)
     finally:
         log.close()
-    return judge(found.sample, found.independent, found.left_out, found.unfit, seed)
+    return judge(found, found.independent, policy, "utility", seed)
 
 
 def of_table(
@@ -200,31 +201,35 @@ def of_table(
 ) -> list[Result]:
     """The results of a table."""
     from bench.ope_rules import FORMS, is_rule
-    from bench.ope_table import read_table
+    from bench.ope_table import DEFAULTS, read_table
     from bench.recorded import DataError
 
     if not is_rule(policy):
         told = f"on a table it must be one of {FORMS} or column:NAME"
         raise DataError(f"--policy {policy}: {told}; a configuration needs a data directory")
     found = read_table(path, columns, policy, where=where, bounds=bounds)
-    return judge(found.sample, fixed_law, found.left_out, found.unfit, seed)
+    reward = columns.get("reward", DEFAULTS["reward"])
+    return judge(found, fixed_law, policy, reward, seed)
 
 
 def judge(
-    sample: Sample | None,
-    independent: bool,
-    left_out: Mapping[str, int],
-    unfit: str | None,
-    seed: int,
+    found: Traffic | Logged, independent: bool, policy: str, reward: str, seed: int
 ) -> list[Result]:
-    """Every estimator's word, or the refusal of all."""
+    """Every estimator's word, or the refusal of all. reward: the name of what is counted."""
     from bench.ope import refused_all, results
     from bench.ope_refusal import NO_ROWS
 
-    if sample is None:
-        reason = unfit or f"{NO_ROWS}: no decision is left that can be judged"
-        return refused_all(reason, left_out=left_out)
-    return results(sample, independent=independent, left_out=left_out, seed=seed)
+    if found.sample is None:
+        reason = found.unfit or f"{NO_ROWS}: no decision is left that can be judged"
+        return refused_all(reason, left_out=found.left_out, policy=policy)
+    return results(
+        found.sample,
+        independent=independent,
+        left_out=found.left_out,
+        policy=policy,
+        reward=reward,
+        seed=seed,
+    )
 
 
 def show(policy: str, told: Sequence[Result]) -> None:
@@ -237,8 +242,8 @@ def show(policy: str, told: Sequence[Result]) -> None:
     if first.overlap is not None:
         over = first.overlap
         click.echo(
-            f"as logged they earned {first.logged_value:.4g}; weights: mean "
-            f"{over.mean_weight:.3g}, largest {over.max_weight:.3g}"
+            f"as logged they earned {first.logged_value:.4g} of {first.reward} a decision; "
+            f"weights: mean {over.mean_weight:.3g}, largest {over.max_weight:.3g}"
         )
     kinds = {
         "bootstrap": "intervals are bootstraps: the rows are independent",

@@ -214,7 +214,7 @@ DECIDE = [
     {"system": "routerd", "agents": 8, "features": 32, "decide_us_p50": 61.5,
      "decide_us_p99": 90.0, "learn_us_p50": 30.0},
 ]  # fmt: skip
-OPE = [
+OPE: list[dict[str, Any]] = [
     {"estimator": "ips", "value": 0.5, "ci95": [0.4, 0.6], "ess": 812.4, "refused": None,
      "logged_value": 0.3, "n": 1000},
     {"estimator": "dr", "value": None, "ci95": None, "ess": None, "refused": "LAW_UNKNOWN: why"},
@@ -237,6 +237,15 @@ def test_decide_and_ope_are_told(tmp_path: Path) -> None:
     assert "ips: 0.5 [0.4, 0.6]" in text
     assert "dr refuses. LAW_UNKNOWN: why" in text
     assert "n = 1,000 decisions" in text
+
+
+def test_an_estimate_says_of_what_it_is(tmp_path: Path) -> None:
+    """Which policy was judged, and by what, where the results have it."""
+    named = [{**row, "policy": "new.yaml", "reward": "utility"} for row in OPE]
+    text = page_of(tmp_path, kept(tmp_path / "ope.json", named))
+    assert "Off-policy evaluation of new.yaml: 1 of 2" in text
+    assert ">utility per decision<" in text
+    assert ">reward per decision<" in page_of(tmp_path, kept(tmp_path / "ope.json", OPE))
 
 
 def test_refusals_alone_make_a_page(tmp_path: Path) -> None:

@@ -53,6 +53,21 @@ def test_a_configuration_is_judged_on_a_data_directory(
             assert 0.0 <= row["ci95"][0] <= row["ci95"][1] <= 1.0
 
 
+def test_what_is_counted_has_a_name(invoke: Any, data: Path, tmp_path: Path) -> None:
+    """A directory counts utility, an export quality unless told: one may say yes, one no."""
+    table = tmp_path / "decisions.csv"
+    assert invoke("export", data, "--to", table).exit_code == 0
+    of_the_log = invoke("bench", "ope", data, "--policy", "always:small")
+    of_the_table = invoke("bench", "ope", table, "--policy", "always:small")
+    mapped = ("--columns", "reward=utility")
+    by_utility = invoke("bench", "ope", table, "--policy", "always:small", *mapped)
+    assert " of utility a decision" in of_the_log.output
+    assert " of quality a decision" in of_the_table.output
+    assert " of utility a decision" in by_utility.output
+    told = json.loads(invoke("bench", "ope", data, "--policy", "uniform", "--json").output)
+    assert {(row["policy"], row["reward"]) for row in told} == {("uniform", "utility")}
+
+
 def test_json_is_what_is_written(invoke: Any, data: Path, tmp_path: Path) -> None:
     """--json prints the very document that --out writes."""
     out = tmp_path / "results.json"
