@@ -236,7 +236,8 @@ def method(proof: Proof, version: str) -> Html:
         (
             "Seeds",
             f"Orders in which the tasks came: numpy's default_rng(seed) over the sorted task ids, "
-            f"seeds 0 to {scope.seeds - 1}{fewer}; everyone gets the same orders and splits. "
+            f"seeds 0 to {scope.seeds - 1}{fewer}; everyone gets the same orders and splits. A "
+            f"task's part is default_rng(seed).permutation(n) % {FOLDS}, in the order of the ids. "
             f"Frontier and delays use seeds 0 to {scope.side_seeds - 1}.",
         ),
         (

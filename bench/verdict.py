@@ -146,7 +146,7 @@ def learning(proof: Proof) -> str:
     seen = {
         1: "by then it earned more",
         -1: "it had not caught up when the tasks ended",
-        0: "by then no clear difference was left",
+        0: "no clear difference on so few tasks",
     }
     return (
         "Learning costs: routerd tries agents before it knows them. On the last fifth of the tasks "

@@ -26,7 +26,7 @@ from bench.prove import lasting, prove
 from bench.recorded import Recorded
 from bench.references import folds, held_out_choices, references
 from bench.replay import Run, replay, run_one
-from bench.verdict import verdict
+from bench.verdict import learning, verdict
 from tests.bench.rows import COSTS, SPLIT, Rows, recorded, world
 
 
@@ -345,3 +345,12 @@ def test_the_sentences_name_the_numbers(proof: Proof) -> None:
     ):
         assert number in first
     assert len(verdict(proof).sentences) == 2
+
+
+def test_a_lead_that_a_fifth_cannot_show_is_not_called_lost(proof: Proof) -> None:
+    """A fifth of the tasks has a wide interval; that 0 lies in it does not say that a lead went."""
+    single = msgspec.structs.replace(proof.rivals[0], ahead_at_the_end=Estimate(0.04, -0.02, 0.1))
+    others = [single, *proof.rivals[1:]]
+    told = learning(msgspec.structs.replace(proof, rivals=others))
+    assert "is +0.040 (95% interval" in told
+    assert told.endswith(": no clear difference on so few tasks.")
