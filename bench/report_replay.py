@@ -36,6 +36,10 @@ BARS = 12
 LINES = (BLUE, RED, GREEN, PINK)
 DASHES = ("", "7 4", "12 3 2 3", "2 3")
 POINTS, BINS = 60, 20
+ORDERS = (
+    " Intervals are over seeds: of these very tasks in other orders. What other tasks would show is"
+    " not in them; `routerd prove` takes it in."
+)
 COLOURED = 5
 
 
@@ -79,7 +83,7 @@ def replay_section(replay: Replay) -> Html:
     note = [] if drawn else [element("p", no_curves(replay), kind="lead")]
     return section(
         f"Replay of {run.dataset}: {replay.file.name}",
-        element("p", lead + replay.conditions.words() + left),
+        element("p", lead + replay.conditions.words() + left + ORDERS),
         gallery(*(picture for picture in pictures if picture)),
         *note,
         policies(replay),

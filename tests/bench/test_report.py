@@ -85,6 +85,7 @@ def test_a_replay_is_told_in_full(results: Path, tmp_path: Path) -> None:
     assert f"{found['references'][0]['oracle']:.4f}" in text
     assert "hindsight" in text
     assert "n = 40 tasks, 3 seeds" in text
+    assert "What other tasks would show is not in them" in text
 
 
 def test_the_default_is_compared_pair_by_pair(results: Path, tmp_path: Path) -> None:
