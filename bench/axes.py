@@ -15,7 +15,8 @@ from typing import NamedTuple
 WIDTH = 400.0
 TEXT, GREY, GRID = "#1a1a1a", "#4d4d4d", "#dedede"
 SIZE = 14.0
-LETTER = 0.61 * SIZE  # mean width of a letter in the widest of the usual fonts
+LETTER = 0.61 * SIZE  # mean width of a letter in the widest of the usual fonts ...
+WIDE = frozenset("mwMW%@")  # ... but for these, which are as wide as they are high
 LINE = 17.0  # from one line of text to the next
 
 # Okabe and Ito's colours, which remain apart for colour-blind readers. Never alone: lines differ in
@@ -153,7 +154,8 @@ def shortened(name: str, letters: int = 20) -> str:
 
 def width_of(words: str, bold: bool = False) -> float:
     """About how wide a text is."""
-    return LETTER * len(words) * (1.1 if bold else 1.0)
+    wide = sum(letter in WIDE for letter in words)
+    return (LETTER * (len(words) - wide) + SIZE * wide) * (1.1 if bold else 1.0)
 
 
 def text(

@@ -15,7 +15,7 @@ from click.testing import CliRunner, Result
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.axes import apart, linear, round_ticks
+from bench.axes import apart, linear, round_ticks, width_of
 from bench.contest import Conditions
 from bench.curves import file_beside
 from bench.pictures import Line, Scale, lines
@@ -332,6 +332,14 @@ def test_a_flat_line_can_be_drawn(value: float) -> None:
     assert axis.low < value < axis.high or axis.low == value == 0.0
     svg = lines("alt", Scale("x", whole), Scale("y", figures), [Line("a", [1, 2], [value] * 2)])
     assert "nan" not in svg
+
+
+@pytest.mark.parametrize(
+    ("words", "wide"), [("gamma 25%", 88), ("mmwwm 100%", 108), ("claude-s…-effort 53%", 152)]
+)
+def test_room_is_left_for_a_name(words: str, wide: float) -> None:
+    """As wide as DejaVu Sans sets it, where browsers have no other font: % and m were cut off."""
+    assert wide <= width_of(words) <= 1.25 * wide
 
 
 def test_names_in_pictures_are_escaped() -> None:
