@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from routerd.cli.calls import TIMEOUT_S, address_option, connected, in_json
-from routerd.cli.output import console, json_option, key_values, say_json
+from routerd.cli.output import Exit, Failed, console, json_option, key_values, say_json
 from routerd.cli.ranges import COUNT
 from routerd.cli.tables import Rows, table
 from routerd.cli.times import ago, utc
@@ -44,6 +45,24 @@ wait_option = click.option(
     show_default=True,
     help="Wait until the audit holds everything that was acknowledged.",
 )
+
+
+@contextmanager
+def audited(channel: grpc.Channel, wait: bool) -> Iterator[dict[str, int]]:
+    """How far the audit must be, for a request. A wait in vain names the audit, not the daemon."""
+    import grpc
+
+    needed = {"at_least_position": log_end(channel)} if wait else {}
+    try:
+        yield needed
+    except grpc.RpcError as failed:
+        if not wait or failed.code() is not grpc.StatusCode.DEADLINE_EXCEEDED:
+            raise
+        told = (
+            f"the audit did not reach the log's end within {TIMEOUT_S:g} s: --no-wait shows what "
+            "it holds; if the projector fails, the daemon's stderr says why"
+        )
+        raise Failed(told, exit_code=Exit.AWAY) from None
 
 
 def log_end(channel: grpc.Channel) -> int:
@@ -87,10 +106,8 @@ def decisions(
     asked = {**filters, "reason_code": reason_code(reason)}
     if is_open is not None:
         asked["open"] = is_open
-    with connected(address) as channel:
-        if wait:
-            asked["at_least_position"] = log_end(channel)
-        reached, found = listed(AuditServiceStub(channel), asked, limit)
+    with connected(address) as channel, audited(channel, wait) as needed:
+        reached, found = listed(AuditServiceStub(channel), asked | needed, limit)
     if as_json:
         told = [in_json(record) for record in found]
         say_json({"decisions": told, "projected_through": reached})
@@ -172,10 +189,8 @@ def summary(max_groups: int | None, wait: bool, as_json: bool, address: str, **a
     from routerd.v1.audit_pb2 import GetSummaryRequest
     from routerd.v1.audit_pb2_grpc import AuditServiceStub
 
-    with connected(address) as channel:
-        if wait:
-            asked["at_least_position"] = log_end(channel)
-        request = GetSummaryRequest(**asked, max_groups=max_groups or 0)
+    with connected(address) as channel, audited(channel, wait) as needed:
+        request = GetSummaryRequest(**asked, **needed, max_groups=max_groups or 0)
         told = AuditServiceStub(channel).GetSummary(request, timeout=TIMEOUT_S)
     if as_json:
         say_json(in_json(told))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.cli.conftest import CONFIG
+from tests.cli.conftest import CONFIG, Start
 
 
 @pytest.fixture(scope="module")
@@ -92,3 +94,27 @@ def test_without_an_audit_it_says_what_to_do(invoke: Any, start: Any, tmp_path: 
         result = invoke("decisions", how, "--address", address)
         assert result.exit_code == 3
         assert "`routerd project` makes it [AUDIT_UNAVAILABLE]" in result.stderr
+
+
+@pytest.mark.parametrize("command", ["decisions", "summary"])
+def test_an_audit_that_stands_still_is_not_called_a_daemon_that_does(
+    start: Start, tmp_path: Path, invoke: Any, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    """The daemon answers all else; what waits is what the projector has not written."""
+    daemon = start(tmp_path / "data")
+    at = ("--address", daemon.address)
+    assert invoke(command, *at).exit_code == 0
+    pid = daemon.process.pid
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    monkeypatch.setattr("routerd.cli.decisions.TIMEOUT_S", 1.0)
+    for child in children:
+        os.kill(int(child), signal.SIGSTOP)
+    try:
+        assert invoke("route", "--agent", "small", *at).exit_code == 0
+        late = invoke(command, *at)
+        assert late.exit_code == 3
+        assert late.stderr.startswith("routerd: the audit did not reach the log's end within 1 s:")
+        assert invoke(command, "--no-wait", *at).exit_code == 0
+    finally:
+        for child in children:
+            os.kill(int(child), signal.SIGCONT)
