@@ -111,7 +111,8 @@ def why(state: State, seen: Pulse) -> str:
     kind, told = state.config.policy, schedule(state)
     if seen.explored is None:
         return "no decision of the policy's own is open to look at"
-    much = f"{seen.explored:.1%} of {seen.drawn} decisions explored"
+    alone = f" that it made alone, of {seen.decisions}," if seen.drawn < seen.decisions else ""
+    much = f"{seen.explored:.1%} of {seen.drawn} decisions{alone} explored"
     match kind:
         case ValuePolicy():
             return (

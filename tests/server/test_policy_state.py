@@ -30,6 +30,17 @@ async def test_the_state_of_the_policy_is_told() -> None:
 
 
 @pytest.mark.asyncio
+async def test_shares_say_of_what_they_are() -> None:
+    """Decisions that a request or an override made are not the policy's, and it says so."""
+    async with in_process() as running:
+        for i in range(12):
+            await running.client.route(task={}, agent_id="small" if i < 5 else "")
+        told = await running.client.policy.GetPolicyState(policy_pb2.GetPolicyStateRequest())
+    assert (told.state.decisions, told.state.drawn) == (12, 7)
+    assert "of 7 decisions that it made alone, of 12, explored" in told.state.explanation
+
+
+@pytest.mark.asyncio
 async def test_a_drift_is_an_event_and_an_alarm() -> None:
     """An agent whose outcomes turn: WatchEvents sends the finding, GetPolicyState the alarm."""
     async with in_process() as running:
