@@ -6,6 +6,9 @@ from typing import Any
 
 import pytest
 
+from routerd.cli.agents import standing
+from routerd.v1 import agents_pb2
+
 DEFINITION = ("--pool", "guests", "--capability", "code", "--capability", "fly")
 MORE = ("--output-usd-per-mtok", "2.5", "--max-concurrency", "4", "--metadata", "team=x=y")
 
@@ -104,3 +107,9 @@ def test_wrong_usage_is_told_before_anything_is_asked(invoke: Any) -> None:
     """A status that there is not, a fact without a value: code 2, no daemon needed."""
     for arguments in (["status", "x", "asleep"], ["register", "x", "--metadata", "team"]):
         assert invoke("agents", *arguments).exit_code == 2
+
+
+def test_an_agent_on_trial_is_not_said_to_cool_down_until_the_past() -> None:
+    """Behind that time it is still set aside, but for one decision at a time."""
+    agent = agents_pb2.Agent(status=agents_pb2.AGENT_STATUS_ONLINE, cooling_until_time_ms=1_000)
+    assert standing(agent) == "online (cooling down until 1970-01-01 00:00:01Z, then on trial)"
