@@ -18,7 +18,7 @@ from learners.base import Array
 from learners.plain import overtaking
 from routerd.core.encode import category
 from routerd.core.outcomes import owes
-from routerd.core.pulse import LOOK, Pulse
+from routerd.core.pulse import LOOK, Pulse, of_policy
 from routerd.core.settings import CategoryFeature, SquareCBPolicy, ThompsonPolicy, ValuePolicy
 from routerd.core.state import OpenDecision, State
 from routerd.core.view import View
@@ -90,7 +90,7 @@ def at_stake(state: State, entries: list[OpenDecision]) -> float:
     own = (
         entry.decision
         for entry in entries
-        if entry.generation == state.generation and entry.decision.stages[-1:] == ("policy",)
+        if entry.generation == state.generation and of_policy(entry.decision)
     )
     worth = []
     for decision in islice(own, STAKES):

@@ -10,6 +10,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from learners.schedule import decay
+from routerd.core.events import Decision
 from routerd.core.reasons import law_of
 from routerd.core.settings import RandomPolicy, SquareCBPolicy, ThompsonPolicy, ValuePolicy
 from routerd.core.state import OpenDecision, State
@@ -52,7 +53,7 @@ def latest(state: State, count: int = LOOK) -> list[OpenDecision]:
 
 def pulse(state: State, entries: list[OpenDecision]) -> Pulse:
     """What became of these decisions."""
-    drawn = [entry.decision for entry in entries if entry.decision.stages[-1:] == ("policy",)]
+    drawn = [entry.decision for entry in entries if of_policy(entry.decision)]
     total, highest = dict.fromkeys(state.roster.ids, 0.0), dict.fromkeys(state.roster.ids, 0.0)
     laws, chosen = dict.fromkeys(state.roster.ids, 0), dict.fromkeys(state.roster.ids, 0)
     entropies = []
@@ -82,6 +83,11 @@ def pulse(state: State, entries: list[OpenDecision]) -> Pulse:
         for agent_id in state.roster.ids
     )
     return Pulse(len(entries), len(drawn), mean(explored), mean(entropies), mean(sure), agents)
+
+
+def of_policy(decision: Decision) -> bool:
+    """Whether the policy alone made the law. A price of money is a part of its utility."""
+    return decision.stages[-1:] == ("policy",) or decision.stages[-2:] == ("policy", "budget")
 
 
 def mean(values: list[bool] | list[float]) -> float | None:

@@ -77,6 +77,24 @@ def test_what_was_forced_is_not_the_policys_doing() -> None:
     assert "no decision" in why(engine.state, pulse(engine.state, []))
 
 
+def test_a_law_that_a_price_of_money_moved_is_the_policys() -> None:
+    """With a budget every law has one in it; shares and alarms must not go blind for that."""
+    mean = {"id": "mean", "usd_per_decision": 0.001}
+    policy = {"kind": "value", "floor": 1e-4}
+    engine = Engine(agents=TWO, policy=policy, budgets=[mean])
+    rng = np.random.default_rng(1)
+    for _ in range(500):
+        answer = engine.route(work_type="code")
+        right = rng.random() < {"good": 0.95, "poor": 0.05}[answer.decision.agent_id]
+        engine.report(answer.decision_id, success=bool(right), cost_usd=0.0015)
+    entries = latest(engine.state, 300)
+    assert {entry.decision.stages for entry in entries} == {("policy", "budget")}
+    seen = pulse(engine.state, entries)
+    assert (seen.decisions, seen.drawn) == (300, 300)
+    found = alarms(engine.state, entries, seen)
+    assert [(alarm.kind, alarm.about) for alarm in found] == [(AlarmKind.CANNOT_WIN, "poor")]
+
+
 @pytest.mark.parametrize(
     ("policy", "names"),
     [
