@@ -14,6 +14,8 @@ from routerd.cli.times import utc
 if TYPE_CHECKING:
     from routerd.v1 import policy_pb2
 
+HEAD = ("budget", "of", "until", "spent USD", "of USD", "decisions", "mean USD", "utility per USD")
+
 
 @click.command()
 @json_option
@@ -31,8 +33,7 @@ def budgets(as_json: bool, address: str) -> None:
     if as_json:
         say_json([in_json(budget) for budget in found])
     else:
-        head = ("budget", "of", "until", "spent USD", "of USD", "decisions", "mean USD", "price")
-        console().print(table(head, map(row, found), left=3))
+        console().print(table(HEAD, map(row, found), left=3))
 
 
 def row(told: policy_pb2.Budget) -> tuple[str, ...]:

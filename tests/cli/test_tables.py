@@ -127,3 +127,9 @@ def test_a_pipe_gets_a_row_a_line(run: Any, address: str, decision_id: str) -> N
     assert reason in rows[1]
     told = run("overrides", "get", "long", "--address", address).stdout.splitlines()
     assert f"reason             {reason}" in told
+
+
+def test_the_price_of_a_dollar_says_of_what_it_is(invoke: Any, address: str) -> None:
+    """A bare number named price was taken for dollars."""
+    told = invoke("budgets", "--address", address).output
+    assert told.splitlines()[0].rstrip().endswith("utility per USD")
