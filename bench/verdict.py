@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from bench.evidence import Estimate
-from bench.findings import Proof
+from bench.findings import Proof, Scope
 from bench.references import FOLDS
 from bench.wording import count, difference, figure, rough, usd, whole
 
@@ -68,10 +68,21 @@ def against_single(proof: Proof) -> str:
     ahead = proof.ahead_of("single")
     mine, theirs = figure(proof.routerd.utility.mean), figure(proof.rivals[0].utility.mean)
     return (
-        f"On {count(proof.scope.tasks, 'task')} routerd, which began with nothing, would have "
+        f"On {tasks_of(proof.scope)} routerd, which began with nothing, would have "
         f"earned {mine} of {unit(proof)} per task, and the best single agent, chosen on other "
         f"tasks, {theirs}: {told(ahead)}."
     )
+
+
+def tasks_of(scope: Scope) -> str:
+    """How many tasks, and of how many, where not all that were recorded could serve."""
+    told = count(scope.tasks, "task")
+    if scope.sampled_from:
+        told += f", drawn from {whole(scope.sampled_from)},"
+    if scope.left_out:
+        every = (scope.sampled_from or scope.tasks) + scope.left_out
+        told = f"{told.rstrip(',')}, of {whole(every)} those that every agent had run,"
+    return told
 
 
 def against_others(proof: Proof) -> str:

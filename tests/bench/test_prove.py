@@ -354,3 +354,18 @@ def test_a_lead_that_a_fifth_cannot_show_is_not_called_lost(proof: Proof) -> Non
     told = learning(msgspec.structs.replace(proof, rivals=others))
     assert "is +0.040 (95% interval" in told
     assert told.endswith(": no clear difference on so few tasks.")
+
+
+def test_the_verdict_says_what_it_left_out(proof: Proof) -> None:
+    """Tasks that some agent never ran may be other tasks; so may those that were not drawn."""
+
+    def said(**scope: int) -> str:
+        of = msgspec.structs.replace(proof.scope, **scope)
+        return verdict(msgspec.structs.replace(proof, scope=of)).sentences[0]
+
+    assert said().startswith("On 300 tasks routerd, which")
+    left = said(left_out=200)
+    assert left.startswith("On 300 tasks, of 500 those that every agent had run, routerd, which")
+    assert said(sampled_from=9000).startswith("On 300 tasks, drawn from 9,000, routerd, which")
+    both = said(sampled_from=9000, left_out=1000)
+    assert both.startswith("On 300 tasks, drawn from 9,000, of 10,000 those that every agent had ")
