@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from routerd.cli.output import Failed, console
-from routerd.cli.paths import PathTo
+from routerd.cli.paths import FileToWrite, PathTo
 from routerd.cli.ranges import WEIGHT, Finite
 from routerd.cli.tables import table
 
@@ -36,8 +36,8 @@ COST_WEIGHT = partial(numbers, WEIGHT)
     help="Quality that a USD is worth; each is played with every tau, and without a cascade.",
 )  # fmt: skip
 @click.option("--seeds", type=click.IntRange(2), default=20, show_default=True)
-@click.option("--out", type=PathTo(dir_okay=False), required=True)
-@click.option("--picture", type=PathTo(dir_okay=False), help="An SVG.")
+@click.option("--out", type=FileToWrite(), required=True)
+@click.option("--picture", type=FileToWrite(), help="An SVG.")
 def cascade(
     file: Path,
     confidence: str,

@@ -7,12 +7,12 @@ from pathlib import Path
 import click
 
 from routerd.cli.output import console
-from routerd.cli.paths import PathTo
+from routerd.cli.paths import FileToWrite
 from routerd.cli.tables import table
 
 
 @click.command()
-@click.option("--out", type=PathTo(), help="Write the rows as JSON.")
+@click.option("--out", type=FileToWrite(), help="Write the rows as JSON.")
 def decide(out: Path | None) -> None:
     """Time decide and learn in-process. On a grid of (agents, features)."""
     import msgspec

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from routerd.cli.output import Failed, console
-from routerd.cli.paths import PathTo
+from routerd.cli.paths import FileToWrite
 from routerd.cli.ranges import RATE, SECONDS
 from routerd.cli.tables import table
 
@@ -15,7 +15,7 @@ from routerd.cli.tables import table
 @click.command()
 @click.option(
     "--out",
-    type=PathTo(dir_okay=False),
+    type=FileToWrite(),
     required=True,
     help="Write the rows as JSON. The daemons' logs stand beside it for the while.",
 )
@@ -31,15 +31,17 @@ def idle(out: Path, connections: int, rounds: int, seconds: float, rate: float) 
     from bench.idle import Row, run
     from bench.targets import NotServing
 
-    directory = out.absolute().parent
-    if not directory.is_dir():
-        raise Failed(f"{directory} is no directory; make it, or name another --out", exit_code=2)
     screen = console(stderr=True)
     with Progress(console=screen, disable=not screen.is_terminal) as progress:
         bar = progress.add_task("measuring", total=2 * rounds)
         try:
             measured = run(
-                directory, connections, rounds, seconds, rate, lambda: progress.advance(bar)
+                out.absolute().parent,
+                connections,
+                rounds,
+                seconds,
+                rate,
+                lambda: progress.advance(bar),
             )
         except (NotServing, ValueError) as error:
             raise Failed(str(error)) from None

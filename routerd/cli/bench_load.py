@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from routerd.cli.output import Exit, Failed, console
-from routerd.cli.paths import PathTo
+from routerd.cli.output import Failed, console
+from routerd.cli.paths import FileToWrite
 from routerd.cli.ranges import SECONDS
 from routerd.cli.tables import table
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.option(
     "--out",
-    type=PathTo(dir_okay=False),
+    type=FileToWrite(),
     required=True,
     help="Write the rows as JSON. The daemon's log stands beside it for the while.",
 )
@@ -47,16 +47,13 @@ def load(out: Path, rounds: int, seconds: float, modes: tuple[str, ...]) -> None
     from bench.load import points, run
     from bench.targets import NotServing
 
-    directory = out.absolute().parent
-    if not directory.is_dir():
-        raise Failed(
-            f"{directory} is no directory; make it, or name another --out", exit_code=Exit.USAGE
-        )
     screen = console(stderr=True)
     with Progress(console=screen, disable=not screen.is_terminal) as progress:
         bar = progress.add_task("measuring", total=2 * rounds * len(points(modes)))
         try:
-            measured = run(directory, rounds, seconds, lambda: progress.advance(bar), modes)
+            measured = run(
+                out.absolute().parent, rounds, seconds, lambda: progress.advance(bar), modes
+            )
         except NotServing as error:
             raise Failed(str(error)) from None
     out.write_bytes(msgspec.json.format(msgspec.json.encode(measured.rows)))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from routerd.cli.output import Exit, Failed, console, counted, json_option, progress, say_json
-from routerd.cli.paths import PathTo
+from routerd.cli.paths import FileToWrite, PathTo
 from routerd.cli.ranges import Finite
 from routerd.cli.tables import table
 
@@ -93,7 +93,7 @@ def two_numbers(text: str | None) -> tuple[float, float] | None:
     "nothing, or where all rewards are 0 or 1.",
 )
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
-@click.option("--out", type=PathTo(dir_okay=False), help="Write the JSON here.")
+@click.option("--out", type=FileToWrite(), help="Write the JSON here.")
 @json_option
 def ope(
     log: Path,

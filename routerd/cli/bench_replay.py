@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from routerd.cli.output import Exit, Failed, console, counted, json_option, progress, say_json
-from routerd.cli.paths import PathTo
+from routerd.cli.paths import FileToWrite
 from routerd.cli.ranges import USD, WEIGHT, Finite
 from routerd.cli.tables import table
 
@@ -69,7 +69,7 @@ def listed(value: str | None) -> list[str] | None:
     metavar="USD",
     help="Serve no task that would take the spending above it. routerd's policies pace it.",
 )
-@click.option("--out", type=PathTo(dir_okay=False), required=True)
+@click.option("--out", type=FileToWrite(), required=True)
 @json_option
 def replay(
     files: tuple[str, ...],

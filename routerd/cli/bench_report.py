@@ -8,14 +8,14 @@ import click
 
 from routerd import __version__
 from routerd.cli.output import Exit, Failed
-from routerd.cli.paths import PathTo
+from routerd.cli.paths import FileToWrite, PathTo
 
 
 @click.command()
 @click.argument("files", metavar="RESULTS.json...", nargs=-1, required=True, type=PathTo())
 @click.option(
     "--out",
-    type=PathTo(dir_okay=False),
+    type=FileToWrite(),
     required=True,
     help="The page.",
     metavar="PAGE.html",

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from routerd.cli.output import Failed
+from routerd.cli.output import Exit, Failed
 
 
 class PathTo(click.Path):
@@ -20,6 +20,20 @@ class PathTo(click.Path):
         if not str(value):
             self.fail("it is empty; give a path, or . for this directory", param, ctx)
         return super().convert(value, param, ctx)
+
+
+class FileToWrite(PathTo):
+    """A file in a directory that is there, which is looked at before the work and not after it."""
+
+    def __init__(self) -> None:
+        super().__init__(dir_okay=False)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        file = super().convert(value, param, ctx)
+        if not file.absolute().parent.is_dir():
+            told = f"there is no directory {file.parent} to write {file.name} to"
+            raise Failed(told, exit_code=Exit.USAGE)
+        return file
 
 
 class DataDirectory(PathTo):

@@ -10,7 +10,7 @@ import click
 
 from routerd import __version__
 from routerd.cli.output import Exit, Failed, console, json_option, say_json
-from routerd.cli.paths import PathTo
+from routerd.cli.paths import FileToWrite, PathTo
 from routerd.cli.ranges import WEIGHT
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ PAGE = "prove.html"
 )
 @click.option(
     "--out",
-    type=PathTo(dir_okay=False),
+    type=FileToWrite(),
     help=f"The page.  [default: {PAGE}; none with --json]",
     metavar="PAGE.html",
 )
@@ -66,10 +66,6 @@ def prove(
     from bench.verdict import verdict
 
     out = out or (None if as_json else Path(PAGE))
-    if out is not None and not out.absolute().parent.is_dir():
-        raise Failed(
-            f"there is no directory {out.parent} to write {out.name} to", exit_code=Exit.USAGE
-        )
     proof = proved(file, agents, cost_weight, seeds, jobs or cores())
     if out is not None:
         try:

@@ -226,4 +226,4 @@ def test_a_missing_directory_is_a_usage_error(tmp_path: Path) -> None:
     out = tmp_path / "nowhere" / "results.json"
     result = CliRunner().invoke(main, ["bench", "load", "--out", str(out)])
     assert result.exit_code == 2
-    assert "is no directory" in result.output
+    assert f"there is no directory {out.parent} to write" in result.output

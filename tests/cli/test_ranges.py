@@ -121,3 +121,25 @@ def test_an_empty_path_is_none(words: list[str], tmp_path: Path) -> None:
     result = CliRunner().invoke(main, [given.get(word, word) for word in words])
     assert result.exit_code == 2
     assert "it is empty; give a path" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["prove", "none.csv"],
+        ["bench", "replay", "none.csv"],
+        ["bench", "report", "none.json"],
+        ["bench", "ope", "none.csv", "--policy", "uniform"],
+        ["bench", "cascade", "none.parquet", "--confidence", "q"],
+        ["bench", "decide"],
+        ["bench", "idle"],
+    ],
+    ids=" ".join,
+)
+def test_a_file_to_write_is_looked_at_before_the_work(tmp_path: Path, words: list[str]) -> None:
+    """A replay of an hour must not end in that its directory is not there."""
+    out = tmp_path / "nowhere" / "out.json"
+    result = CliRunner().invoke(main, [*words, "--out", str(out)])
+    assert result.exit_code == 2
+    told = f"routerd: there is no directory {out.parent} to write out.json to"
+    assert result.stderr.strip() == told
