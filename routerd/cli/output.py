@@ -89,16 +89,26 @@ def _shown(char: str) -> str:
 
 
 def say_json(value: object) -> None:
-    """One JSON document on stdout: what does not show is escaped there too, and means the same."""
+    """One JSON document on stdout: what does not show, or has no letter in the locale, is escaped
+    there too, and means the same."""
     text = json.dumps(value, indent=2, ensure_ascii=False)
     click.echo(re.sub(r"[^\n -~]", _in_json, text))
 
 
 def _in_json(found: re.Match[str]) -> str:
     char = found[0]
-    if char.isprintable():
+    if char.isprintable() and encodable(char):
         return char
     return re.sub("(....)", r"\\u\1", char.encode("utf-16-be", "surrogatepass").hex())
+
+
+def encodable(text: str) -> bool:
+    """Whether stdout's encoding has it."""
+    try:
+        text.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def console(*, stderr: bool = False) -> Console:

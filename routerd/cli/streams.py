@@ -55,7 +55,8 @@ def opened() -> None:
     if out is not None and out is sys.stdout:  # and not what a test has put there
         raw = io.BufferedWriter(Stdout(out.fileno(), "w", closefd=False))
         lines = out.line_buffering
-        sys.stdout = io.TextIOWrapper(raw, out.encoding, out.errors, line_buffering=lines)
+        # What the locale has no letter for is escaped, as Python does on stderr.
+        sys.stdout = io.TextIOWrapper(raw, out.encoding, "backslashreplace", line_buffering=lines)
 
 
 class Commands(click.Group):

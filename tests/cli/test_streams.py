@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 from pathlib import Path
@@ -43,6 +44,22 @@ def test_a_full_disk_is_told_in_a_line(words: list[str], address: str, config_fi
     done = shell(">/dev/full", words, address, config_file)
     assert done.stderr == "routerd: cannot write to stdout: No space left on device\n"
     assert done.returncode == Exit.FAILED
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
+def test_what_a_locale_has_no_letter_for_is_escaped(encoding: str, ask: Any, address: str) -> None:
+    """Ids of others are in any script; a terminal that has none of it gets no traceback."""
+    work_type = "größe 翻訳"
+    made = ask("route", "--work-type", work_type, "--json")["decision_id"]
+
+    def said(*words: str) -> str:
+        settings = environment(ROUTERD_ADDRESS=address, PYTHONIOENCODING=encoding)
+        asked = command("decision", made, *words)
+        done = subprocess.run(asked, env=settings, capture_output=True, check=True, timeout=60)
+        return done.stdout.decode(encoding)
+
+    assert json.loads(said("--json"))["work_type"] == work_type
+    assert work_type.encode(encoding, "backslashreplace").decode(encoding) in said()
 
 
 @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
