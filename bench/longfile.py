@@ -55,6 +55,10 @@ class CsvTable:
             self.names = tuple(name.strip() for name in next(reader, []))
             self._data = [row for row in reader if row]
         self.rows = len(self._data)
+        for mark, named in ((";", "semicolons"), ("\t", "tabs")):
+            if len(self.names) == 1 and mark in self.names[0]:
+                told = f"its fields are separated by {named}; separate them by commas"
+                raise DataError(f"{path}: {told}, and write numbers with a point")
         for number, row in enumerate(self._data, 1):
             if len(row) != len(self.names):
                 told = f"has {len(row)} fields, but the header {len(self.names)}"

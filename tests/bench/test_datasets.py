@@ -160,6 +160,12 @@ WRONG: dict[str, tuple[Sequence[str], list[Any], str]] = {
     "no task": (HEAD, [*ROWS, ("", "a", 1)], "row 5: task_id is missing"),
     "no agent": (HEAD, [*ROWS, ("t3", "", 1)], "row 5: agent_id is missing"),
     "a short row": (HEAD, [*ROWS, ("t3", "a")], "row 5 has 2 fields, but the header 3"),
+    "semicolons, as of Excel in Europe": (
+        ("task_id;agent_id;quality",),
+        [("t1;a;0", "5"), ("t1;b;1",)],
+        "fields are separated by semicolons; separate them by commas, and write numbers with a",
+    ),
+    "tabs": (("task_id\tagent_id\tquality",), [("t1\ta\t1",)], "separated by tabs"),
     "a negative cost": (
         LONGER,
         [(*row, "", -1.0 if i == 2 else 0.0) for i, row in enumerate(ROWS)],
