@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from routerd.core.events import Decision
@@ -10,7 +12,7 @@ from routerd.core.values import Reason
 
 def sentence(decision: Decision) -> str:
     """Why this agent, in one sentence made from the logged decision alone."""
-    chance = f"probability {decision.propensity:.3g} among {among(len(decision.agents))}"
+    chance = f"probability {in_digits(decision.propensity)} among {among(len(decision.agents))}"
     match decision.reason:  # the most frequent come first: it is looked through in order
         case Reason.BEST_KNOWN:
             return f"Best expected utility, drawn with {chance}{lead(decision)}."
@@ -42,6 +44,13 @@ def sentence(decision: Decision) -> str:
             return f"No outcome is known yet: drawn with {chance}."
 
 
+def in_digits(p: float) -> str:
+    """Three digits, and more where these would make a certainty of what is none."""
+    if not 0.9995 <= p < 1.0:  # rounding may leave a hair more than 1
+        return f"{p:.3g}"
+    return f"{p:.{math.ceil(-math.log10(1.0 - p))}f}"
+
+
 def among(count: int) -> str:
     return "1 eligible agent" if count == 1 else f"{count} eligible agents"
 
@@ -49,7 +58,8 @@ def among(count: int) -> str:
 def lead(decision: Decision) -> str:
     if decision.confidence is None:
         return ""
-    return f"; {decision.confidence:.0%} sure that it beats the agent to fall back on"
+    sure = "over 99%" if decision.confidence >= 0.995 else f"{decision.confidence:.0%}"
+    return f"; {sure} sure that it beats the agent to fall back on"
 
 
 def law_of(decision: Decision) -> dict[str, float]:

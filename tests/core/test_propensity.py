@@ -6,14 +6,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from learners.base import Array
 from learners.law import draw
 from routerd.core.decide import decide, encode_request
 from routerd.core.draw import AGENT, uniform
 from routerd.core.events import Decision
-from routerd.core.reasons import law_of
+from routerd.core.reasons import law_of, sentence
 from routerd.core.state import State
+from routerd.core.values import Reason
 from routerd.router import request_of
 from tests.core.engine import AGENTS, Engine
 
@@ -124,3 +126,21 @@ def test_draws_for_different_things_are_independent(other: str) -> None:
     ]
     assert abs(float(np.corrcoef(a, b)[0, 1])) < SIGMAS / np.sqrt(n)
     assert abs(float(np.mean(a)) - 0.5) < SIGMAS / np.sqrt(12 * n)
+
+
+@pytest.mark.parametrize(
+    ("p", "told"),
+    [
+        (1.0 + 2**-52, "1"),
+        (1.0, "1"),
+        (0.999999, "0.999999"),
+        (0.9996, "0.9996"),
+        (0.9994, "0.999"),
+        (0.25, "0.25"),
+    ],
+)
+def test_a_sentence_makes_no_certainty_of_what_is_none(p: float, told: str) -> None:
+    """Only a propensity of 1 is told as 1, and nobody is told to be 100% sure."""
+    decision = Engine().route().decision
+    other = replace(decision, propensity=p, confidence=0.997, reason=Reason.BEST_KNOWN)
+    assert f"probability {told} among 3 eligible agents; over 99% sure" in sentence(other)
