@@ -77,3 +77,12 @@ def test_the_latest_sessions_are_remembered() -> None:
     assert list(copy.sessions) == ["b", "c"]
     assert copy.hash() == state.hash()
     sound(engine)
+
+
+def test_who_gets_all_of_a_law_gets_no_more() -> None:
+    """Twenty-one times a twenty-first may round to a hair more than 1, which is no probability."""
+    engine = Engine(agents=[{"id": f"a{k:02}"} for k in range(21)], policy={"kind": "random"})
+    first = engine.route(session_id="chat").decision
+    stayed = engine.route(session_id="chat").decision
+    assert (stayed.agent_id, stayed.reason) == (first.agent_id, Reason.STICKY)
+    assert 1.0 - 1e-12 < stayed.propensity <= 1.0

@@ -27,7 +27,7 @@ def sticky(law: Law, view: View) -> Law:
     stays = mean <= mean[kept] + margin
     stays[kept] = False
     p = law.p.copy()
-    p[kept] += p[stays].sum()
+    p[kept] = min(p[kept] + p[stays].sum(), 1.0)  # the sum may round to a hair more
     p[stays] = 0.0
     why = f"no other agent is expected to be better by more than {margin:g}"
     stages = (*law.stages, "sticky")
