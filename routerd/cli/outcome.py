@@ -15,7 +15,8 @@ from routerd.cli.output import json_option, say_json
 @click.argument("decision_id", required=False, default="")
 @click.option("--group", "group_id", default="", help="Of all open decisions of this group.")
 @click.option("--signal", default="", help="One of outcomes.signals, instead of a quality.")
-@click.option("--success/--failure", default=None, help="Stands in for an unset quality.")
+@click.option("--success", is_flag=True, help="Stands in for an unset quality, as 1.")
+@click.option("--failure", is_flag=True, help="The same, as 0.")
 @click.option("--quality", type=float, help="From 0 to 1.")
 @click.option("--cost-usd", type=float)
 @click.option("--latency-ms", type=float)
@@ -28,7 +29,15 @@ from routerd.cli.output import json_option, say_json
 @click.option("--outcome-id", default="", help="Idempotency key.")
 @json_option
 @address_option
-def outcome(executed_agent: str, retract: bool, as_json: bool, address: str, **told: Any) -> None:
+def outcome(
+    success: bool,
+    failure: bool,
+    executed_agent: str,
+    retract: bool,
+    as_json: bool,
+    address: str,
+    **told: Any,
+) -> None:
     """Report what came of a decision, or of a group of them.
 
     It is learnt and on disk when this returns.
@@ -37,6 +46,10 @@ def outcome(executed_agent: str, retract: bool, as_json: bool, address: str, **t
     from routerd.v1.router_pb2_grpc import RouterServiceStub
     from routerd.v1.types_pb2 import OUTCOME_KIND_REPORT, OUTCOME_KIND_RETRACT, Outcome
 
+    if success and failure:
+        raise click.UsageError("--success and --failure: an outcome is one of them")
+    if success or failure:
+        told["success"] = success
     kind = OUTCOME_KIND_RETRACT if retract else OUTCOME_KIND_REPORT
     wire = ReportOutcomeRequest(
         outcome=Outcome(kind=kind, executed_agent_id=executed_agent, **told)

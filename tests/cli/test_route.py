@@ -224,3 +224,10 @@ def test_a_key_is_given_once(command: str, option: str, key: str, invoke: Any) -
     result = invoke(*command.split(), option, f"{key}=1", option, f"{key}=2")
     assert result.exit_code == 2
     assert f"'{option}': the key '{key}' is given more than once" in result.stderr
+
+
+def test_an_outcome_is_one_of_both(invoke: Any) -> None:
+    """The last of two contradicting words was learnt."""
+    result = invoke("outcome", "any", "--success", "--failure")
+    assert result.exit_code == 2
+    assert "--success and --failure: an outcome is one of them" in result.stderr
