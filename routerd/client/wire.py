@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from reprlib import repr  # an embedding may be long
 from typing import Any, TypeVar
 
 from google.protobuf.descriptor import FieldDescriptor
@@ -40,12 +41,13 @@ def complain(kind: type[Message], fields: Mapping[str, Any], at: str) -> None:
     for name, value in fields.items():
         path = f"{at}{name}"
         if name not in known:
-            raise ValueError(f"{path}: is no field; the fields here are {', '.join(sorted(known))}")
+            there = ", ".join(sorted(known))
+            raise ValueError(f"{path}: is no field; the fields here are {there}") from None
         try:
             kind(**{name: value})
         except (TypeError, ValueError):
             inside(kind, known[name], value, path)
-            raise TypeError(f"{path}: takes {takes(known[name])}, not {value!r}") from None
+            raise TypeError(f"{path}: takes {takes(known[name])}, not {repr(value)}") from None
 
 
 def inside(kind: type[Message], field: Any, value: Any, path: str) -> None:
@@ -60,7 +62,7 @@ def inside(kind: type[Message], field: Any, value: Any, path: str) -> None:
         try:
             kind(**{field.name: {key: item}})
         except (TypeError, ValueError):
-            raise TypeError(f"{path}[{key!r}]: takes {takes(field)}, not {item!r}") from None
+            raise TypeError(f"{path}[{key!r}]: takes {takes(field)}, not {repr(item)}") from None
 
 
 def takes(field: Any) -> str:

@@ -59,6 +59,12 @@ ASKED: list[tuple[Any, dict[str, Any], type[Exception], str]] = [
     ({"labels": {"a": "b", "n": 1}}, {}, TypeError, "task.labels['n']: takes text under text, not"),
     ({"features": {"x": "1"}}, {}, TypeError, "task.features['x']: takes a number under text, not"),
     ({"embedding": "no"}, {}, TypeError, "task.embedding: takes a list, each a number, not 'no'"),
+    (
+        {"embedding": ["1"] * 999},
+        {},
+        TypeError,
+        "task.embedding: takes a list, each a number, not ['1', '1', '1', '1', '1', '1', ...]",
+    ),
     ("code", {}, TypeError, "task: takes a mapping or a Task, not 'code'"),
     ({}, {"max_cost_usd": "1"}, TypeError, "max_cost_usd: takes a number, not '1'"),
     ({}, {"event_time_ms": 1.5}, TypeError, "event_time_ms: takes a whole number, not 1.5"),
