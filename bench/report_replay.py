@@ -24,6 +24,7 @@ from bench.wording import (
     count,
     figures,
     noted,
+    of_few_seeds,
     plain_usd,
     shown_as,
     signed,
@@ -81,9 +82,10 @@ def replay_section(replay: Replay) -> Html:
     pictures.append(frontier(replay))
     skipped = [element("p", f"Left out: {s.policy}, {s.reason}") for s in replay.skipped]
     note = [] if drawn else [element("p", no_curves(replay), kind="lead")]
+    few = of_few_seeds(len(run.per_seed))
     return section(
         f"Replay of {run.dataset}: {replay.file.name}",
-        element("p", lead + replay.conditions.words() + left + ORDERS),
+        element("p", lead + replay.conditions.words() + left + ORDERS + few),
         gallery(*(picture for picture in pictures if picture)),
         *note,
         policies(replay),

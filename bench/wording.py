@@ -1,4 +1,4 @@
-"""How numbers are written for people."""
+"""How numbers are written for people, and what stands beside some of them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from bench.evidence import Estimate
 
 MINUS = "−"
+FEW = 10
 
 
 def figure(value: float, places: int = 3) -> str:
@@ -122,3 +123,16 @@ def shown_as(agents: Sequence[str]) -> Callable[[str], str]:
     short = {agent: agent.rpartition("/")[2] for agent in agents}
     apart = len(set(short.values())) == len(short) and all(short.values())
     return (lambda agent: short[agent]) if apart else str
+
+
+def of_few_seeds(seeds: int) -> str:
+    """What intervals over few seeds do not hold; nothing for many, or for one, which has none.
+
+    Shares: of 4,000 samples of normal values, resampled as bench.stats does.
+    """
+    if not 1 < seeds < FEW:
+        return ""
+    return (
+        f" Intervals over {seeds} seeds are too narrow: a bootstrap of 3 holds the mean in 72 of"
+        " 100 cases, of 5 in 83, of 20 in 92."
+    )

@@ -132,11 +132,15 @@ def in_json(results: dict[str, Any]) -> str:
 
 def show(results: dict[str, Any]) -> None:
     """The results for people: a table for each data set, the best policy first."""
+    from bench.wording import of_few_seeds
+
     for reference in results["references"]:
         runs = [run for run in results["runs"] if run["dataset"] == reference["dataset"]]
         if runs:
             click.echo(heading(runs[0], results["conditions"]))
             console().print(policies_table(runs))
+            if told := of_few_seeds(runs[0]["n_seeds"]):
+                click.echo(told.strip())
         console().print(references_table(reference))
         for skip in results["skipped"]:
             if skip["dataset"] == reference["dataset"]:

@@ -59,7 +59,19 @@ def test_one_seed_gets_no_interval_over_seeds(run: Invoke, tasks_csv: Path) -> N
     one, two = (run(tasks_csv, "--policies", "random", "--seeds", n).stdout for n in "12")
     assert ", 1 seed, " in one
     assert "[" not in one
+    assert "too narrow" not in one
     assert "[" in two
+
+
+def test_few_seeds_say_what_their_intervals_do_not_hold(
+    run: Invoke, invoke: Invoke, tasks_csv: Path, tmp_path: Path
+) -> None:
+    page = tmp_path / "page.html"
+    for seeds in (3, 10):
+        told = run(tasks_csv, "--policies", "random", "--seeds", seeds).stdout
+        invoke("bench", "report", tmp_path / "out.json", "--out", page)
+        for text in (told, page.read_text()):
+            assert ("Intervals over 3 seeds are too narrow" in text) == (seeds == 3)
 
 
 def test_a_replay_without_policies_has_the_default_and_all_baselines(
