@@ -40,8 +40,8 @@ def warm_start(
 ) -> Imported:
     """Learn from the rows of a source that were not learnt yet. Raises LogUnavailable.
 
-    weight: in (0, 1], or ValueError. Rows behind the last one that could be learnt are looked at
-    again next time: their agents may be known then.
+    weight: in (0, 1], or ValueError. A run that can learn nothing is done with no row: the agents
+    may be known next time. Else rows of unknown agents may be passed over for good.
     """
     if not 0.0 < weight <= 1.0:
         raise ValueError(f"the weight of a recorded outcome must lie in (0, 1], got {weight}")
