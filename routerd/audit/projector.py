@@ -144,6 +144,8 @@ class Projector:
         mark = max(Mark(found[-1].position, found[-1].hash), Mark(*base[:2]))
         with self._store.transaction():
             batch.write()
+            if found[0].position == 1:
+                self._store.insert("meta", [{"key": "origin", "value": found[0].hash.hex()}])
             row = {"id": 1, "position": mark.position, "hash": mark.hash.hex()}
             self._store.replace("mark", [{**row, "time_ms": found[-1].event.time_ms}])
             if self._keep is not None and mark.position > self._keep:

@@ -147,7 +147,8 @@ def projected_through(directory: Path, partition: str, *, wanted: bool) -> int |
 class Audit:
     """An open audit file, seen as it was when it was opened. Use it in one thread at a time.
 
-    projected_through: how far it is; chain: the link of the log's hash chain there.
+    projected_through: how far it is; chain: the link of the log's hash chain there; origin: at
+    position 1, None where the file does not know it.
     """
 
     def __init__(self, path: Path, given_up: Callable[[], bool] = lambda: False) -> None:
@@ -167,6 +168,8 @@ class Audit:
             marks = self._ask("SELECT position, hash FROM mark")
             self.projected_through = int(marks[0][0]) if marks else 0
             self.chain = bytes.fromhex(marks[0][1]) if marks else GENESIS
+            origins = self._ask("SELECT value FROM meta WHERE key = 'origin'")
+            self.origin = bytes.fromhex(origins[0][0]) if origins else None
         except BaseException:
             self.close()
             raise

@@ -55,7 +55,13 @@ def require_audited(log: SqliteLog, directory: Path) -> None:
 
 
 def is_of(audit: Audit, log: Log, partition: str, end: int) -> bool:
-    """Whether an audit that goes beyond the end of a log may be this one's."""
+    """Whether an audit that goes beyond the end of a log may be this one's.
+
+    It began as this one, as far as that is known of both, and what it holds of decisions may be.
+    """
+    origins = at(log, partition, 1)
+    if origins and audit.origin is not None and audit.origin not in origins:
+        return False
     newest = audit.decisions(Search(), 1, before=end + 1).rows
     names = [row["decision_id"] for row in newest]
     return are_of(names, lambda position: at(log, partition, position))

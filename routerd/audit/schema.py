@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from urllib.parse import quote
 
-VERSION = 7
+VERSION = 8
 """Raise it with every change below; it stands in the file as its user_version."""
 
 DEFAULT_PARTITION = "default"
@@ -27,7 +27,8 @@ def audit_path(directory: Path, partition: str = DEFAULT_PARTITION) -> Path:
 
 TABLES = """
 CREATE TABLE meta ( -- facts about this file
-  key TEXT PRIMARY KEY, -- 'partition' of the log, 'routerd': the version that made the file
+  key TEXT PRIMARY KEY, -- 'partition' of the log, 'routerd': the version that made the file,
+    -- 'origin': the log's hash chain at position 1; missing where the log was compacted before
   value TEXT NOT NULL
 ) WITHOUT ROWID;
 

@@ -17,7 +17,7 @@ from routerd.audit.reach import require_audited, set_aside
 from routerd.log.base import LogCorrupt
 from routerd.log.disk import boot_id
 from routerd.log.sqlite import SqliteLog
-from tests.core.engine import Engine
+from tests.core.engine import START_MS, Clock, Engine
 
 KEPT = 11
 ALL = 21
@@ -106,6 +106,19 @@ def test_the_audit_of_another_log_proves_nothing(tmp_path: Path) -> None:
     """Its decisions are not this log's."""
     write(told(10), tmp_path, KEPT)
     project(told(20, "other"), tmp_path)
+    hold(tmp_path)
+
+
+def test_the_audit_of_another_log_proves_nothing_though_they_share_no_decision(
+    tmp_path: Path,
+) -> None:
+    """It began otherwise, and holds no decision that this log could have had."""
+    other = Engine(wall=Clock(START_MS + 1))
+    for i in range(20):
+        other.register(f"guest{i}")
+    other.route()
+    write(told(10), tmp_path, KEPT)
+    project(other, tmp_path)
     hold(tmp_path)
 
 
