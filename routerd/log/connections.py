@@ -16,7 +16,7 @@ import apsw
 from routerd.log.base import LogUnavailable
 from routerd.log.disk import Places, is_deleted, sync_file, withdraw
 from routerd.log.migrations import migrate, require_known
-from routerd.log.opening import require_no_remains
+from routerd.log.opening import require_file, require_no_remains
 from routerd.log.tables import FORMAT, FORMAT_OF_FILE, SCHEMA, reading
 from routerd.log.writable import WritableTables
 
@@ -78,8 +78,8 @@ class Connections(WritableTables):
             migrate(self._path, held)
 
     def _connect_to_read(self) -> None:
+        require_file(self._path)
         if not self._path.exists():
-            require_no_remains(self._path)
             raise FileNotFoundError("there is no log yet; `routerd serve` makes one")
         name = str(self._path)
         # SQLite wants to make files beside a log in WAL mode, unless told that nobody writes to it.

@@ -16,6 +16,7 @@ import apsw
 
 from routerd.log.base import LogUnavailable
 from routerd.log.disk import why
+from routerd.log.opening import require_file
 from routerd.log.tables import FORMAT, Tables
 
 BUSY_TIMEOUT_MS = 2_000
@@ -66,6 +67,7 @@ def migrate(path: Path, held: int) -> None:
 
 def format_of(directory: Path) -> int:
     """The format of the log in a directory, whichever it is. Raises LogCorrupt, LogUnavailable."""
+    require_file(directory / "log.db")
     tables = Tables()
     tables._directory = directory
     try:

@@ -20,11 +20,30 @@ def require_sqlite(version: str) -> None:
         )
 
 
+def require_file(path: Path) -> None:
+    """LogUnavailable where a log's file is missing or empty, and something of the log is left.
+
+    To be asked before SQLite opens it: it deletes the WAL of an empty file, and that may be all
+    that holds what was acknowledged.
+    """
+    if path.exists() and path.stat().st_size:
+        return
+    wal = path.with_name(f"{path.name}-wal")
+    if wal.exists() and wal.stat().st_size:
+        raise gone(path, wal)
+    require_no_remains(path)
+
+
 def require_no_remains(path: Path) -> None:
     """LogUnavailable where a log was, and is no more: nobody may begin another one unasked."""
     for pattern in REMAINS:
         for found in path.parent.glob(pattern):
-            raise LogUnavailable(
-                f"{path} is gone or empty, but {found} of it is here: put log.db back "
-                "with its log.db-wal, or restore a backup; to begin anew, use a new directory"
-            )
+            raise gone(path, found)
+
+
+def gone(path: Path, left: Path) -> LogUnavailable:
+    """The error of a log's file that is lost while something of the log is left."""
+    return LogUnavailable(
+        f"{path} is gone or empty, but {left} of it is here: put log.db back "
+        "with its log.db-wal, or restore a backup; to begin anew, use a new directory"
+    )

@@ -45,7 +45,7 @@ from routerd.log.disk import (
     why,
     write_scratch,
 )
-from routerd.log.opening import require_sqlite
+from routerd.log.opening import require_file, require_sqlite
 from routerd.log.tables import FORGET, NEW_BASE, base_row
 from routerd.log.wal import require_whole
 
@@ -88,6 +88,7 @@ class SqliteLog(Connections):
             if read_only:
                 self._connect_to_read()
             else:
+                require_file(self._path)
                 if self.power_held:
                     require_whole(self._wal, PAGE_BYTES)
                 is_new = not self._path.exists()

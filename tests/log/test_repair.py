@@ -60,6 +60,16 @@ def test_without_its_indexes_a_log_is_made_anew_whole(
         append(log, 3)
 
 
+def test_an_emptied_file_costs_nothing_that_its_wal_holds(tmp_path: Path) -> None:
+    """Looking whether the log is whole leaves the WAL as it is."""
+    with closing(SqliteLog.open(tmp_path / "data")) as log:
+        entries = append(log, 20)
+        shutil.copytree(tmp_path / "data", tmp_path / "killed")
+    (tmp_path / "killed" / "log.db").write_bytes(b"")
+    assert repair(tmp_path / "killed")[0] == {"p": (1, 20, 20, False)}
+    assert read_all(tmp_path / "killed") == entries
+
+
 def test_a_broken_page_costs_what_stood_on_it_and_behind(
     whole: tuple[Path, list[Entry]], tmp_path: Path
 ) -> None:

@@ -14,6 +14,7 @@ import pytest
 from routerd.log import opening
 from routerd.log.base import LogUnavailable
 from routerd.log.connections import LIMIT_PAGES, PAGE_BYTES
+from routerd.log.migrations import format_of
 from routerd.log.sqlite import CHECKPOINT_PAGES, SqliteLog
 from tests.log.entries import append, append_large, read_all, wal_bytes
 
@@ -65,6 +66,31 @@ def test_a_log_that_is_gone_is_not_begun_anew(tmp_path: Path, remains: str, empt
     assert left.read_bytes() == b"of a log"
     left.unlink()
     SqliteLog.open(tmp_path).close()
+
+
+@pytest.mark.parametrize("empty", [False, True])
+def test_a_wal_whose_log_is_gone_is_left_as_it_is(tmp_path: Path, empty: bool) -> None:
+    """It may be all that is left of what was acknowledged: put back together, nothing is lost."""
+    data, away = tmp_path / "data", tmp_path / "log.db"
+    with closing(SqliteLog.open(data)) as log:
+        entries = append(log, 20)
+        shutil.copytree(data, tmp_path / "killed")
+    data = tmp_path / "killed"
+    wal = (data / "log.db-wal").read_bytes()
+    (data / "log.db").rename(away)
+    if empty:
+        (data / "log.db").touch()
+    for attempt in (
+        lambda: SqliteLog.open(data),
+        lambda: SqliteLog.open(data, read_only=True),
+        lambda: format_of(data),
+        lambda: SqliteLog.open(data),
+    ):
+        with pytest.raises(LogUnavailable, match=r"is gone or empty, but .*log\.db-wal of it is"):
+            attempt()
+        assert (data / "log.db-wal").read_bytes() == wal
+    away.rename(data / "log.db")
+    assert read_all(data) == entries
 
 
 @pytest.mark.parametrize("version", ["3.7.17", "3.50.4", "3.51.2"])
