@@ -37,8 +37,7 @@ def back_up(source: Path, target: Path, told: Callable[[int, int, str], None]) -
     Every entry of the copy is read and held to the chain before it gets its name. told(done, of,
     what) hears how far it is. Raises LogUnavailable, LogCorrupt, OSError.
     """
-    if (target / "log.db").exists():
-        raise LogUnavailable(f"{target} holds a log already: give a directory without one")
+    require_free(target)
     with closing(SqliteLog.open(source, read_only=True)) as log:
         require_audited(log, source)
         staging = target / "partial"
@@ -54,6 +53,14 @@ def back_up(source: Path, target: Path, told: Callable[[int, int, str], None]) -
         finally:
             shutil.rmtree(staging, ignore_errors=True)
     return ends
+
+
+def require_free(target: Path) -> None:
+    """LogUnavailable where anything of a log is: it would be taken for a part of the copy."""
+    for pattern in ("log.db*", "audit*.db*", f"{FOLDER}/*"):
+        for found in target.glob(pattern):
+            text = f"{target} holds a log already, or {found.name} of one; give another directory"
+            raise LogUnavailable(text)
 
 
 @contextmanager

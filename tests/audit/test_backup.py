@@ -13,7 +13,7 @@ from routerd.audit.process import catch_up
 from routerd.audit.queries import Audit, Search
 from routerd.audit.reach import require_audited
 from routerd.audit.schema import audit_path
-from routerd.log.base import Entry
+from routerd.log.base import Entry, LogUnavailable
 from routerd.log.codec import chain_hash
 from routerd.log.connections import PAGE_BYTES
 from routerd.log.fold import fold
@@ -140,6 +140,20 @@ def test_where_nothing_was_compacted_the_audit_is_made_from_the_copy(tmp_path: P
     back_up(tmp_path / "data", tmp_path / "copy", lambda *_: None)
     assert sorted(path.name for path in (tmp_path / "copy").iterdir()) == ["log.db"]
     assert catch_up(tmp_path / "copy") == {"default": ALL}
+
+
+@pytest.mark.parametrize(
+    "left", ["log.db", "log.db-wal", "audit.db", "snapshots/default-000000000021.snapshot"]
+)
+def test_a_copy_takes_nothing_for_its_own_that_was_there_before(tmp_path: Path, left: str) -> None:
+    """SQLite would take the WAL of another log for this one's."""
+    write(told(20), tmp_path / "data", ALL)
+    found = tmp_path / "copy" / left
+    found.parent.mkdir(parents=True)
+    found.write_bytes(b"of a log")
+    with pytest.raises(LogUnavailable, match="holds a log already"):
+        back_up(tmp_path / "data", tmp_path / "copy", lambda *_: None)
+    assert [path for path in (tmp_path / "copy").rglob("*") if path.is_file()] == [found]
 
 
 def test_an_audit_of_another_log_is_left_where_it_is(tmp_path: Path) -> None:
