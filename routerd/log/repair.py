@@ -111,6 +111,8 @@ def whole(directory: Path) -> dict[str, Kept] | None:
 def made_anew(directory: Path) -> Repaired:
     """Put a log of what is whole in the place of a broken one."""
     staging = directory / "repair"
+    room = "which takes up to three times the room of the log"
+    cannot = f"cannot write {staging}, {room}; nothing was changed"
     try:
         shutil.rmtree(staging, ignore_errors=True)
         staging.mkdir()
@@ -119,6 +121,8 @@ def made_anew(directory: Path) -> Repaired:
             kept = dict(rebuilt(found, staging, Snapshots(directory)))
         if not kept:
             raise LogUnavailable(f"nothing of {directory / 'log.db'} is whole: use a backup")
+        if (staging / "log.db-wal").exists():  # SQLite says nothing of it where it closes a file
+            raise LogUnavailable(f"{cannot}: its WAL could not be copied")
         aside = next_aside(directory)
         aside.mkdir()
         for name in ("log.db", "log.db-wal", "log.db-shm"):
@@ -127,8 +131,7 @@ def made_anew(directory: Path) -> Repaired:
         (staging / "log.db").rename(directory / "log.db")
         sync_directory(directory)
     except apsw.Error as error:
-        text = f"cannot write {staging}, which takes as much room as the log: nothing was changed"
-        raise LogUnavailable(f"{text}: {why(error, directory)}") from error
+        raise LogUnavailable(f"{cannot}: {why(error, directory)}") from error
     finally:
         shutil.rmtree(staging, ignore_errors=True)
     return Repaired(kept, aside)

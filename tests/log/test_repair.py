@@ -6,6 +6,7 @@ import random
 import shutil
 from contextlib import closing
 from hashlib import shake_128
+from itertools import count
 from pathlib import Path
 
 import apsw
@@ -21,6 +22,7 @@ from routerd.log.snapshot import Snapshots
 from routerd.log.sqlite import SqliteLog
 from routerd.log.verify import verify
 from tests.core.engine import Engine
+from tests.log.disk import watched_disk
 from tests.log.entries import append, read_all
 from tests.log.test_reach import shortened
 
@@ -58,6 +60,35 @@ def test_without_its_indexes_a_log_is_made_anew_whole(
     assert (aside / "log.db").read_bytes() == before
     with closing(SqliteLog.open(tmp_path)) as log:
         append(log, 3)
+
+
+@pytest.mark.parametrize("lasting", [1, 10_000])
+def test_a_disk_that_fails_leaves_all_as_it_was(memory_path: Path, lasting: int) -> None:
+    """Each request to it in turn: what was made anew is whole, or is not put in place."""
+    with closing(SqliteLog.open(memory_path / "whole")) as log:
+        entries = append(log, 30, at_once=10)
+    broken = bytes(PAGE_BYTES) + (memory_path / "whole" / "log.db").read_bytes()[PAGE_BYTES:]
+    refused = 0
+    for first in count(1):
+        data = memory_path / f"data-{first}"
+        data.mkdir()
+        (data / "log.db").write_bytes(broken)
+        with watched_disk() as disk:
+            disk.failing = range(first, first + lasting)
+            try:
+                repair(data)
+                done = True
+            except LogUnavailable:
+                done = False
+        if done:
+            assert read_all(data) == entries
+        else:
+            refused += 1
+            assert (data / "log.db").read_bytes() == broken
+            assert sorted(path.name for path in data.iterdir()) == ["lock", "log.db"]
+        if len(disk.history) < first:
+            break
+    assert refused > 10
 
 
 def test_an_emptied_file_costs_nothing_that_its_wal_holds(tmp_path: Path) -> None:
