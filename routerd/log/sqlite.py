@@ -200,6 +200,7 @@ class SqliteLog(Connections):
         with self._syncing, self._appending, self._writing("probe", despite_failure=True):
             write_scratch(self._directory / "probe")  # before the connections that still read go
             self._rescue_wal()
+            require_file(self._path)
             self._disconnect()
             self._connect()
             self._second.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
@@ -234,6 +235,9 @@ class SqliteLog(Connections):
         self._require_usable(action, despite_failure)
         try:
             yield
+        except LogUnavailable as error:
+            self._failure = error
+            raise
         except FAILURES as error:
             self._fail(action, error)
 

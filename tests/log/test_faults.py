@@ -18,6 +18,7 @@ import pytest
 from routerd.core.state import GENESIS
 from routerd.log.base import Entry, LogCorrupt, LogUnavailable
 from routerd.log.connections import PAGE_BYTES
+from routerd.log.repair import repair
 from routerd.log.sqlite import CHECKPOINT_PAGES, SqliteLog
 from tests.log.disk import Disk, watched_disk
 from tests.log.entries import append, append_large, following, log_end, read_all, wal_bytes
@@ -231,6 +232,22 @@ def test_files_that_are_gone_are_not_written_to(
     log.close()
     with contextlib.suppress(LogUnavailable):
         assert len(read_all(directory)) <= len(entries)
+
+
+def test_an_emptied_file_is_not_begun_anew_by_a_probe(tmp_path: Path) -> None:
+    """Its WAL is all that is left, and a repair makes the log of it again."""
+    log = SqliteLog.open(tmp_path)
+    entries = append(log, 20)
+    os.truncate(tmp_path / "log.db", 0)
+    wal = (tmp_path / "log.db-wal").read_bytes()
+    for refused in (log.probe, log.probe, partial(append, log, 1), log.sync):
+        with pytest.raises(LogUnavailable, match="is gone or empty"):
+            refused()
+        assert list(log.read("p")) == entries
+        assert (tmp_path / "log.db-wal").read_bytes() == wal
+    log.close()
+    repair(tmp_path)
+    assert read_all(tmp_path) == entries
 
 
 def test_files_that_come_back_are_written_to_again(tmp_path: Path) -> None:
