@@ -36,8 +36,8 @@ from routerd.core.health import AgentCooledDown, AgentRecovered
 from routerd.core.outcomes import Reports
 from routerd.core.settings import EngineConfig
 from routerd.core.values import Outcome
-from routerd.log.base import Log, LogCompacted
-from routerd.log.codec import decision_id, hash_at, records
+from routerd.log.base import Log
+from routerd.log.codec import decision_id, goes_on_from, records
 
 BATCH = 1_000
 
@@ -124,13 +124,8 @@ class Projector:
 
         A log that was restored from a copy, or lost its end to a failing disk, has not.
         """
-        if not self._mark.position:
-            return True
-        try:
-            return hash_at(self._log, self._partition, self._mark.position) == self._mark.hash
-        except LogCompacted as error:  # the daemon waits for its audit: this is another file
-            logger.warning("%s: %s", self._path, error)
-            return False
+        position, entry_hash = self._mark
+        return not position or goes_on_from(self._log, self._partition, position, entry_hash)
 
     def _advance(self) -> int:
         after = self._mark.position or None

@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 from routerd.audit.queries import Audit, NoAudit, Search
 from routerd.audit.schema import DEFAULT_PARTITION, audit_path
-from routerd.log.base import Log, LogCompacted
-from routerd.log.codec import hash_at
+from routerd.log.base import Log
+from routerd.log.codec import goes_on_from
 from routerd.log.reach import are_of, at, missing
 from routerd.log.sqlite import SqliteLog
 
@@ -91,9 +91,5 @@ def set_aside(directory: Path, target: Path) -> dict[str, Aside]:
 
 def continues(audit: Audit, log: Log, partition: str) -> bool:
     """Whether the log goes on from where the audit stands."""
-    if not audit.projected_through:
-        return True
-    try:
-        return hash_at(log, partition, audit.projected_through) == audit.chain
-    except LogCompacted:
-        return False
+    through = audit.projected_through
+    return not through or goes_on_from(log, partition, through, audit.chain)

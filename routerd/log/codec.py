@@ -14,7 +14,7 @@ from hashlib import blake2b
 import msgspec
 
 from routerd.core.events import AnyEvent, ConfigApplied, Record
-from routerd.log.base import Base, Entry, Log, LogCorrupt
+from routerd.log.base import Base, Entry, Log, LogCompacted, LogCorrupt
 
 HASH_BYTES = 16
 ID_POSITION_BYTES = 5
@@ -102,6 +102,14 @@ def hash_at(log: Log, partition: str, position: int) -> bytes | None:
         return base.hash
     entry = log.get(partition, position)
     return None if entry is None else entry.hash
+
+
+def goes_on_from(log: Log, partition: str, position: int, entry_hash: bytes) -> bool:
+    """Whether the log has this hash at a position; no where it was compacted behind that."""
+    try:
+        return hash_at(log, partition, position) == entry_hash
+    except LogCompacted:
+        return False
 
 
 def is_config(entry: Entry) -> bool:

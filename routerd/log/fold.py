@@ -16,9 +16,9 @@ import msgspec
 from routerd.core.apply import apply
 from routerd.core.events import Record
 from routerd.core.state import State
-from routerd.log.base import Log, LogCompacted, LogCorrupt
+from routerd.log.base import Log, LogCorrupt
 from routerd.log.check import checked
-from routerd.log.codec import decision_id, hash_at, records
+from routerd.log.codec import decision_id, goes_on_from, records
 from routerd.log.reach import require_reached
 from routerd.log.snapshot import Snapshots, Unusable, load, position_of
 
@@ -61,7 +61,7 @@ def start_of(log: Log, partition: str, paths: Iterable[Path]) -> State:
         except (Unusable, OSError) as error:
             logger.warning("passed over: %s", error)
             continue
-        if not continues(log, state):
+        if not goes_on_from(log, partition, state.position, state.chain):
             logger.warning("passed over: %s is not of this log", path)
         elif not head.is_ours and not base:
             logger.info("passed over: %s was made by version %s", path, head.engine_version)
@@ -71,14 +71,6 @@ def start_of(log: Log, partition: str, paths: Iterable[Path]) -> State:
         what = f"it was compacted up to position {base}, and no snapshot fits it"
         raise LogCorrupt(partition, base + 1, what)
     return State(partition)
-
-
-def continues(log: Log, state: State) -> bool:
-    """Whether the log goes on from where the state stands."""
-    try:
-        return hash_at(log, state.partition, state.position) == state.chain
-    except LogCompacted:
-        return False
 
 
 def apply_stored(state: State, record: Record) -> None:

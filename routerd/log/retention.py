@@ -7,7 +7,7 @@ import logging
 from routerd.core.settings import Retention
 from routerd.core.state import State
 from routerd.log.base import Log
-from routerd.log.codec import hash_at
+from routerd.log.codec import goes_on_from
 from routerd.log.snapshot import Snapshots, Unusable, check, position_of
 
 # A start folds so many events sooner than anybody waits for a snapshot.
@@ -55,7 +55,7 @@ def dispensable(
     try:
         for path in kept:
             marks = check(path)
-            if hash_at(log, partition, marks.position) != marks.chain:
+            if not goes_on_from(log, partition, marks.position, marks.chain):
                 logger.warning("nothing is compacted: %s is not of this log", path)
                 return 0
     except (Unusable, OSError) as error:
