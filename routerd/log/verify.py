@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -54,6 +55,18 @@ class Verified(NamedTuple):
     snapshots: int
 
 
+class Counts:
+    """What was found so far; see Verified."""
+
+    def __init__(self) -> None:
+        self.decisions = self.events = self.snapshots = 0
+        self.laws = dict.fromkeys(("exact", "close", "skipped"), 0)
+        self.mismatches: list[Mismatch] = []
+
+    def note(self, partition: str, position: int, wrong: Iterable[str]) -> None:
+        self.mismatches += [Mismatch(partition, position, what) for what in wrong]
+
+
 def verify(log: Log, snapshots: Snapshots | None = None) -> Verified:
     """Check every partition, and that each snapshot is the state at its position.
 
@@ -61,51 +74,57 @@ def verify(log: Log, snapshots: Snapshots | None = None) -> Verified:
     the chain is checked. Raises LogCorrupt where the chain itself, or the table, is broken, and
     where the log ends before a snapshot of it.
     """
-    counts = {"decisions": 0, "events": 0, "exact": 0, "close": 0, "skipped": 0, "snapshots": 0}
-    mismatches: list[Mismatch] = []
-    hashes, starts = {}, {}
+    found, hashes, starts = Counts(), {}, {}
     if snapshots is not None:
         require_all_reached(log, snapshots)
     for partition in log.partitions():
         paths = snapshots.paths(partition) if snapshots else []
-        made = {position_of(path): path for path in paths}
         base = log.base(partition).position
         state = start_of(log, partition, paths[::-1] if base else [])
         starts[partition] = state.position + 1
         look_through(log, partition, base, state.position)
-        for record in records(log, partition, state.position):
-            event = record.event
-            counts["events"] += 1
-            if isinstance(event, Decision):
-                counts["decisions"] += 1
-                how, wrong = rederive(state, event)
-                counts[how] += how == "skipped" or not wrong
-                mismatches += [Mismatch(partition, record.position, what) for what in wrong]
-            if isinstance(event, ClaimMade) and differs_claim(state, event):
-                mismatches.append(Mismatch(partition, record.position, "claim differs"))
-            try:
-                apply_stored(state, record)
-            except LogCorrupt as error:  # the chain is whole: somebody wrote this
-                mismatches.append(Mismatch(partition, record.position, error.what))
-                break
-            if record.position in made:
-                fits, wrong = compare(made[record.position], state)
-                counts["snapshots"] += fits
-                mismatches += [Mismatch(partition, record.position, what) for what in wrong]
-        else:
+        if derived_again(log, state, {position_of(path): path for path in paths}, found):
             hashes[partition] = state.hash()
     log.require_order()
     return Verified(
-        decisions=counts["decisions"],
-        events=counts["events"],
-        mismatches=tuple(mismatches),
-        laws_exact=counts["exact"],
-        laws_close=counts["close"],
-        laws_skipped=counts["skipped"],
+        decisions=found.decisions,
+        events=found.events,
+        mismatches=tuple(found.mismatches),
+        laws_exact=found.laws["exact"],
+        laws_close=found.laws["close"],
+        laws_skipped=found.laws["skipped"],
         state_hashes=hashes,
         starts=starts,
-        snapshots=counts["snapshots"],
+        snapshots=found.snapshots,
     )
+
+
+def derived_again(log: Log, state: State, made: Mapping[int, Path], found: Counts) -> bool:
+    """Fold what stands behind a state and hold it to what was logged; whether all could be folded.
+
+    made: the snapshots by their positions.
+    """
+    partition = state.partition
+    for record in records(log, partition, state.position):
+        position, event = record.position, record.event
+        found.events += 1
+        if isinstance(event, Decision):
+            found.decisions += 1
+            how, wrong = rederive(state, event)
+            found.laws[how] += how == "skipped" or not wrong
+            found.note(partition, position, wrong)
+        if isinstance(event, ClaimMade) and differs_claim(state, event):
+            found.note(partition, position, ["claim differs"])
+        try:
+            apply_stored(state, record)
+        except LogCorrupt as error:  # the chain is whole: somebody wrote this
+            found.note(partition, position, [error.what])
+            return False
+        if position in made:
+            fits, wrong = compare(made[position], state)
+            found.snapshots += fits
+            found.note(partition, position, wrong)
+    return True
 
 
 def compare(path: Path, state: State) -> tuple[bool, list[str]]:
