@@ -1,4 +1,4 @@
-from learners.plain import Array
+from learners.plain_law import Array
 
 def laws(mean: Array, sd: Array, law: Array, arms: int, floor: float) -> None: ...
 def value_of_information(

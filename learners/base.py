@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from learners import kernel
-from learners.plain import Array as Array  # every room has it from here
+from learners.plain_law import Array as Array  # every room has it from here
 
 Arms = NDArray[np.intp] | slice
 

@@ -10,7 +10,8 @@ try:
 
     COMPILED = True
 except ImportError:
-    from learners.plain import add, joint, laws, learn, means, value_of_information, watch
+    from learners.plain import add, joint, learn, means, value_of_information, watch
+    from learners.plain_law import laws
 
     COMPILED = False
 

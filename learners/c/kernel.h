@@ -1,7 +1,7 @@
 /* The innermost loops of a decision and of an outcome: law.c, estimates.c and drift.c, which know
  * nothing of Python; module.c makes the Python module learners._kernel of them. learners/plain.py
- * says in numpy what each computes, and stands in where this could not be compiled; tests hold the
- * two together.
+ * and plain_law.py say in numpy what each computes, and stand in where this could not be compiled;
+ * tests hold the two together.
  *
  * Every sum runs in one fixed order and nothing is contracted, so the bits are the same at every
  * optimisation level and vector width; only exp and erfc are the C library's. Arrays are of doubles,

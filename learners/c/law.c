@@ -1,4 +1,4 @@
-/* The law: see learners/law.py for what it is, learners/plain.py for the same with its reasons. */
+/* The law: see learners/law.py for what it is, learners/plain_law.py for why. */
 #include "kernel.h"
 
 #include <math.h>

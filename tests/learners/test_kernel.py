@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from learners import kernel, plain
+from learners import kernel, plain, plain_law
 from learners.base import Array
 from tests.learners.test_law import crowds_with_narrow_arms, random_cases
 
@@ -43,7 +43,7 @@ def test_laws() -> None:
     for mean, sd in [*random_cases(1500, 31, (1, 40)), *crowds_with_narrow_arms(40, 32)]:
         compiled, numpy = np.empty((2, mean.size))
         _kernel.laws(mean, sd, compiled, mean.size, 0.0)
-        plain.laws(mean, sd, numpy, mean.size, 0.0)
+        plain_law.laws(mean, sd, numpy, mean.size, 0.0)
         np.testing.assert_allclose(compiled, numpy, rtol=0.0, atol=1e-11)
 
 
