@@ -95,7 +95,7 @@ def counters() -> Callable[[], Counts] | None:
 
 
 class Admission:
-    """Asked about each call as it comes up; `waiting` is how many wait behind it.
+    """Told of each call that comes up, and asked about it; `waiting` is how many wait behind it.
 
     counts: the server's counters. in_hand: how many calls are being answered, or a few less.
     max_wait_s: how long a call may wait before it is looked at. lulls: those of the event loop, by
@@ -127,12 +127,15 @@ class Admission:
         self._called_s, self._next_look_s = self._looked_s, self._looked_s + LOOK_S
         self._late_since_s = math.inf
 
-    def admits(self) -> bool:
-        """Whether the call that comes up now is to be answered."""
-        now_s = self._now()
+    def came(self) -> None:
+        """A call comes up, be it of a method that there is not: it stood in the queue as well."""
         self._number += 1
         if self._lulls is not None:
             self._lulls.came()
+
+    def admits(self) -> bool:
+        """Whether the call that has just come up is to be answered."""
+        now_s = self._now()
         if now_s >= self._next_look_s:
             self._find_out(now_s)
         self._called_s = now_s

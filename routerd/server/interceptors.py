@@ -297,10 +297,11 @@ class Methods(grpc.GenericRpcHandler):
     def service(
         self, handler_call_details: grpc.HandlerCallDetails
     ) -> grpc.RpcMethodHandler[Any, Any] | None:
-        handler = self._handlers.get(handler_call_details.method)
-        if handler is None or self.admission is None or self.admission.admits():
+        handler, admission = self._handlers.get(handler_call_details.method), self.admission
+        if admission is None:
             return handler
-        return self._refusal
+        admission.came()
+        return handler if handler is None or admission.admits() else self._refusal
 
     def _wrapped(
         self, service: ServiceDescriptor, servicer: object

@@ -8,13 +8,16 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import pytest
 from grpc._cython import cygrpc  # type: ignore[attr-defined]
 
 from bench.flood import Call
 from routerd.clock import wall_clock
+from routerd.core.settings import Server
 from routerd.server.admission import CALM_S, LOOK_S, PATIENCE_S, STARVED_S, Admission, Counts
+from routerd.server.interceptors import Gate, Methods
 from routerd.server.lulls import LULL_S, TURNS, Lulls
 from routerd.v1 import router_pb2
 from tests.server.harness import Running, in_process
@@ -68,6 +71,14 @@ async def test_calls_one_after_the_other_are_never_refused() -> None:
             assert (await running.client.route()).decision_id
 
 
+@dataclass
+class Details:
+    """What gRPC tells of a call that comes up."""
+
+    method: str
+    invocation_metadata: tuple[tuple[str, str | bytes], ...] = ()
+
+
 class Queue:
     """A queue that the test fills, and a clock that it moves. look_s: what a look takes."""
 
@@ -84,6 +95,7 @@ class Queue:
 
     def come_up(self, took_s: float = WORK_S, refusing_s: float = 0.0003) -> bool:
         """The next call comes up; whether it was answered."""
+        self.admission.came()
         admitted = self.admission.admits()
         self.now_s += took_s if admitted else refusing_s
         self.ended += 1
@@ -199,20 +211,36 @@ async def test_calls_that_leave_gaps_read_no_counters(monkeypatch: pytest.Monkey
     assert reads <= 2
 
 
+async def turn_by_turn(come_up: Callable[[], object]) -> None:
+    """One call after the other, for a while."""
+    loop = asyncio.get_running_loop()
+    end_s = loop.time() + 10 * LULL_S
+    while loop.time() < end_s:
+        come_up()
+        for _ in range(TURNS // 2):
+            await asyncio.sleep(0)
+
+
 async def test_calls_that_come_up_turn_by_turn_leave_no_lull() -> None:
     """However long that goes on; once none comes there is one."""
     lulls = Lulls()
     assert lulls.take()
-    loop = asyncio.get_running_loop()
-    end_s = loop.time() + 10 * LULL_S
-    while loop.time() < end_s:
-        lulls.came()
-        for _ in range(TURNS // 2):
-            await asyncio.sleep(0)
+    await turn_by_turn(lulls.came)
     assert not lulls.take()
     async with asyncio.timeout(10):
         while not lulls.take():
             await asyncio.sleep(LULL_S)
+
+
+async def test_calls_of_methods_that_there_are_not_leave_no_lull_either() -> None:
+    """They stand in the same queue: thousands waited, and it was taken for empty."""
+    lulls = Lulls()
+    methods = Methods(Gate(Server(), {}))
+    methods.admission = Admission(lambda: Counts(0, 0), lambda: 0, 1.0, lulls)
+    lulls.came()
+    lulls.take()
+    await turn_by_turn(lambda: methods.service(Details("/routerd.v1.RouterService/None")))
+    assert not lulls.take()
 
 
 async def test_a_grpc_that_hides_its_counters_refuses_nobody(
