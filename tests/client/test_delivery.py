@@ -13,6 +13,7 @@ from routerd.v1 import router_pb2, types_pb2
 
 AWAY = NoAnswer("away", code=grpc.StatusCode.UNAVAILABLE)
 BUSY = NoAnswer("busy", code=grpc.StatusCode.RESOURCE_EXHAUSTED, retry_after_s=7.0)
+FULL = NoAnswer("Cancelled on the server side", code=grpc.StatusCode.CANCELLED)
 BUG = NoAnswer("bug", code=grpc.StatusCode.INTERNAL)
 EXPIRED = FailedPrecondition(
     "late", code=grpc.StatusCode.FAILED_PRECONDITION, reason="DECISION_EXPIRED"
@@ -96,7 +97,7 @@ def test_a_decision_goes_before_its_outcome() -> None:
     assert post.outbox.counts() == (1, 1, 0, 0)
 
 
-@pytest.mark.parametrize("error", [AWAY, BUSY])
+@pytest.mark.parametrize("error", [AWAY, BUSY, FULL])
 def test_who_is_away_is_asked_for_ever_with_growing_pauses(error: RouterdError) -> None:
     """Nothing is given up, and the daemon's own wish counts when it is longer."""
     post = Post()
