@@ -12,6 +12,9 @@ SERVICE_CONFIG = files("routerd.client").joinpath("service_config.json").read_te
 
 ADDRESS = "127.0.0.1:7450"
 
+LARGEST = 4 * 2**20
+"""Bytes of a message that a daemon takes."""
+
 Options = Sequence[tuple[str, Any]]
 
 OPTIONS = {

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import grpc
 from google.protobuf.message import Message
 
+from routerd.client.channel import LARGEST
 from routerd.client.decision import Decision
 from routerd.client.errors import Refused, RouterdError
 from routerd.client.outbox import Outbox, Report, logger
@@ -79,8 +80,10 @@ class Batch:
         self.retry_after_s = max(self.retry_after_s, error.retry_after_s)
         # Agents that are away or busy now may be back soon: a decision that comes late can wait.
         lasting = isinstance(error, Refused) and error.reason != "NO_ELIGIBLE_AGENT"
+        exhausted = error.code is grpc.StatusCode.RESOURCE_EXHAUSTED
+        too_large = exhausted and report.message.ByteSize() > LARGEST
         report.tries += error.code not in PASSING
-        if lasting or report.tries >= TRIES:
+        if lasting or too_large or report.tries >= TRIES:
             del self.pending[report]
             self.refused += 1
             logger.warning("outcome of %s is lost: %s", report.key, error)

@@ -9,9 +9,10 @@ from typing import Any, TypedDict
 import grpc
 
 from routerd.breaker import Breaker
+from routerd.client.channel import LARGEST
 from routerd.client.decision import Decision, decided
 from routerd.client.delivery import Delivery
-from routerd.client.errors import NoAnswer, RouterdError
+from routerd.client.errors import InvalidArgument, NoAnswer, RouterdError, Violation
 from routerd.client.outbox import Outbox, Report, logger
 from routerd.client.table import Fallback, Table
 from routerd.client.wire import message
@@ -57,10 +58,20 @@ class Told(TypedDict, total=False):
 def request_of(task: TaskLike | None, conditions: Conditions) -> router_pb2.RouteRequest:
     """The request for the wire, with an id: sent again it is the same request.
 
-    Raises TypeError and ValueError with the path of a field, see message.
+    Raises TypeError and ValueError with the path of a field, see message; InvalidArgument for one
+    that no daemon takes: gRPC says no more than that it is exhausted then, as in a flood.
     """
     wire = message(router_pb2.RouteRequest, {"task": task, **conditions})
     wire.request_id = wire.request_id or str(uuid.uuid4())
+    size = wire.ByteSize()
+    if size > LARGEST:
+        text = f"has {size} bytes; a daemon takes {LARGEST}"
+        raise InvalidArgument(
+            f"the request {text}",
+            code=grpc.StatusCode.INVALID_ARGUMENT,
+            reason="FIELD_VIOLATIONS",
+            violations=(Violation("", text),),
+        )
     return wire
 
 

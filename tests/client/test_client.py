@@ -18,6 +18,7 @@ from routerd.client import (
     InvalidArgument,
     NotFound,
 )
+from routerd.client.channel import LARGEST
 from routerd.client.decision import reason_word
 from routerd.client.routing import Conditions, Told
 from routerd.v1 import router_pb2, types_pb2
@@ -163,6 +164,30 @@ async def test_a_mistake_in_the_request_is_raised(kind: Kind, running: Running) 
             await client.route(request_id="once")
         with pytest.raises(NotFound, match="DECISION_NOT_FOUND"):
             await client.decision("0000000000000000")
+
+
+async def test_a_request_that_no_daemon_takes_is_a_mistake_too(
+    kind: Kind, running: Running
+) -> None:
+    """gRPC calls it exhausted: the table answered, and after three of them for everybody."""
+    async with kind(address(running), fallback={"": "large"}) as client:
+        for _ in range(4):
+            with pytest.raises(InvalidArgument, match="a daemon takes 4194304"):
+                await client.route({"description": "x" * LARGEST})
+        assert not (await client.route(CODE)).from_fallback
+
+
+async def test_an_outcome_that_no_daemon_takes_is_given_up(
+    kind: Kind, running: Running, caplog: pytest.LogCaptureFixture
+) -> None:
+    """gRPC calls it exhausted: it was sent for ever, and enough of them held up all others."""
+    async with kind(address(running)) as client:
+        decision = await client.route(CODE)
+        await client.report(decision, quality=0.1, explanation="x" * LARGEST)
+        await client.report(decision, quality=0.5)
+        assert await client.flush()
+        assert client.counts == (0, 1, 0, 1)
+    assert "larger than max" in caplog.text
 
 
 async def test_an_outcome_that_is_refused_is_counted_and_logged(
