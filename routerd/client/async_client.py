@@ -15,7 +15,7 @@ from google.protobuf.message import Message
 from routerd.client.channel import ADDRESS, Options, checked_address, checked_timeout, with_defaults
 from routerd.client.decision import Decision
 from routerd.client.delivery import LONGEST_PAUSE_S, TIMEOUT_S, Calls, Results, Round
-from routerd.client.errors import RouterdError, error_of
+from routerd.client.errors import RouterdError, error_of, hung_up
 from routerd.client.outbox import Counts, logger
 from routerd.client.routing import Conditions, Routing, TaskLike, Told, request_of
 from routerd.client.table import Fallback
@@ -167,6 +167,14 @@ class AsyncClient:
             found: Message = await method(request, timeout=within_s)
         except grpc.aio.AioRpcError as error:
             raise error_of(error) from None
+        except grpc.aio.UsageError:
+            raise ValueError("this client is closed") from None
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            # Nobody cancelled the caller: gRPC says so when the channel is closed meanwhile.
+            raise hung_up() from None
         return found
 
     def _start_delivering(self) -> None:

@@ -120,6 +120,11 @@ def error_of(failed: grpc.RpcError) -> RouterdError:
     )
 
 
+def hung_up() -> NoAnswer:
+    """What a call ends in when its own client is closed."""
+    return NoAnswer("the client was closed", code=grpc.StatusCode.CANCELLED)
+
+
 def details_of(
     packed: bytes,
 ) -> tuple[error_details_pb2.ErrorInfo, error_details_pb2.BadRequest]:

@@ -15,7 +15,7 @@ from google.protobuf.message import Message
 from routerd.client.channel import ADDRESS, Options, checked_address, checked_timeout, with_defaults
 from routerd.client.decision import Decision
 from routerd.client.delivery import LONGEST_PAUSE_S, TIMEOUT_S, Calls, Results, Round
-from routerd.client.errors import NoAnswer, RouterdError, error_of
+from routerd.client.errors import RouterdError, error_of, hung_up
 from routerd.client.outbox import Counts, logger
 from routerd.client.routing import Conditions, Routing, TaskLike, Told, request_of
 from routerd.client.table import Fallback
@@ -215,7 +215,3 @@ def result_of(call: Any) -> Message | RouterdError:
     except grpc.FutureCancelledError:
         return hung_up()
     return found
-
-
-def hung_up() -> NoAnswer:
-    return NoAnswer("the client was closed", code=grpc.StatusCode.CANCELLED)

@@ -145,6 +145,41 @@ async def test_what_is_not_delivered_at_the_end_is_told(
     assert "closed with 1 outcomes" in caplog.text
 
 
+async def asking(client: AnyClient, running: Running) -> asyncio.Task[Decision]:
+    """A route that the daemon works on, and whose answer its disk holds back."""
+
+    async def ask() -> Decision:
+        return await client.route(CODE)
+
+    running.disk.flowing.clear()
+    before = running.app.sequencer.position
+    task = asyncio.create_task(ask())
+    await until(lambda: running.app.sequencer.position > before)
+    return task
+
+
+async def test_who_is_asking_when_the_client_is_closed_gets_an_agent(
+    kind: Kind, running: Running
+) -> None:
+    """The caller was not cancelled: the table answers. Afterwards there is nothing to ask with."""
+    client = kind(address(running), fallback=TABLE, timeout_s=PATIENCE_S)
+    task = await asking(client, running)
+    await client.close()
+    decision = await task
+    assert (decision.from_fallback, decision.agent_id) == (True, "large")
+    with pytest.raises(ValueError, match="closed"):
+        await client.route(CODE)
+
+
+async def test_who_is_cancelled_while_asking_stays_cancelled(running: Running) -> None:
+    """The table's answer is for outages."""
+    async with AsyncClient(address(running), fallback=TABLE, timeout_s=PATIENCE_S) as client:
+        task = await asking(client, running)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+
 async def test_the_whole_deadline_is_waited_for_three_times_only(kind: Kind) -> None:
     """A daemon that says nothing is not asked by everybody: the breaker opens."""
     with silence() as nobody:
