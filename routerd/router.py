@@ -161,10 +161,10 @@ class Router:
 
     def close(self) -> None:
         """Let the log go, with a snapshot beside it if it grew a lot. May be called twice."""
-        if self._signals is not None:
-            self._signals.close()
         with self._lock:
             self._closed = True
+            if self._signals is not None:
+                self._signals.close()
             try:
                 self._keep_short()
             finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -271,6 +272,31 @@ def test_a_closed_router_answers_no_more(on_disk: bool, tmp_path: Path) -> None:
     for call in calls:
         with pytest.raises(ValueError, match="closed"):
             call()
+
+
+def test_a_router_is_closed_while_its_model_is_asked() -> None:
+    """Whoever waits for the model is let go, and to close it again changes nothing."""
+    with serving() as models:
+        signals = {"labels": {"code": {}}, "endpoint": {"url": models.url, "protocol": "ollama"}}
+        router = Router.open({**CONFIG, "signals": signals})
+        models.answering.clear()
+        told: list[str] = []
+
+        def ask() -> None:
+            try:
+                router.route(description="a bug")
+            except ValueError as error:
+                told.append(str(error))
+
+        asking = threading.Thread(target=ask)
+        asking.start()
+        while not models.asked:
+            time.sleep(0.001)
+        router.close()
+        router.close()
+        asking.join()
+        models.answering.set()
+    assert told == ["this router is closed"]
 
 
 def test_an_empty_path_is_no_directory() -> None:

@@ -19,21 +19,28 @@ class Blocking:
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
+        self._closed = False
 
     def hear(self, text: str, timeout_s: float) -> Heard:
-        """What is made of a description."""
+        """What is made of a description. ValueError once this is closed."""
         with self._lock:
+            if self._closed:
+                raise ValueError("this classifier is closed")
             if self._loop is None:
                 heard = self._classifier.quick(text)
                 if heard is not None:
                     return heard
                 self._loop = self._started()
-        return asyncio.run_coroutine_threadsafe(self._ask(text, timeout_s), self._loop).result()
+            asking = asyncio.run_coroutine_threadsafe(self._ask(text, timeout_s), self._loop)
+        return asking.result()
 
     def close(self) -> None:
-        if self._loop is None or self._thread is None:
+        """End what is being asked; who asked hears what the rules say. May be called twice."""
+        with self._lock:
+            closed, self._closed = self._closed, True
+        if closed or self._loop is None or self._thread is None:
             return
-        asyncio.run_coroutine_threadsafe(self._classifier.close(), self._loop).result()
+        asyncio.run_coroutine_threadsafe(self._end(), self._loop).result()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
@@ -41,6 +48,11 @@ class Blocking:
     async def _ask(self, text: str, timeout_s: float) -> Heard:
         deadline_s = asyncio.get_running_loop().time() + timeout_s
         return self._classifier.quick(text) or await self._classifier.ask(text, deadline_s)
+
+    async def _end(self) -> None:
+        await self._classifier.close()
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        await asyncio.gather(*others, return_exceptions=True)
 
     def _started(self) -> asyncio.AbstractEventLoop:
         loop = asyncio.new_event_loop()
