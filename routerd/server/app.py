@@ -11,11 +11,10 @@ import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import grpc
-from grpc_health.v1 import health as grpc_health
-from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1 import health_pb2_grpc
+from grpc_health.v1.health import SERVICE_NAME as HEALTH_NAME
 from grpc_reflection.v1alpha import reflection
 
 from routerd.core.answers import Logged
@@ -30,6 +29,7 @@ from routerd.server.admission import COUNTED, Admission, counters
 from routerd.server.agent_service import AgentService
 from routerd.server.audit_reader import AuditReader
 from routerd.server.audit_service import AuditService
+from routerd.server.health import Health
 from routerd.server.interceptors import DEFAULT_PARTITION, Gate, Methods, Partition
 from routerd.server.lulls import Lulls
 from routerd.server.policy_service import PolicyService
@@ -95,10 +95,8 @@ class Server:
         self.watches = Watches(log, config.audit.max_watchers)
         methods.add(audit_service.SERVICE, AuditService(self._audit, self.watches))
         services = (router_service, agent_service, policy_service, audit_service)
-        self._names = tuple(service.SERVICE.full_name for service in services)
-
-        self._health = Health()
-        self._health_changes: set[asyncio.Task[None]] = set()
+        names = tuple(service.SERVICE.full_name for service in services)
+        self.health = Health(names, config.server.max_streams)
 
         self._grpc = grpc.aio.server(options=OPTIONS + COUNTED)
         counts = counters()
@@ -106,16 +104,16 @@ class Server:
             max_wait_s = config.server.max_wait_ms / 1000
             methods.admission = Admission(counts, self._in_hand, max_wait_s, Lulls())
         self._grpc.add_generic_rpc_handlers((methods,))
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._grpc)
-        infrastructure = (grpc_health.SERVICE_NAME, reflection.SERVICE_NAME)
-        reflection.enable_server_reflection((*self._names, *infrastructure), self._grpc)
+        health_pb2_grpc.add_HealthServicer_to_server(self.health, self._grpc)
+        infrastructure = (HEALTH_NAME, reflection.SERVICE_NAME)
+        reflection.enable_server_reflection((*names, *infrastructure), self._grpc)
         self.port = bound(self._grpc, config.listen)
         self._drain_timeout_s = config.server.drain_timeout_ms / 1000
 
     async def start(self) -> None:
         """Serve; return when calls are accepted."""
         self._leases.restart()
-        await self._set_health(serving=not self.sequencer.read_only)
+        self.health.set(serving=not self.sequencer.read_only)
         await self._grpc.start()
 
     async def stop(self) -> None:
@@ -124,9 +122,9 @@ class Server:
         Takes drain_timeout_ms for the calls and as long for the disk at most; raises LogStuck.
         """
         self._leases.close()  # the heartbeats that end here say nothing about their agents
+        self.health.drain()
         try:
             async with asyncio.timeout(self._drain_timeout_s):
-                await self._health.enter_graceful_shutdown()
                 await self.gate.drain()
         except TimeoutError:
             logger.warning("cut off %d calls", self.gate.in_flight + self.gate.streams)
@@ -166,34 +164,12 @@ class Server:
         await self._grpc.wait_for_termination()
 
     def _in_hand(self) -> int:
-        return self.gate.in_flight + self.gate.streams + self._health.watchers
+        return self.gate.in_flight + self.gate.streams + self.health.watchers
 
     def _on_health(self, serving: bool) -> None:
         if serving:
             self._leases.restart()
-        change = asyncio.get_running_loop().create_task(self._set_health(serving))
-        self._health_changes.add(change)
-        change.add_done_callback(self._health_changes.discard)
-
-    async def _set_health(self, serving: bool) -> None:
-        status = health_pb2.HealthCheckResponse
-        for name in ("", *self._names):
-            await self._health.set(name, status.SERVING if serving else status.NOT_SERVING)
-
-
-class Health(grpc_health.aio.HealthServicer):
-    """Tells health; `watchers` are those who follow it."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.watchers = 0
-
-    async def Watch(self, request: Any, context: Any) -> None:  # noqa: N802
-        self.watchers += 1
-        try:
-            await super().Watch(request, context)
-        finally:
-            self.watchers -= 1
+        self.health.set(serving=serving)
 
 
 def bound(server: grpc.aio.Server, address: str) -> int:

@@ -9,6 +9,7 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2
 
+from bench import flood
 from routerd.clock import wall_clock
 from routerd.log.base import LogStuck
 from routerd.v1 import router_pb2, types_pb2
@@ -181,6 +182,24 @@ async def test_a_drain_ends_when_its_time_is_over() -> None:
             await stop
 
 
+async def test_who_watches_health_and_reads_nothing_holds_up_nobody(
+    running: Running, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A client without a window for a single byte: the others hear of changes, and a drain ends."""
+    monkeypatch.setattr(flood, "WINDOW_SIZE", (flood.WINDOW_SIZE[0], 0))
+    deaf = flood.Connection(running.address, "/grpc.health.v1.Health/Watch", b"", "60S")
+    deaf.call(0.0)
+    deaf.flush()
+    await until(lambda: running.app.health.watchers == 1)
+    (watch, *_) = await watches(running)
+    running.disk.full = True
+    await refused(running.client.route())
+    await until(lambda: watch.told == [SERVING, NOT_SERVING])
+    await running.stop()
+    deaf.socket.close()
+    assert "cut off" not in caplog.text
+
+
 async def test_health_knows_each_service_and_no_other(running: Running) -> None:
     """Every service of the package can be asked for by name."""
     check = running.client.health.Check
@@ -189,6 +208,23 @@ async def test_health_knows_each_service_and_no_other(running: Running) -> None:
         assert response.status == SERVING
     refusal = await refused(check(health_pb2.HealthCheckRequest(service="nobody")))
     assert refusal.code is grpc.StatusCode.NOT_FOUND
+
+
+async def test_health_lists_the_services(running: Running) -> None:
+    """Reflection names the method, so it answers."""
+    told = await running.client.health.List(health_pb2.HealthListRequest())  # type: ignore[attr-defined]
+    assert {told.statuses[name].status for name in NAMES} == {SERVING}
+
+
+async def test_too_many_watchers_of_health_are_refused() -> None:
+    """Each takes memory as long as it stays: `server.max_streams` bounds them too."""
+    async with in_process(max_streams=1) as running:
+        first = Watch(running, "")
+        await until(lambda: first.told == [SERVING])
+        another = running.client.health.Watch(health_pb2.HealthCheckRequest())
+        assert (await refused(another.read())).reason == "OVERLOADED"
+        check = running.client.health.Check(health_pb2.HealthCheckRequest())
+        assert (await check).status == SERVING
 
 
 @pytest.mark.parametrize("max_wait_ms", [60_000, 1])
