@@ -18,6 +18,8 @@ from routerd.log.codec import decode
 from routerd.server.interceptors import Partition
 
 BUFFER = 256
+# So many are looked at in one turn of the event loop, by one watcher: calls go in between.
+AT_ONCE = 16
 # Who has caught up waits so long for more: events that come thick and fast are read together.
 PAUSE_S = 0.01
 
@@ -37,6 +39,7 @@ class Watches:
         self._most = most
         self._log = log
         self._reader: Log | None = None
+        self._turn = asyncio.Lock()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="routerd-watch")
 
     async def follow(self, partition: Partition, position: int) -> AsyncGenerator[Record, None]:
@@ -57,7 +60,10 @@ class Watches:
                 await partition.committer.grown(follower.position - 1)
                 name = partition.sequencer.state.partition
                 found = await self._behind(name, follower.position, last)
-                for entry in found:
+                for index, entry in enumerate(found):
+                    if index % AT_ONCE == 0:
+                        async with self._turn:
+                            await asyncio.sleep(0)
                     yield Record(entry.position, entry.hash, decode(entry.payload))
                     last, follower.position = entry, entry.position + 1
                 if len(found) < BUFFER:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, get_args
@@ -11,9 +12,10 @@ import grpc
 import pytest
 
 from routerd.core.events import AnyEvent, ConfigApplied
-from routerd.log.codec import decision_id, records
+from routerd.log.codec import decision_id, decode, records
+from routerd.server import watches
 from routerd.server.convert_events import TYPES
-from routerd.server.watches import BUFFER
+from routerd.server.watches import AT_ONCE, BUFFER
 from routerd.v1 import agents_pb2, audit_pb2
 from tests.server.harness import (
     CONFIG,
@@ -200,6 +202,30 @@ async def test_who_never_reads_is_behind_and_holds_up_nobody() -> None:
         reached = [follower.position for follower in running.app.watches.followers]
         assert max(reached) == end + 1
         assert min(reached) < end - BUFFER
+
+
+async def test_who_looks_for_something_in_a_long_log_lets_calls_through(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many look, and however little of it they want: few events in a turn of the loop."""
+    turns = 0
+    looked_at: Counter[int] = Counter()
+    def counted(payload: bytes) -> AnyEvent:
+        looked_at[turns] += 1
+        return decode(payload)
+
+    monkeypatch.setattr(watches, "decode", counted)
+    end = 2 * BUFFER
+    await burst(running.client, end)
+    drift = audit_pb2.EVENT_TYPE_DRIFT_DETECTED
+    async with (
+        watching(running.client, from_position=1, types=[drift]),
+        watching(running.client, from_position=1, types=[drift]),
+    ):
+        while looked_at.total() < 2 * end:
+            turns += 1
+            await asyncio.sleep(0)
+    assert max(looked_at.values()) <= AT_ONCE
 
 
 async def test_the_end_of_the_server_ends_it(running: Running) -> None:
