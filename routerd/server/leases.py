@@ -15,6 +15,9 @@ from routerd.core.errors import RouterError
 from routerd.log.committer import Committer
 from routerd.log.registry import Registry
 
+# A timer that runs out so late tells that the whole process stood still.
+LATE_S = 0.5
+
 
 class Leases:
     """The leases of a partition's agents. Lengths are in its state; ends are known here alone."""
@@ -29,7 +32,7 @@ class Leases:
         self._closed = False
 
     def restart(self) -> None:
-        """Start every lease of the state anew: after a start, and when the disk works again."""
+        """Start every lease anew: after a start, a failing disk, or a time standing still."""
         for agent_id in self._registry.leases():
             self.renew(agent_id)
 
@@ -65,13 +68,16 @@ class Leases:
 
     def _look(self, agent_id: str) -> None:
         """A timer ran out: end the lease, or if it was renewed meanwhile, wait for its new end."""
-        del self._timers[agent_id]
-        if self._has_ended(agent_id):
+        late_s = self._loop.time() - self._timers.pop(agent_id).when()
+        if not self._has_ended(agent_id):
+            if agent_id in self._ends_s:
+                self._set_timer(agent_id, self._ends_s[agent_id])
+        elif late_s > LATE_S:  # beats of that time may still wait to be read
+            self.restart()
+        else:
             ending = self._loop.create_task(self._end(agent_id))
             self._ending.add(ending)
             ending.add_done_callback(self._ending.discard)
-        elif agent_id in self._ends_s:
-            self._set_timer(agent_id, self._ends_s[agent_id])
 
     def _has_ended(self, agent_id: str) -> bool:
         return self._ends_s.get(agent_id, math.inf) <= self._loop.time()

@@ -15,6 +15,7 @@ from routerd.core.values import AgentStatus, StatusCause
 from routerd.log.codec import records
 from routerd.log.fold import fold
 from routerd.log.registry import Registry
+from routerd.server.leases import LATE_S
 from routerd.v1 import agents_pb2, agents_pb2_grpc
 from tests.core.engine import Clock
 from tests.e2e.daemon import Daemon, verified
@@ -141,6 +142,15 @@ async def test_stopping_ends_no_lease_and_starting_starts_each_anew() -> None:
     async with in_process(disk=disk) as running:
         assert (await running.client.agent("Get", agent_id="small")).lease_ms == 1_000
         await offline(running, "small")
+
+
+async def test_a_process_that_stood_still_blames_no_agent(running: Running) -> None:
+    """As by SIGSTOP, or with its virtual machine: the beats of that time are still to be read."""
+    await running.client.beat("small", lease_ms=1_000)
+    time.sleep(1 + 2 * LATE_S)
+    await running.client.beat("small", lease_ms=1_000)
+    assert said(running.disk) == [("small", ONLINE, StatusCause.HEARTBEAT)]
+    await offline(running, "small")
 
 
 async def test_a_lease_that_ends_on_a_full_disk_starts_anew(running: Running) -> None:

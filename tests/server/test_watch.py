@@ -210,6 +210,7 @@ async def test_who_looks_for_something_in_a_long_log_lets_calls_through(
     """However many look, and however little of it they want: few events in a turn of the loop."""
     turns = 0
     looked_at: Counter[int] = Counter()
+
     def counted(payload: bytes) -> AnyEvent:
         looked_at[turns] += 1
         return decode(payload)
