@@ -23,7 +23,8 @@ from routerd.v1 import audit_pb2, audit_pb2_grpc, router_pb2, router_pb2_grpc
 
 
 class AsyncClient:
-    """Routes tasks and reports outcomes. Use it in one event loop, and close it there.
+    """Routes tasks and reports outcomes. Use it in one event loop, and close it there; the block of
+    a decision may end in another thread.
 
         async with AsyncClient("127.0.0.1:7450", fallback={"": "large"}) as client:
             async with client.route({"work_type": "code"}) as decision:
@@ -54,9 +55,8 @@ class AsyncClient:
         self._timeout_s = checked_timeout(timeout_s)
         self._credentials = credentials
         self._options = with_defaults(options)
-        self._routing = Routing(
-            fallback, fail_open=fail_open, outbox=outbox, queued=self._start_delivering
-        )
+        self._routing = Routing(fallback, fail_open=fail_open, outbox=outbox, queued=self._queued)
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._delivering: asyncio.Task[None] | None = None
 
     @cached_property
@@ -111,8 +111,8 @@ class AsyncClient:
 
     async def flush(self, timeout_s: float = 10.0) -> bool:
         """Wait until the daemon has every outcome; False when the time is over first."""
-        if self._delivering is not None and not self._delivering.done():
-            await asyncio.wait([self._delivering], timeout=timeout_s)
+        if self.counts.waiting:
+            await asyncio.wait([self._delivery_task()], timeout=timeout_s)
         return not self.counts.waiting
 
     @property
@@ -163,6 +163,7 @@ class AsyncClient:
         self, method: Any, request: Message, timeout_s: float | None, default_s: float = TIMEOUT_S
     ) -> Message:
         within_s = default_s if timeout_s is None else checked_timeout(timeout_s)
+        self._loop = asyncio.get_running_loop()
         try:
             found: Message = await method(request, timeout=within_s)
         except grpc.aio.AioRpcError as error:
@@ -177,9 +178,16 @@ class AsyncClient:
             raise hung_up() from None
         return found
 
-    def _start_delivering(self) -> None:
+    def _queued(self) -> None:
+        """Deliver in the client's loop; the block of a decision may end in a thread beside it."""
+        loop = self._loop or asyncio.get_running_loop()
+        loop.call_soon_threadsafe(self._delivery_task)
+
+    def _delivery_task(self) -> asyncio.Task[None]:
+        """The task that delivers until nothing waits."""
         if self._delivering is None or self._delivering.done():
             self._delivering = asyncio.get_running_loop().create_task(self._deliver())
+        return self._delivering
 
     async def _deliver(self) -> None:
         """Rounds until nothing waits."""

@@ -102,6 +102,22 @@ async def test_a_cancelled_block_says_nothing(running: Running) -> None:
         assert client.counts == (0, 0, 0, 0)
 
 
+async def test_a_block_may_end_in_a_thread_beside_the_loop(kind: Kind, running: Running) -> None:
+    """An agent that blocks runs there: what came of it arrives, and its exception is its own."""
+
+    def run(decision: Decision, quality: float) -> None:
+        with decision:
+            decision.quality = quality
+            raise LookupError("the agent's own")
+
+    async with kind(address(running)) as client:
+        decision = await client.route(CODE)
+        with pytest.raises(LookupError):
+            await asyncio.to_thread(run, decision, 0.5)
+        assert await client.flush()
+        assert (await client.decision(decision.decision_id)).outcome.quality == 0.5
+
+
 async def test_another_agent_that_ran_gets_the_credit(kind: Kind, running: Running) -> None:
     """Who did not follow the decision says so on it."""
     async with kind(address(running)) as client:
