@@ -56,6 +56,8 @@ OPTIONS = (
     # is too long. Beyond this bound gRPC answers CANCELLED, which tells a client nothing.
     ("grpc.server.max_pending_requests", 3_000),
     ("grpc.server.max_pending_requests_hard_limit", 3_000),
+    # A call takes some 25 kB until its client has taken the answer, which a client may never do.
+    ("grpc.max_concurrent_streams", 4_000),
 )
 
 # How long the last replies may take to leave after the drain; open health watches end with it.

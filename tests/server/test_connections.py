@@ -13,10 +13,10 @@ import grpc
 import pytest
 from click.testing import CliRunner
 
-from bench import idle
+from bench import flood, idle
 from bench.targets import address_of
 from routerd.cli.main import main
-from tests.server.harness import Client, Running, read
+from tests.server.harness import Client, Running, in_process, read, until
 from tests.server.messages import TASK, asked
 
 PINGS = 4
@@ -47,6 +47,31 @@ async def test_a_client_that_pings_every_30_s_is_welcome(running: Running) -> No
                 await call.write(asked({"agent_id": "large"})[0])
                 assert (await read(call, 1))[0].result.answer.agent_id == "large"
                 call.cancel()
+
+
+async def test_a_client_that_takes_no_answers_has_so_many_calls_open_and_no_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each takes memory as long as it stays, whatever becomes of those that are worked on."""
+    monkeypatch.setattr(flood, "WINDOW_SIZE", (flood.WINDOW_SIZE[0], 0))
+    refused_by_grpc = -1
+    async with in_process(max_wait_ms=60_000) as running:
+        method = "/routerd.v1.AgentService/ListAgents"
+        deaf = flood.Connection(running.address, method, b"", "600S")
+        for _ in range(50):
+            for _ in range(100):
+                deaf.call(0.0)
+            while deaf.out:
+                deaf.flush()
+                await asyncio.sleep(0.03)
+
+        def refused() -> bool:
+            deaf.take(0.0)
+            return any(call.status == refused_by_grpc for call in deaf.done)
+
+        await until(refused)
+        assert (await running.client.route()).decision_id
+        deaf.socket.close()
 
 
 def measured(tmp_path: Path, connections: int, rounds: int, seconds: float) -> dict[str, idle.Row]:
