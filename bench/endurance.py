@@ -30,7 +30,7 @@ import grpc
 
 from routerd.clock import wall_clock
 from routerd.config import parse
-from routerd.core.settings import Config, engine_part
+from routerd.core.process_settings import Config, engine_part
 from routerd.core.values import Outcome, Request, Task
 from routerd.log.sequencer import Sequencer
 from routerd.log.snapshot import Snapshots

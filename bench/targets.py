@@ -16,7 +16,7 @@ from typing import NamedTuple
 import msgspec
 
 from bench.decide import engine
-from routerd.core.settings import Audit, Config, Server
+from routerd.core.process_settings import Audit, Config, Server
 from routerd.core.signal_settings import Signals
 
 AGENTS, FEATURES = 8, 32

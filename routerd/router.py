@@ -20,7 +20,8 @@ from routerd.config import ConfigErrors, load, parse, parse_agent
 from routerd.core.answers import Ack, Answer, Found, Listed, Profile
 from routerd.core.claim_events import Claimed
 from routerd.core.errors import ErrorReason, RouterError, Violation, invalid
-from routerd.core.settings import Agent, Config
+from routerd.core.process_settings import Config
+from routerd.core.settings import Agent
 from routerd.core.validate import MAX_PAGE_SIZE, check_request
 from routerd.core.values import AgentStatus, Claim, Listing, Outcome, Request, Task
 from routerd.log.base import Log, LogUnavailable

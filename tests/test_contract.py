@@ -10,7 +10,8 @@ import pytest
 
 from routerd.client.channel import SERVICE_CONFIG
 from routerd.core.errors import ErrorReason
-from routerd.core.settings import Config, Limits, Server
+from routerd.core.process_settings import Config, Server
+from routerd.core.settings import Limits
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "contract.md").read_text()

@@ -11,7 +11,7 @@ from routerd.cli.output import Exit, Failed, counted
 from routerd.cli.paths import PathTo
 
 if TYPE_CHECKING:
-    from routerd.core.settings import Config
+    from routerd.core.process_settings import Config
 
 
 def load_or_fail(path: Path) -> Config:

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from routerd.cli.demo_data import Tasks
     from routerd.cli.demo_report import Report
     from routerd.cli.demo_score import Law
-    from routerd.core.settings import Config, Utility
+    from routerd.core.process_settings import Config
+    from routerd.core.settings import Utility
 
 CONFIG_FILE = Path(__file__).with_name("demo_agents.yaml")
 REFRESHES = 100

@@ -17,7 +17,7 @@ from itertools import groupby
 from typing import Any, Protocol, TypeVar
 
 from routerd.core.errors import ErrorReason, RouterError
-from routerd.core.settings import Server
+from routerd.core.process_settings import Server
 from routerd.log.base import LogCorrupt, LogStuck
 from routerd.log.crowd import PATIENCE_S, Crowd
 from routerd.log.sequencer import Sequencer

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from routerd.core.settings import Retention
+from routerd.core.process_settings import Retention
 from routerd.core.state import State
 from routerd.log.base import Log
 from routerd.log.codec import goes_on_from

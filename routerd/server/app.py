@@ -18,7 +18,7 @@ from grpc_health.v1.health import SERVICE_NAME as HEALTH_NAME
 from grpc_reflection.v1alpha import reflection
 
 from routerd.core.answers import Logged
-from routerd.core.settings import Config, engine_part
+from routerd.core.process_settings import Config, engine_part
 from routerd.log.base import Log, LogStuck
 from routerd.log.committer import Committer
 from routerd.log.fold import undisturbed

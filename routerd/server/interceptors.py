@@ -31,7 +31,7 @@ from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
 from routerd.core.errors import ErrorReason, RouterError
-from routerd.core.settings import Server
+from routerd.core.process_settings import Server
 from routerd.log.committer import Committer, P, too_late
 from routerd.log.registry import Registry
 from routerd.log.rules import Rules

@@ -7,7 +7,7 @@ from functools import partial
 
 from google.protobuf.message import Message
 
-from routerd.core.settings import Server
+from routerd.core.process_settings import Server
 from routerd.log.sequencer import Sequencer
 from routerd.server import convert
 from routerd.server.hearing import Asked, asked, each_asked, hear, hear_many, quick, slow

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from routerd.audit.queries import projected_through
 from routerd.child import ROUTERD
-from routerd.core.settings import Config
+from routerd.core.process_settings import Config
 from routerd.log.base import LogCorrupt, LogUnavailable
 from routerd.log.committer import Committer
 from routerd.log.retention import FORGET_AT_ONCE, dispensable, due, last_words

@@ -11,7 +11,7 @@ from typing import NamedTuple, Self
 import msgspec
 
 from routerd.core.errors import ErrorReason, RouterError
-from routerd.core.settings import Config
+from routerd.core.process_settings import Config
 from routerd.core.signal_settings import Endpoint as EndpointSettings
 from routerd.core.signal_settings import Label, Signals
 from routerd.core.signals import Classified, Directives, SignalFailure, SignalSource

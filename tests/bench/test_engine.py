@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from bench.engine import Engine
-from routerd.core.settings import Config, EngineConfig
+from routerd.core.process_settings import Config
+from routerd.core.settings import EngineConfig
 from routerd.core.values import Task
 from routerd.router import Router
 

@@ -12,7 +12,8 @@ import msgspec
 from google.protobuf.message import Message
 
 from routerd.core.errors import RouterError
-from routerd.core.settings import EngineConfig, Server
+from routerd.core.process_settings import Server
+from routerd.core.settings import EngineConfig
 from routerd.log.base import LogUnavailable
 from routerd.log.committer import Committer
 from routerd.log.sequencer import Sequencer

@@ -21,7 +21,8 @@ import pytest
 from google.protobuf.message import Message
 
 from routerd.core.errors import ErrorReason, RouterError
-from routerd.core.settings import EngineConfig, Server
+from routerd.core.process_settings import Server
+from routerd.core.settings import EngineConfig
 from routerd.log import connections
 from routerd.log.base import LogUnavailable
 from routerd.log.codec import records

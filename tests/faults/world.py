@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from routerd.core.settings import Retention
+from routerd.core.process_settings import Retention
 from routerd.core.state import State
 from routerd.log.base import LogCorrupt, LogUnavailable
 from routerd.log.codec import records

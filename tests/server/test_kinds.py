@@ -15,7 +15,7 @@ from google.protobuf.descriptor_pool import Default
 from google.protobuf.message import DecodeError
 
 from routerd.core.errors import ErrorReason, RouterError
-from routerd.core.settings import Server
+from routerd.core.process_settings import Server
 from routerd.log.committer import Committer
 from routerd.server.interceptors import DEFAULT_PARTITION, Gate, Methods, Partition
 from routerd.v1.router_pb2 import RouteRequest, RouteResponse
