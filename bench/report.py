@@ -12,7 +12,8 @@ import msgspec
 from bench import report_rest as rest
 from bench.page import Html, bullets, element, gallery, page, section
 from bench.recorded import DataError
-from bench.report_replay import in_short, replay_section, sweeps
+from bench.report_replay import in_short, replay_section
+from bench.report_sweeps import sweeps
 from bench.results_file import Replay, Results, replays
 
 SCHEMA = 1
