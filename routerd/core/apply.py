@@ -19,7 +19,7 @@ from routerd.core.cooldown import (
     result_of,
 )
 from routerd.core.credit import credit_of, look_ahead, move_credit
-from routerd.core.drift import apply_drift, watch
+from routerd.core.drift import apply_drift, await_result, watch
 from routerd.core.encode import CELLS, Encoder
 from routerd.core.events import (
     AgentDeregistered,
@@ -45,7 +45,7 @@ from routerd.core.health import AgentCooledDown, AgentRecovered
 from routerd.core.importing import apply_import
 from routerd.core.imports import OutcomesImported
 from routerd.core.in_force import apply_override, put_in_force
-from routerd.core.outcomes import await_result, owes, write_registers
+from routerd.core.outcomes import owes, write_registers
 from routerd.core.outlook import Outlook
 from routerd.core.paths import new_paths
 from routerd.core.registry import (

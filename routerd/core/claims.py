@@ -13,7 +13,7 @@ import msgspec
 from routerd.core.budgets import settle
 from routerd.core.claim_events import Claimed, ClaimMade, CompetenceDisputed
 from routerd.core.draw import uniform
-from routerd.core.outcomes import await_result
+from routerd.core.drift import await_result
 from routerd.core.state import Credit, OpenDecision, State
 from routerd.core.tally import QUALITY
 

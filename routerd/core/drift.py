@@ -2,7 +2,7 @@
 
 A discount is (arm, since, keep): the arm's outcomes of decisions before position `since` weigh
 `keep` of what they did. It holds for those that come late, are revised or taken back as well, so
-that sums stay exact whatever the order.
+that sums stay exact whatever the order, and for those that are awaited.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import numpy as np
 
 from learners.drift import PRICE
 from routerd.core.events import DriftDetected
+from routerd.core.outcomes import is_awaited
 from routerd.core.state import Credit, OpenDecision, State
 
 
@@ -76,14 +77,19 @@ def discount(state: State, arm: int, since: int, keep: float) -> None:
     if keep == 1.0:
         return
     state.learner.discount(arm, keep)
+    state.tally.awaited[arm] *= keep
     for entry in reversed(state.decisions.values()):
         if entry.position < since:
             break
+        if entry.credit.arm != arm or entry.generation != state.generation:
+            continue
+        given_back = (1.0 - keep) * weight_of(state, arm, entry.position)
         quality = entry.credit.quality
-        if entry.credit.arm == arm and quality is not None and entry.generation == state.generation:
-            given_back = (1.0 - keep) * weight_of(state, arm, entry.position)
+        if quality is not None:
             x, epoch = np.frombuffer(entry.decision.query.x), state.epoch(entry.decision.time_ms)
             state.learner.observe(arm, x, quality, given_back, epoch)
+        elif is_awaited(state, entry):
+            state.tally.awaited[arm] += given_back
     oldest = next((entry.position for entry in state.decisions.values()), since)
     # one that is not younger than every open decision never weighs again
     state.discounts = tuple(d for d in (*state.discounts, (arm, since, keep)) if d[1] > oldest)
@@ -96,3 +102,15 @@ def weight_of(state: State, arm: int, position: int) -> float:
         if of == arm and position < since:
             weight *= keep
     return weight
+
+
+def await_result(state: State, entry: OpenDecision, sign: float) -> None:
+    """Count a decision, or with -1 no longer, as a look at its agent that is under way, if it is.
+
+    It is until its quality is known, as long as it may be told and would teach something; it counts
+    what that will weigh.
+    """
+    if is_awaited(state, entry):
+        arm = entry.credit.arm
+        weight = weight_of(state, arm, entry.position) if state.discounts else 1.0
+        state.tally.awaited[arm] += sign * weight

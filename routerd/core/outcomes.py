@@ -109,13 +109,9 @@ def owes(entry: OpenDecision) -> bool:
     return not entry.refused and not cancelled(entry.reports)
 
 
-def await_result(state: State, entry: OpenDecision, weight: float) -> None:
-    """Count a decision, or with -1 no longer, as a look at its agent that is under way, if it is.
-
-    It is until its quality is known, as long as it may be told and would teach something.
-    """
-    if entry.generation == state.generation and entry.credit.quality is None and owes(entry):
-        state.tally.awaited[entry.credit.arm] += weight
+def is_awaited(state: State, entry: OpenDecision) -> bool:
+    """Whether an open decision's quality is yet to be told, and these learners would learn it."""
+    return entry.generation == state.generation and entry.credit.quality is None and owes(entry)
 
 
 def by_rank(reports: Reports, ranked: Sequence[str]) -> list[Registers]:

@@ -19,8 +19,9 @@ METRICS = 3
 
 class Tally:
     """told, total (arms, cells, METRICS): how many decisions have a value of each metric, and its
-    sum. awaited (arms,): the open ones whose quality is yet to be told. last_ms (arms, cells): the
-    latest decision. recent_ms (arms, RECENT): the latest ones, in no order."""
+    sum. awaited (arms,): the open ones whose quality is yet to be told, each by what it will weigh.
+    last_ms (arms, cells): the latest decision. recent_ms (arms, RECENT): the latest ones, in no
+    order."""
 
     def __init__(self, arms: int, cells: int) -> None:
         self.told = np.zeros((arms, cells, METRICS))

@@ -107,3 +107,40 @@ def test_of_agents_that_changed_each_has_its_horizon() -> None:
     engine.route(agent_id="right")
     made = view_of(engine).under_way(np.array([40.0, 10.0]), (0, 1))
     assert made.tolist() == [0.0, pytest.approx(10.0 / 11.0)]
+
+
+def test_what_an_agent_owes_from_before_it_changed_counts_what_it_will_weigh() -> None:
+    """Looks at the version before say little of the new one: they are no reason to pass it over."""
+    engine = Engine(agents=PAIR, drift={"inherited_outcomes": 0})
+    engine.register("other", version="1")
+    for _ in range(40):
+        for agent_id in ("left", "right", "other"):
+            name = engine.route(agent_id=agent_id).decision_id
+            engine.report(name, quality=0.6 if agent_id == "left" else 0.5)
+    late = [engine.route(agent_id="other").decision_id for _ in range(40)]
+    engine.update("other", version="2")
+    engine.register("fresh")
+    assert awaited(engine) == [0.0, 0.0, 0.0, 0.0]
+    assert share(engine, "other") == pytest.approx(share(engine, "fresh"))
+    engine.report(late[0], quality=1.0)
+    now = engine.route(agent_id="other").decision_id
+    assert awaited(engine) == [0.0, 0.0, 1.0, 0.0]
+    engine.report(now, quality=1.0)
+    assert awaited(engine) == [0.0, 0.0, 0.0, 0.0]
+
+
+def test_of_an_agent_that_drifted_those_from_since_then_are_awaited_in_full() -> None:
+    engine = Engine(agents=PAIR, drift={"outcomes_per_false_alarm": 100})
+    for _ in range(60):
+        engine.report(engine.route(agent_id="left").decision_id, quality=0.9)
+    for _ in range(8):
+        engine.route(agent_id="left")
+    while not engine.state.drifts:
+        names = [engine.route(agent_id="left").decision_id for _ in range(2)]
+        engine.report(names[0], quality=0.1)
+    drift = engine.state.drifts["left"]
+    assert drift.keep < 1.0
+    owed = [e.position for e in engine.state.decisions.values() if e.credit.quality is None]
+    weights = [drift.keep if position < drift.since else 1.0 for position in owed]
+    assert len(set(weights)) == 2
+    assert awaited(engine) == [pytest.approx(sum(weights)), 0.0]

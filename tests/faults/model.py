@@ -245,12 +245,23 @@ class Model:
 
 
 def awaited(state: State) -> Array:
-    """Of each arm the open decisions that may yet tell it something, counted anew, (arms,)."""
+    """Of each arm the open decisions that may yet tell it something, counted anew, (arms,).
+
+    Those of an agent that changed since count what is kept of them.
+    """
     found = np.zeros(len(state.arm_of))
     for entry in state.decisions.values():
         refused = entry.claim is not None and not entry.claim.accepted
-        if entry.generation == state.generation and entry.credit.quality is None:
-            found[entry.credit.arm] += not (refused or cancelled(entry.reports))
+        if entry.generation != state.generation or entry.credit.quality is not None:
+            continue
+        if refused or cancelled(entry.reports):
+            continue
+        changes = [
+            keep
+            for arm, since, keep in state.discounts
+            if arm == entry.credit.arm and entry.position < since
+        ]
+        found[entry.credit.arm] += np.prod(changes)
     return found
 
 
