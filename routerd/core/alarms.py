@@ -15,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from learners.base import Array
+from learners.features import CLIP
 from learners.plain import overtaking
 from routerd.core.encode import category
 from routerd.core.outcomes import owes
@@ -53,6 +54,13 @@ class Alarm(NamedTuple):
     told: str
     cause: str
     action: str
+
+
+class Fit(NamedTuple):
+    """How a column is made of a number: (value - centre) / scale, and clipped."""
+
+    centre: float
+    scale: float
 
 
 def alarms(state: State, entries: list[OpenDecision], seen: Pulse) -> list[Alarm]:
@@ -193,9 +201,10 @@ def features(state: State, entries: list[OpenDecision]) -> Iterator[Alarm]:
     numeric = np.array([bool(name) for name in names])
     far = np.flatnonzero(moved & numeric)
     swapped: set[int] = set()
+    fits = fits_of(state)
     for i in far.tolist():
         for j in far.tolist():
-            if i < j and is_swap(before[:, [i, j]], now[:, [i, j]]):
+            if i < j and is_swap(before[:, [i, j]], now[:, [i, j]], fits[i], fits[j]):
                 swapped |= {i, j}
                 yield Alarm(
                     AlarmKind.FEATURE_SWAP,
@@ -228,10 +237,22 @@ def shift(before: Array, now: Array) -> Array:
     return far
 
 
-def is_swap(before: Array, now: Array) -> bool:
-    """Whether two columns took each other's place: each is nearer to the other than to itself."""
-    was, is_now, spread = before.mean(axis=0), now.mean(axis=0), before.std(axis=0).max() + 1e-6
-    return bool((np.abs(is_now - was[::-1]) < 0.25 * spread).all())
+def is_swap(before: Array, now: Array, *fits: Fit) -> bool:
+    """Whether two columns took each other's place: each is what the other would be in its scale."""
+    for column, (own, other) in enumerate((fits, fits[::-1])):
+        values = before[:, 1 - column] * other.scale + other.centre
+        moved = np.clip((values - own.centre) / own.scale, -CLIP, CLIP)
+        near = 0.25 * max(moved.std(), before[:, column].std()) + 1e-6
+        if abs(now[:, column].mean() - moved.mean()) >= near:
+            return False
+    return True
+
+
+def fits_of(state: State) -> dict[int, Fit]:
+    """The scale of each column that is told in one of its own."""
+    as_it_is = dict.fromkeys(range(state.encoder.width), Fit(0.0, 1.0))
+    numbers = state.encoder.numbers
+    return as_it_is | {start: Fit(centre, scale) for _, start, centre, scale in numbers}
 
 
 def column_names(state: State) -> list[str]:

@@ -255,6 +255,29 @@ def test_features_that_move_or_change_places_are_told(
     assert [(alarm.kind, alarm.about) for alarm in raised(engine)] == found
 
 
+@pytest.mark.parametrize("limit", [60.0, 6_000.0])
+def test_a_swap_is_found_whatever_the_units_of_the_two(limit: float) -> None:
+    """Each is scaled by its own centre and scale, and may be cut off in the scale of the other."""
+    engine = Engine(
+        features=[
+            {"kind": "number", "name": "size", "centre": 5.0, "scale": 4.0},
+            {"kind": "number", "name": "depth", "centre": limit, "scale": limit / 4},
+        ]
+    )
+    described(engine, 600, 8.0, limit / 2)
+    described(engine, 200, limit / 2, 8.0)
+    assert [(a.kind, a.about) for a in raised(engine)] == [(AlarmKind.FEATURE_SWAP, "size, depth")]
+
+
+@pytest.mark.parametrize("about", ["size", "depth"])
+def test_another_unit_is_no_swap(about: str) -> None:
+    units = [{"kind": "number", "name": "size", "centre": 5.0, "scale": 4.0}, FEATURES[1]]
+    engine = Engine(features=units)
+    described(engine, 600, 8.0, 2.0)
+    described(engine, 200, *((800.0, 2.0) if about == "size" else (8.0, 200.0)))
+    assert [(a.kind, a.about) for a in raised(engine)] == [(AlarmKind.FEATURE_DRIFT, about)]
+
+
 def test_a_category_that_is_no_longer_given_is_told_and_another_mix_is_not() -> None:
     """Kinds of work may change by the hour; that none is named is another matter."""
     engine = Engine()
