@@ -33,6 +33,12 @@ LATE, LATE_MS = 3.0, 60_000
 BEFORE, NOW = 600, 200
 FAR, FAR_ERRORS = 0.75, 6.0
 GONE = 0.5
+EXPLORE_MORE = {
+    ValuePolicy: "raise policy.spread or policy.floor",
+    ThompsonPolicy: "raise policy.v_min or policy.floor_min",
+    SquareCBPolicy: "lower policy.gamma_scale or policy.gamma_exponent",
+}
+"""What the operator of each policy that adapts its exploration may do."""
 
 
 class AlarmKind(StrEnum):
@@ -72,7 +78,7 @@ def alarms(state: State, entries: list[OpenDecision], seen: Pulse) -> list[Alarm
 
 def collapse(state: State, entries: list[OpenDecision], seen: Pulse) -> Iterator[Alarm]:
     """The law is all but settled although the estimates are not, and that may cost something."""
-    learns = isinstance(state.config.policy, ValuePolicy | ThompsonPolicy | SquareCBPolicy)
+    learns = type(state.config.policy) in EXPLORE_MORE
     if not learns or seen.drawn < ENOUGH_LAWS or seen.entropy is None or seen.confidence is None:
         return
     if seen.entropy >= COLLAPSED or seen.confidence >= UNSURE:
@@ -85,7 +91,7 @@ def collapse(state: State, entries: list[OpenDecision], seen: Pulse) -> Iterator
             f"{first.agent_id} has {first.mean_probability:.0%} of the probability, but is only "
             f"{seen.confidence:.0%} sure to be the better one; to know would be worth {lost:.2f}",
             "exploration is set too low, or outcomes of the others do not come",
-            "raise policy.spread or policy.floor; look for alarms of silence",
+            f"{EXPLORE_MORE[type(state.config.policy)]}; look for alarms of silence",
         )
 
 

@@ -134,6 +134,7 @@ def test_entropy_that_collapses_without_reason_is_told() -> None:
     for _ in range(250):
         engine.route(work_type="code")
     assert kinds(engine) == [AlarmKind.ENTROPY_COLLAPSE, AlarmKind.CANNOT_WIN]
+    assert "policy.v_min" in raised(engine)[0].action  # it has no policy.spread
 
 
 def test_agents_that_are_alike_are_no_collapse() -> None:
