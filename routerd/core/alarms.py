@@ -143,13 +143,15 @@ def silence(state: State) -> Iterator[Alarm]:
     if len(delays) >= ENOUGH_DUE:
         due_ms = min(half_ms, LATE * float(np.quantile(delays, 0.95)) + LATE_MS)
     since_ms = state.time_ms - due_ms
-    due = [e for e in entries if e.decision.time_ms < since_ms and owes(e)][-LOOK:]
+    due = [e for e in entries if e.decision.time_ms < since_ms and owes(e)]
     if is_silent(due[-ENOUGH_DUE:]):
         yield quiet("", "all agents", due[-ENOUGH_DUE:])
         return
+    by_agent: dict[str, list[OpenDecision]] = {agent_id: [] for agent_id in state.roster.ids}
+    for entry in due:
+        by_agent.setdefault(entry.decision.agent_id, []).append(entry)
     for agent_id in state.roster.ids:
-        own = [entry for entry in due if entry.decision.agent_id == agent_id][-ENOUGH_DUE:]
-        if is_silent(own):
+        if is_silent(own := by_agent[agent_id][-ENOUGH_DUE:]):
             yield quiet(agent_id, agent_id, own)
 
 

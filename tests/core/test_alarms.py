@@ -198,6 +198,18 @@ def test_who_was_not_let_is_not_silent() -> None:
     assert kinds(engine) == []
 
 
+def test_an_agent_that_is_chosen_rarely_for_its_silence_is_told() -> None:
+    """Who never reports is hardly tried any more, and lies far behind the latest decisions."""
+    engine = Engine(agents=TWO, seed=1)
+    for i in range(2_000):
+        answer = engine.route(request_id=f"{i}")
+        engine.wall.now_ms += 1_000
+        if answer.decision.agent_id == "good":
+            engine.report(answer.decision_id, success=i % 10 < 7)
+    silent = [alarm.about for alarm in raised(engine) if alarm.kind is AlarmKind.SILENCE]
+    assert silent == ["poor"]
+
+
 def test_a_router_that_never_heard_anything_waits_half_a_window() -> None:
     """Without a delay to go by, silence is one after half of the window."""
     engine = Engine(agents=TWO, outcomes={"window_hours": 2.0})
