@@ -56,7 +56,9 @@ def drift_of(state: State) -> DriftDetected:
 def keep_of(state: State, arm: int, outcomes: float, recent: int = 0) -> float:
     """The weight that leaves so many outcomes of all but the recent ones of an arm."""
     before = state.learner.weight_of(arm) - recent
-    return min(1.0, outcomes / before) if before > 0 else 1.0
+    if before > 0:
+        return min(1.0, outcomes / before)
+    return 1.0 if outcomes else 0.0  # results may still come
 
 
 def apply_drift(state: State, event: DriftDetected) -> None:

@@ -215,6 +215,17 @@ def test_how_much_a_version_inherits_is_declared(inherited: float) -> None:
     assert_re_derived(engine)
 
 
+def test_a_version_that_inherits_nothing_learns_nothing_of_what_is_told_late() -> None:
+    """Though nothing was known of the version before when it was replaced."""
+    engine = Engine(agents=[{"id": "other"}], drift={"inherited_outcomes": 0})
+    engine.register("late", version="1")
+    names = [engine.route(agent_id="late").decision_id for _ in range(5)]
+    engine.update("late", version="2")
+    for name in names:
+        engine.report(name, quality=1.0)
+    assert engine.state.learner.weight_of(engine.state.arm_of["late"]) == 0.0
+
+
 def test_an_agent_that_returns_in_another_version_is_a_new_version() -> None:
     """Its arm remembers which version it learnt from, however long it was away."""
     engine = Engine()
