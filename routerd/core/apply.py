@@ -7,6 +7,7 @@ import msgspec
 from learners.contexts import Contexts
 from learners.drift import DriftDetector
 from learners.means import ShrunkMeans
+from routerd.core.awaited import await_result, hear
 from routerd.core.budgets import charge, explore, keep, settle
 from routerd.core.claim_events import ClaimMade, CompetenceDisputed
 from routerd.core.claims import apply_claim, apply_dispute
@@ -19,7 +20,7 @@ from routerd.core.cooldown import (
     result_of,
 )
 from routerd.core.credit import credit_of, look_ahead, move_credit
-from routerd.core.drift import apply_drift, await_result, watch
+from routerd.core.drift import apply_drift, watch
 from routerd.core.encode import CELLS, Encoder
 from routerd.core.events import (
     AgentDeregistered,
@@ -167,6 +168,7 @@ def start_anew(state: State) -> None:
     state.paths = new_paths(len(agents), CELLS, epoch_gamma(state.config))
     state.claims = ShrunkMeans(len(agents), BINS, 1, epoch_gamma(state.config))
     state.tally = Tally(len(agents), CELLS)
+    state.under_way = {}
     state.detector = DriftDetector(len(agents))
     state.contexts = Contexts(state.encoder.width)
     state.outlook = Outlook(state.encoder.width)
@@ -257,6 +259,7 @@ def apply_outcome(state: State, position: int, event: OutcomeReported) -> None:
         watch(state, entry, credit)
         move_credit(state, entry, credit)
         await_result(state, entry, 1.0)
+        hear(state, entry)
         settle(state, entry, event.time_ms)
     passed = result_of(outcome)
     if passed is not None and not entry.counted:

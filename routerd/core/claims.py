@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import msgspec
 
+from routerd.core.awaited import await_result
 from routerd.core.budgets import settle
 from routerd.core.claim_events import Claimed, ClaimMade, CompetenceDisputed
 from routerd.core.draw import uniform
-from routerd.core.drift import await_result
 from routerd.core.state import Credit, OpenDecision, State
 from routerd.core.tally import QUALITY
 

@@ -12,8 +12,8 @@ import math
 import numpy as np
 
 from learners.drift import PRICE
+from routerd.core.awaited import is_awaited, pass_over, weight_of
 from routerd.core.events import DriftDetected
-from routerd.core.outcomes import is_awaited
 from routerd.core.state import Credit, OpenDecision, State
 
 
@@ -80,6 +80,7 @@ def discount(state: State, arm: int, since: int, keep: float) -> None:
         return
     state.learner.discount(arm, keep)
     state.tally.awaited[arm] *= keep
+    pass_over(state, arm, since - 1)
     for entry in reversed(state.decisions.values()):
         if entry.position < since:
             break
@@ -95,24 +96,3 @@ def discount(state: State, arm: int, since: int, keep: float) -> None:
     oldest = next((entry.position for entry in state.decisions.values()), since)
     # one that is not younger than every open decision never weighs again
     state.discounts = tuple(d for d in (*state.discounts, (arm, since, keep)) if d[1] > oldest)
-
-
-def weight_of(state: State, arm: int, position: int) -> float:
-    """What an outcome of the decision at a position weighs for an arm."""
-    weight = 1.0
-    for of, since, keep in state.discounts:
-        if of == arm and position < since:
-            weight *= keep
-    return weight
-
-
-def await_result(state: State, entry: OpenDecision, sign: float) -> None:
-    """Count a decision, or with -1 no longer, as a look at its agent that is under way, if it is.
-
-    It is until its quality is known, as long as it may be told and would teach something; it counts
-    what that will weigh.
-    """
-    if is_awaited(state, entry):
-        arm = entry.credit.arm
-        weight = weight_of(state, arm, entry.position) if state.discounts else 1.0
-        state.tally.awaited[arm] += sign * weight

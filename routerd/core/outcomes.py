@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from routerd.core.settings import Signal
-from routerd.core.state import OpenDecision, Register, Registers, State
+from routerd.core.state import OpenDecision, Register, Registers
 from routerd.core.values import Outcome, OutcomeKind
 
 # Sources that have no rank follow by name: what is said of one result outranks what is said of its
@@ -107,11 +107,6 @@ def cancelled(reports: Reports) -> bool:
 def owes(entry: OpenDecision) -> bool:
     """Whether an agent was to tell a result: its claim was not refused, and nobody stopped it."""
     return not entry.refused and not cancelled(entry.reports)
-
-
-def is_awaited(state: State, entry: OpenDecision) -> bool:
-    """Whether an open decision's quality is yet to be told, and these learners would learn it."""
-    return entry.generation == state.generation and entry.credit.quality is None and owes(entry)
 
 
 def by_rank(reports: Reports, ranked: Sequence[str]) -> list[Registers]:

@@ -11,6 +11,7 @@ from msgspec.structs import force_setattr
 from learners.contexts import Contexts
 from learners.drift import DriftDetector
 from learners.means import ShrunkMeans
+from routerd.core.awaited import take_under_way
 from routerd.core.encode import CELLS, Encoder
 from routerd.core.events import Decision
 from routerd.core.experiment import in_force
@@ -51,6 +52,7 @@ def restored(
     for decision_id, entry in decisions:
         take_over(state, decision_id, entry)
     take_models(state, models)
+    take_under_way(state)
     return state
 
 

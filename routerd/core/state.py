@@ -256,6 +256,7 @@ class State:
         self.standings: dict[str, Standing] = {}
         self.away: dict[str, Standing] = {}
         self.in_flight = InFlight()
+        self.under_way: dict[int, list[int]] = {}
         self.placed: dict[str, Placed] = {}
         self.overrides = Overrides(())
         self.overrides_expire_ms = 0

@@ -123,14 +123,15 @@ class View:
         return np.maximum(horizon - before, least)
 
     def under_way(self, horizon: float | Array, eligible: tuple[int, ...]) -> Array:
-        """How many looks at each agent are under way and will tell, (k,): of those awaited.
+        """How many looks at each agent are under way and will tell, (k,).
 
-        Nobody knows how many of them do: of n, at most as many as there are outcomes to count on,
-        the horizon H, so n H / (H + n).
+        Nobody knows how many of them do: of n that are awaited, at most as many as there are
+        outcomes to count on, the horizon H, so H / (H + n).
         """
-        awaited = self.state.tally.awaited.take(self.state.roster.picked(eligible))
-        awaited *= horizon / (horizon + awaited.sum())
-        return awaited
+        arms, under_way = self.state.roster.picked(eligible), self.state.under_way
+        looks = np.array([len(under_way.get(arm, ())) for arm in arms], np.float64)
+        looks *= horizon / (horizon + self.state.tally.awaited.take(arms).sum())
+        return looks
 
     def ahead(self, eligible: tuple[int, ...]) -> Ahead:
         """How these agents stand in the contexts that are ahead.

@@ -35,7 +35,8 @@ def under_way(engine: Engine) -> list[float]:
 
 def awaited(engine: Engine) -> list[float]:
     """Of each agent; the state that comes from the log again has the same."""
-    assert engine.refold().hash() == engine.state.hash()
+    again = engine.refold()
+    assert (again.hash(), again.under_way) == (engine.state.hash(), engine.state.under_way)
     return list(engine.state.tally.awaited)
 
 
@@ -59,7 +60,35 @@ def test_a_look_is_under_way_until_its_quality_is_known() -> None:
     assert awaited(engine) == [0.0, 0.0]
     engine.report(name, kind="RETRACT")
     assert awaited(engine) == [1.0, 0.0]
-    assert share(engine, "left") < before
+    assert under_way(engine) == [0.0, 0.0]
+
+
+def test_looks_before_the_latest_that_told_are_not_under_way() -> None:
+    """Where some tell at once and the others never, hardly any is; each agent is its own case."""
+    engine = Engine(agents=PAIR)
+    names = [engine.route(agent_id="left").decision_id for _ in range(5)]
+    engine.route(agent_id="right")
+    engine.report(names[3], quality=0.5)
+    assert awaited(engine) == [4.0, 1.0]
+    assert under_way(engine) == [pytest.approx(HORIZON / (HORIZON + 5))] * 2
+    engine.report(names[1], quality=0.5)  # it comes later, of an earlier one
+    assert under_way(engine) == [pytest.approx(HORIZON / (HORIZON + 4))] * 2
+    engine.report(names[4], quality=0.5)
+    assert under_way(engine) == [0.0, pytest.approx(HORIZON / (HORIZON + 3))]
+
+
+def test_a_look_that_moves_to_another_agent_finds_its_place_there() -> None:
+    """It is among looks at that one by when it was made, however late it was told who ran."""
+    engine = Engine(agents=PAIR)
+    moved = engine.route(agent_id="left").decision_id
+    told = engine.route(agent_id="right").decision_id
+    engine.route(agent_id="right")
+    engine.report(moved, executed_agent_id="right", latency_ms=10.0)
+    assert awaited(engine) == [0.0, 3.0]
+    assert under_way(engine) == [0.0, pytest.approx(3 * HORIZON / (HORIZON + 3))]
+    engine.report(told, quality=0.5)
+    assert awaited(engine) == [0.0, 2.0]
+    assert under_way(engine) == [0.0, pytest.approx(HORIZON / (HORIZON + 2))]
 
 
 def test_it_is_the_look_of_who_ran() -> None:

@@ -237,6 +237,7 @@ class Model:
         near(state.tally.told.sum(axis=1), told, "how many values were told")
         near(state.tally.total.sum(axis=1), total, "the totals of what was told")
         near(state.tally.awaited, awaited(state), "how many results are awaited")
+        hold(under_way(state) == state.under_way, "other looks are under way than are known")
         if state.drifts:
             return  # of an agent that changed the learner keeps a share alone
         learnt = state.learner.state()
@@ -262,6 +263,18 @@ def awaited(state: State) -> Array:
             if arm == entry.credit.arm and entry.position < since
         ]
         found[entry.credit.arm] += np.prod(changes)
+    return found
+
+
+def under_way(state: State) -> dict[int, list[int]]:
+    """Of each arm that has any the positions of those since the latest that told, found anew."""
+    found: dict[int, list[int]] = {}
+    for entry in state.decisions.values():
+        refused = entry.claim is not None and not entry.claim.accepted
+        current = entry.generation == state.generation and entry.credit.quality is None
+        arm, behind = entry.credit.arm, entry.position > state.tally.newest[entry.credit.arm]
+        if current and behind and not (refused or cancelled(entry.reports)):
+            found.setdefault(arm, []).append(entry.position)
     return found
 
 

@@ -1,0 +1,74 @@
+"""Looks that are under way: open decisions whose quality is yet to be told, by arm.
+
+Which of them will ever tell, nobody knows. Where outcomes come at once or never, one that was made
+before another that told will not; where they come late, those behind it are on their way. So of an
+agent's looks those count that were made since the latest one of which a quality is known.
+
+state.under_way has their positions, in order; tally.newest where they begin; tally.awaited how many
+there are, those before it included, each by what it will weigh.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right, insort
+
+from routerd.core.outcomes import owes
+from routerd.core.state import OpenDecision, State
+
+
+def is_awaited(state: State, entry: OpenDecision) -> bool:
+    """Whether an open decision's quality is yet to be told, and these learners would learn it."""
+    return entry.generation == state.generation and entry.credit.quality is None and owes(entry)
+
+
+def await_result(state: State, entry: OpenDecision, sign: float) -> None:
+    """Count a decision, or with -1 no longer, as a look at its agent that is awaited, if it is."""
+    if not is_awaited(state, entry):
+        return
+    arm, position = entry.credit.arm, entry.position
+    state.tally.awaited[arm] += sign * weight_of(state, arm, position)
+    if position <= state.tally.newest[arm]:
+        return
+    if sign > 0:
+        insort(state.under_way.setdefault(arm, []), position)
+    else:
+        first = bisect_left(state.under_way[arm], position)
+        forget(state, arm, first, first + 1)
+
+
+def hear(state: State, entry: OpenDecision) -> None:
+    """A decision was told of: where its quality is known, looks before it are no more under way."""
+    if entry.generation == state.generation and entry.credit.quality is not None:
+        pass_over(state, entry.credit.arm, entry.position)
+
+
+def pass_over(state: State, arm: int, position: int) -> None:
+    """Looks at an arm up to a position are no more under way."""
+    if position > state.tally.newest[arm]:
+        state.tally.newest[arm] = position
+        forget(state, arm, 0, bisect_right(state.under_way.get(arm, []), position))
+
+
+def forget(state: State, arm: int, first: int, end: int) -> None:
+    """Take these of an arm's looks out, and it with its last one."""
+    if first < end:
+        del state.under_way[arm][first:end]
+        if not state.under_way[arm]:
+            del state.under_way[arm]
+
+
+def take_under_way(state: State) -> None:
+    """Find again what follows from the open decisions and the tally."""
+    for entry in state.decisions.values():
+        arm = entry.credit.arm
+        if is_awaited(state, entry) and entry.position > state.tally.newest[arm]:
+            state.under_way.setdefault(arm, []).append(entry.position)
+
+
+def weight_of(state: State, arm: int, position: int) -> float:
+    """What an outcome of the decision at a position weighs for an arm."""
+    weight = 1.0
+    for of, since, keep in state.discounts:
+        if of == arm and position < since:
+            weight *= keep
+    return weight
