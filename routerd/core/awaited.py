@@ -25,9 +25,9 @@ def await_result(state: State, entry: OpenDecision, sign: float) -> None:
     """Count a decision, or with -1 no longer, as a look at its agent that is awaited, if it is."""
     if not is_awaited(state, entry):
         return
-    arm, position = entry.credit.arm, entry.position
-    state.tally.awaited[arm] += sign * weight_of(state, arm, position)
-    if position <= state.tally.newest[arm]:
+    arm, position, tally = entry.credit.arm, entry.position, state.tally
+    tally.awaited[arm] += sign * weight_of(state, arm, position) if state.discounts else sign
+    if position <= tally.newest.item(arm):
         return
     if sign > 0:
         insort(state.under_way.setdefault(arm, []), position)
@@ -44,9 +44,10 @@ def hear(state: State, entry: OpenDecision) -> None:
 
 def pass_over(state: State, arm: int, position: int) -> None:
     """Looks at an arm up to a position are no more under way."""
-    if position > state.tally.newest[arm]:
+    if position > state.tally.newest.item(arm):
         state.tally.newest[arm] = position
-        forget(state, arm, 0, bisect_right(state.under_way.get(arm, []), position))
+        if arm in state.under_way:
+            forget(state, arm, 0, bisect_right(state.under_way[arm], position))
 
 
 def forget(state: State, arm: int, first: int, end: int) -> None:

@@ -100,6 +100,8 @@ def current(reports: Reports, ranked: Sequence[str]) -> Current:
 
 def cancelled(reports: Reports) -> bool:
     """Whether any source says that the agent was stopped."""
+    if not reports:
+        return False
     found = (registers.cancelled for registers in reports.values())
     return any(held is not None and held.value for held in found)
 
