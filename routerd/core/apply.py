@@ -168,7 +168,7 @@ def start_anew(state: State) -> None:
     state.paths = new_paths(len(agents), CELLS, epoch_gamma(state.config))
     state.claims = ShrunkMeans(len(agents), BINS, 1, epoch_gamma(state.config))
     state.tally = Tally(len(agents), CELLS)
-    state.under_way = {}
+    state.under_way, state.awaited = {}, 0
     state.detector = DriftDetector(len(agents))
     state.contexts = Contexts(state.encoder.width)
     state.outlook = Outlook(state.encoder.width)
@@ -200,7 +200,7 @@ def apply_decision(state: State, position: int, decision_id: str, event: Decisio
         go_on(state, entry, query.follows)
     state.decisions[decision_id] = entry
     state.in_flight.begin(entry)
-    await_result(state, entry, 1.0)
+    await_result(state, entry, 1)
     if event.trial is not None:
         count_decision(state, event.trial, event.agent_id)
     if event.predicted_usd is not None:
@@ -253,12 +253,12 @@ def apply_outcome(state: State, position: int, event: OutcomeReported) -> None:
     for entry in entries:
         entry.told += 1
         state.in_flight.end(entry)
-        await_result(state, entry, -1.0)
+        await_result(state, entry, -1)
         write_registers(entry.reports, outcome, event.time_ms, position)
         credit = credit_of(state, entry)
         watch(state, entry, credit)
         move_credit(state, entry, credit)
-        await_result(state, entry, 1.0)
+        await_result(state, entry, 1)
         hear(state, entry)
         settle(state, entry, event.time_ms)
     passed = result_of(outcome)
@@ -276,7 +276,7 @@ def apply_closing(state: State, event: DecisionsClosed) -> None:
         entry = state.decisions.pop(decision_id, None)
         if entry is None:
             continue
-        await_result(state, entry, -1.0)
+        await_result(state, entry, -1)
         silent = entry.credit.quality is None and owes(entry)
         if missing is not None and silent and i < ended:
             move_credit(state, entry, msgspec.structs.replace(entry.credit, quality=missing))

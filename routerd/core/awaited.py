@@ -4,8 +4,8 @@ Which of them will ever tell, nobody knows. Where outcomes come at once or never
 before another that told will not; where they come late, those behind it are on their way. So of an
 agent's looks those count that were made since the latest one of which a quality is known.
 
-state.under_way has their positions, in order; tally.newest where they begin; tally.awaited how many
-there are, those before it included, each by what it will weigh.
+state.under_way has their positions, in order; tally.newest where they begin; state.awaited is how
+many are awaited of all agents, those before it included.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ def is_awaited(state: State, entry: OpenDecision) -> bool:
     return entry.generation == state.generation and entry.credit.quality is None and owes(entry)
 
 
-def await_result(state: State, entry: OpenDecision, sign: float) -> None:
+def await_result(state: State, entry: OpenDecision, sign: int) -> None:
     """Count a decision, or with -1 no longer, as a look at its agent that is awaited, if it is."""
     if not is_awaited(state, entry):
         return
-    arm, position, tally = entry.credit.arm, entry.position, state.tally
-    tally.awaited[arm] += sign * weight_of(state, arm, position) if state.discounts else sign
-    if position <= tally.newest.item(arm):
+    state.awaited += sign
+    arm, position = entry.credit.arm, entry.position
+    if position <= state.tally.newest.item(arm):
         return
     if sign > 0:
         insort(state.under_way.setdefault(arm, []), position)
@@ -61,15 +61,4 @@ def forget(state: State, arm: int, first: int, end: int) -> None:
 def take_under_way(state: State) -> None:
     """Find again what follows from the open decisions and the tally."""
     for entry in state.decisions.values():
-        arm = entry.credit.arm
-        if is_awaited(state, entry) and entry.position > state.tally.newest[arm]:
-            state.under_way.setdefault(arm, []).append(entry.position)
-
-
-def weight_of(state: State, arm: int, position: int) -> float:
-    """What an outcome of the decision at a position weighs for an arm."""
-    weight = 1.0
-    for of, since, keep in state.discounts:
-        if of == arm and position < since:
-            weight *= keep
-    return weight
+        await_result(state, entry, 1)

@@ -71,9 +71,9 @@ def apply_claim(state: State, position: int, event: ClaimMade) -> None:
     entry = state.decisions.get(event.decision_id)
     if entry is None or entry.claim is not None:
         return
-    await_result(state, entry, -1.0)
+    await_result(state, entry, -1)
     entry.claim = Claimed(position, event.accepted, event.competence, event.expected)
-    await_result(state, entry, 1.0)
+    await_result(state, entry, 1)
     if not event.accepted:
         state.in_flight.end(entry)
         settle(state, entry, event.time_ms)

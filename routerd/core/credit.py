@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from routerd.core.awaited import weight_of
 from routerd.core.claims import learn_claim
+from routerd.core.drift import weight_of
 from routerd.core.outcomes import Current, current
 from routerd.core.outlook import is_due
 from routerd.core.paths import terms

@@ -2,7 +2,7 @@
 
 A discount is (arm, since, keep): the arm's outcomes of decisions before position `since` weigh
 `keep` of what they did. It holds for those that come late, are revised or taken back as well, so
-that sums stay exact whatever the order, and for those that are awaited.
+that sums stay exact whatever the order. Looks from before it are no more under way.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import math
 import numpy as np
 
 from learners.drift import PRICE
-from routerd.core.awaited import is_awaited, pass_over, weight_of
+from routerd.core.awaited import pass_over
 from routerd.core.events import DriftDetected
 from routerd.core.state import Credit, OpenDecision, State
 
@@ -79,20 +79,24 @@ def discount(state: State, arm: int, since: int, keep: float) -> None:
     if keep == 1.0:
         return
     state.learner.discount(arm, keep)
-    state.tally.awaited[arm] *= keep
     pass_over(state, arm, since - 1)
     for entry in reversed(state.decisions.values()):
         if entry.position < since:
             break
-        if entry.credit.arm != arm or entry.generation != state.generation:
-            continue
-        given_back = (1.0 - keep) * weight_of(state, arm, entry.position)
         quality = entry.credit.quality
-        if quality is not None:
+        if entry.credit.arm == arm and quality is not None and entry.generation == state.generation:
+            given_back = (1.0 - keep) * weight_of(state, arm, entry.position)
             x, epoch = np.frombuffer(entry.decision.query.x), state.epoch(entry.decision.time_ms)
             state.learner.observe(arm, x, quality, given_back, epoch)
-        elif is_awaited(state, entry):
-            state.tally.awaited[arm] += given_back
     oldest = next((entry.position for entry in state.decisions.values()), since)
     # one that is not younger than every open decision never weighs again
     state.discounts = tuple(d for d in (*state.discounts, (arm, since, keep)) if d[1] > oldest)
+
+
+def weight_of(state: State, arm: int, position: int) -> float:
+    """What an outcome of the decision at a position weighs for an arm."""
+    weight = 1.0
+    for of, since, keep in state.discounts:
+        if of == arm and position < since:
+            weight *= keep
+    return weight

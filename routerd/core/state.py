@@ -221,7 +221,8 @@ class State:
     heard: the one that the last event was a result of. sessions: who served each one last, and
     where, the longest ago first.
     versions: of every agent that has an arm. discounts: of arms that changed, see
-    routerd.core.drift. drifts: the latest change that was found of an agent.
+    routerd.core.drift. drifts: the latest change that was found of an agent. under_way, awaited:
+    see routerd.core.awaited.
     imports: by the hash of a file, how many of its rows are learnt, see routerd.core.importing.
     failing: by type of agent how many of its decisions failed in a row. ledgers: of each budget, by
     the values of its `per`. explored: what exploration gave up lately.
@@ -257,6 +258,7 @@ class State:
         self.away: dict[str, Standing] = {}
         self.in_flight = InFlight()
         self.under_way: dict[int, list[int]] = {}
+        self.awaited = 0
         self.placed: dict[str, Placed] = {}
         self.overrides = Overrides(())
         self.overrides_expire_ms = 0

@@ -19,15 +19,13 @@ METRICS = 3
 
 class Tally:
     """told, total (arms, cells, METRICS): how many decisions have a value of each metric, and its
-    sum. awaited (arms,): the open ones whose quality is yet to be told, each by what it will weigh.
-    newest (arms,): the position of the latest decision of which one was told, or which an agent
-    made before it changed. last_ms (arms, cells): the latest decision. recent_ms (arms, RECENT):
-    the latest ones, in no order."""
+    sum. newest (arms,): the position of the latest decision of which a quality was told, or of the
+    change of an agent (see routerd.core.awaited). last_ms (arms, cells): the latest decision.
+    recent_ms (arms, RECENT): the latest ones, in no order."""
 
     def __init__(self, arms: int, cells: int) -> None:
         self.told = np.zeros((arms, cells, METRICS))
         self.total = np.zeros((arms, cells, METRICS))
-        self.awaited = np.zeros(arms)
         self.newest = np.zeros(arms)
         self.last_ms = np.full((arms, cells), NEVER_MS)
         self.recent_ms = np.full((arms, RECENT), NEVER_MS)
@@ -51,7 +49,6 @@ class Tally:
         return {
             "told": self.told,
             "total": self.total,
-            "awaited": self.awaited,
             "newest": self.newest,
             "last_ms": self.last_ms,
             "recent_ms": self.recent_ms,

@@ -128,14 +128,12 @@ class View:
         Nobody knows how many of them do: of n that are awaited, at most as many as there are
         outcomes to count on, the horizon H, so H / (H + n).
         """
-        roster, under_way = self.state.roster, self.state.under_way
+        under_way = self.state.under_way
         if not under_way:
             return np.zeros(len(eligible))
-        arms = roster.picked(eligible)
-        whole = len(eligible) == len(roster.ids)
-        awaited = self.state.tally.awaited[roster.arms if whole else list(arms)].sum().item()
+        arms = self.state.roster.picked(eligible)
         looks = np.array([float(len(under_way.get(arm, ()))) for arm in arms])
-        looks *= horizon / (horizon + awaited)
+        looks *= horizon / (horizon + self.state.awaited)
         return looks
 
     def ahead(self, eligible: tuple[int, ...]) -> Ahead:

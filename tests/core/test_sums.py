@@ -196,8 +196,7 @@ def gap(a: State, b: State) -> float:
 
 def sums(state: State) -> dict[str, Array]:
     """Everything of a state that commutes and can be taken back."""
-    tally = state.tally
-    held = {"told": tally.told, "total": tally.total, "awaited": tally.awaited}
+    held = {"told": state.tally.told, "total": state.tally.total}
     for model in ("learner", "cost", "latency"):
         arrays = getattr(state, model).state()
         held |= {f"{model}.{name}": arrays[name] for name in arrays.keys() & SUMS}

@@ -33,11 +33,13 @@ def under_way(engine: Engine) -> list[float]:
     return list(view_of(engine).under_way(HORIZON, engine.state.roster.everyone))
 
 
-def awaited(engine: Engine) -> list[float]:
-    """Of each agent; the state that comes from the log again has the same."""
-    again = engine.refold()
-    assert (again.hash(), again.under_way) == (engine.state.hash(), engine.state.under_way)
-    return list(engine.state.tally.awaited)
+def awaited(engine: Engine) -> tuple[int, dict[str, int]]:
+    """How many, and of each agent those under way, if any; the same from the log again."""
+    state, again = engine.state, engine.refold()
+    assert again.hash() == state.hash()
+    assert (again.awaited, again.under_way) == (state.awaited, state.under_way)
+    looks = {name: len(state.under_way.get(arm, ())) for name, arm in state.arm_of.items()}
+    return state.awaited, {name: count for name, count in looks.items() if count}
 
 
 def test_tasks_that_come_before_any_outcome_are_shared() -> None:
@@ -55,12 +57,11 @@ def test_a_look_is_under_way_until_its_quality_is_known() -> None:
     name = engine.route(agent_id="left").decision_id
     assert share(engine, "left") < before
     engine.report(name, cost_usd=0.1)
-    assert awaited(engine) == [1.0, 0.0]
+    assert awaited(engine) == (1, {"left": 1})
     engine.report(name, quality=0.5)
-    assert awaited(engine) == [0.0, 0.0]
+    assert awaited(engine) == (0, {})
     engine.report(name, kind="RETRACT")
-    assert awaited(engine) == [1.0, 0.0]
-    assert under_way(engine) == [0.0, 0.0]
+    assert awaited(engine) == (1, {})
 
 
 def test_looks_before_the_latest_that_told_are_not_under_way() -> None:
@@ -69,7 +70,7 @@ def test_looks_before_the_latest_that_told_are_not_under_way() -> None:
     names = [engine.route(agent_id="left").decision_id for _ in range(5)]
     engine.route(agent_id="right")
     engine.report(names[3], quality=0.5)
-    assert awaited(engine) == [4.0, 1.0]
+    assert awaited(engine) == (5, {"left": 1, "right": 1})
     assert under_way(engine) == [pytest.approx(HORIZON / (HORIZON + 5))] * 2
     engine.report(names[1], quality=0.5)  # it comes later, of an earlier one
     assert under_way(engine) == [pytest.approx(HORIZON / (HORIZON + 4))] * 2
@@ -84,10 +85,10 @@ def test_a_look_that_moves_to_another_agent_finds_its_place_there() -> None:
     told = engine.route(agent_id="right").decision_id
     engine.route(agent_id="right")
     engine.report(moved, executed_agent_id="right", latency_ms=10.0)
-    assert awaited(engine) == [0.0, 3.0]
+    assert awaited(engine) == (3, {"right": 3})
     assert under_way(engine) == [0.0, pytest.approx(3 * HORIZON / (HORIZON + 3))]
     engine.report(told, quality=0.5)
-    assert awaited(engine) == [0.0, 2.0]
+    assert awaited(engine) == (2, {"right": 1})
     assert under_way(engine) == [0.0, pytest.approx(HORIZON / (HORIZON + 2))]
 
 
@@ -95,17 +96,17 @@ def test_it_is_the_look_of_who_ran() -> None:
     engine = Engine(agents=PAIR)
     name = engine.route(agent_id="left").decision_id
     engine.report(name, executed_agent_id="right", latency_ms=10.0)
-    assert awaited(engine) == [0.0, 1.0]
+    assert awaited(engine) == (1, {"right": 1})
 
 
 def test_who_was_stopped_or_not_let_tells_nothing() -> None:
     engine = Engine(agents=PAIR)
     first, second = (engine.route(agent_id="left").decision_id for _ in range(2))
     engine.report(first, cancelled=True)
-    assert awaited(engine) == [1.0, 0.0]
+    assert awaited(engine) == (1, {"left": 1})
     assert not engine.sequencer.claim(Claim(second, 0.0)).accepted
     engine.sequencer.commit()
-    assert awaited(engine) == [0.0, 0.0]
+    assert awaited(engine) == (0, {})
 
 
 def test_none_is_awaited_beyond_its_window_or_by_another_model() -> None:
@@ -113,10 +114,10 @@ def test_none_is_awaited_beyond_its_window_or_by_another_model() -> None:
     engine.route(agent_id="left")
     engine.wall.now_ms += 3 * HOUR_MS
     engine.route(agent_id="right")
-    assert awaited(engine) == [0.0, 1.0]
+    assert awaited(engine) == (1, {"right": 1})
     engine.open(agents=PAIR, features=[{"kind": "number", "name": "complexity"}])
     engine.route(agent_id="left")
-    assert awaited(engine) == [1.0, 0.0]
+    assert awaited(engine) == (1, {"left": 1})
 
 
 def test_the_more_are_under_way_the_smaller_is_the_part_that_will_tell() -> None:
@@ -138,7 +139,7 @@ def test_of_agents_that_changed_each_has_its_horizon() -> None:
     assert made.tolist() == [0.0, pytest.approx(10.0 / 11.0)]
 
 
-def test_what_an_agent_owes_from_before_it_changed_counts_what_it_will_weigh() -> None:
+def test_looks_at_an_agent_from_before_it_changed_are_not_under_way() -> None:
     """Looks at the version before say little of the new one: they are no reason to pass it over."""
     engine = Engine(agents=PAIR, drift={"inherited_outcomes": 0})
     engine.register("other", version="1")
@@ -149,27 +150,10 @@ def test_what_an_agent_owes_from_before_it_changed_counts_what_it_will_weigh() -
     late = [engine.route(agent_id="other").decision_id for _ in range(40)]
     engine.update("other", version="2")
     engine.register("fresh")
-    assert awaited(engine) == [0.0, 0.0, 0.0, 0.0]
+    assert awaited(engine) == (40, {})
     assert share(engine, "other") == pytest.approx(share(engine, "fresh"))
     engine.report(late[0], quality=1.0)
     now = engine.route(agent_id="other").decision_id
-    assert awaited(engine) == [0.0, 0.0, 1.0, 0.0]
+    assert awaited(engine) == (40, {"other": 1})
     engine.report(now, quality=1.0)
-    assert awaited(engine) == [0.0, 0.0, 0.0, 0.0]
-
-
-def test_of_an_agent_that_drifted_those_from_since_then_are_awaited_in_full() -> None:
-    engine = Engine(agents=PAIR, drift={"outcomes_per_false_alarm": 100})
-    for _ in range(60):
-        engine.report(engine.route(agent_id="left").decision_id, quality=0.9)
-    for _ in range(8):
-        engine.route(agent_id="left")
-    while not engine.state.drifts:
-        names = [engine.route(agent_id="left").decision_id for _ in range(2)]
-        engine.report(names[0], quality=0.1)
-    drift = engine.state.drifts["left"]
-    assert drift.keep < 1.0
-    owed = [e.position for e in engine.state.decisions.values() if e.credit.quality is None]
-    weights = [drift.keep if position < drift.since else 1.0 for position in owed]
-    assert len(set(weights)) == 2
-    assert awaited(engine) == [pytest.approx(sum(weights)), 0.0]
+    assert awaited(engine) == (39, {})

@@ -23,7 +23,7 @@ from routerd.core.events import (
     Record,
 )
 from routerd.core.outcomes import cancelled
-from routerd.core.state import State
+from routerd.core.state import OpenDecision, State
 from routerd.log.codec import decision_id
 from routerd.v1 import router_pb2, types_pb2
 
@@ -236,8 +236,9 @@ class Model:
                 sums.add(arm, np.frombuffer(decision.query.x), values["quality"], 1.0)
         near(state.tally.told.sum(axis=1), told, "how many values were told")
         near(state.tally.total.sum(axis=1), total, "the totals of what was told")
-        near(state.tally.awaited, awaited(state), "how many results are awaited")
-        hold(under_way(state) == state.under_way, "other looks are under way than are known")
+        entries = unheard(state)
+        found = (len(entries), under_way(entries, state.tally.newest))
+        hold(found == (state.awaited, state.under_way), f"awaited is not what is known, {found}")
         if state.drifts:
             return  # of an agent that changed the learner keeps a share alone
         learnt = state.learner.state()
@@ -245,36 +246,23 @@ class Model:
         near(learnt["lam"], sums.lam, "what was learnt about")
 
 
-def awaited(state: State) -> Array:
-    """Of each arm the open decisions that may yet tell it something, counted anew, (arms,).
-
-    Those of an agent that changed since count what is kept of them.
-    """
-    found = np.zeros(len(state.arm_of))
-    for entry in state.decisions.values():
-        refused = entry.claim is not None and not entry.claim.accepted
-        if entry.generation != state.generation or entry.credit.quality is not None:
-            continue
-        if refused or cancelled(entry.reports):
-            continue
-        changes = [
-            keep
-            for arm, since, keep in state.discounts
-            if arm == entry.credit.arm and entry.position < since
-        ]
-        found[entry.credit.arm] += np.prod(changes)
-    return found
+def unheard(state: State) -> list[OpenDecision]:
+    """The open decisions that may yet tell the learners something."""
+    return [
+        entry
+        for entry in state.decisions.values()
+        if entry.generation == state.generation and entry.credit.quality is None
+        if entry.claim is None or entry.claim.accepted
+        if not cancelled(entry.reports)
+    ]
 
 
-def under_way(state: State) -> dict[int, list[int]]:
-    """Of each arm that has any the positions of those since the latest that told, found anew."""
+def under_way(entries: list[OpenDecision], newest: Array) -> dict[int, list[int]]:
+    """Of each arm that has any the positions of those since the latest that told."""
     found: dict[int, list[int]] = {}
-    for entry in state.decisions.values():
-        refused = entry.claim is not None and not entry.claim.accepted
-        current = entry.generation == state.generation and entry.credit.quality is None
-        arm, behind = entry.credit.arm, entry.position > state.tally.newest[entry.credit.arm]
-        if current and behind and not (refused or cancelled(entry.reports)):
-            found.setdefault(arm, []).append(entry.position)
+    for entry in entries:
+        if entry.position > newest[entry.credit.arm]:
+            found.setdefault(entry.credit.arm, []).append(entry.position)
     return found
 
 
