@@ -65,8 +65,12 @@ def run(
     jobs: int,
     told: Callable[[str], None],
     variants: Sequence[Variant] = VARIANTS,
+    what: str = "without",
 ) -> list[dict[str, Any]]:
-    """A row for each variant: what it earned, and what that is less than the first, paired."""
+    """A row for each variant: what it earned, and what that is less than the first, paired.
+
+    what: how the variants differ from the first.
+    """
     score = scores(streams, variants, seeds, cost_weight, jobs)
     rows = []
     for variant, mine in zip(variants, score, strict=True):
@@ -74,12 +78,12 @@ def run(
         low, high = paired["ci95"]
         told(
             f"{streams.name:18} {mine.mean():.4f} {paired['change']:+.4f} [{low:+.4f}, {high:+.4f}]"
-            f"  without {variant.name}"
+            f"  {what} {variant.name}"
         )
         rows.append(
             {
                 "dataset": streams.name,
-                "without": variant.name,
+                what: variant.name,
                 "seeds": seeds,
                 "utility_mean": float(mine.mean()),
                 **paired,

@@ -5,7 +5,7 @@ Every variant sees the same streams, so that the differences are paired by seed.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import copy
 from dataclasses import replace
@@ -16,7 +16,7 @@ from msgspec import structs
 
 from bench.baselines import Routed, configured
 from bench.contest import Conditions, play, stream
-from bench.recorded import Array, utility
+from bench.recorded import Array, Recorded, utility
 from bench.replay import one_thread
 from bench.stats import bootstrap_ci
 from bench.streams import Streams
@@ -24,10 +24,14 @@ from learners import pooled
 from learners.base import Arms
 from learners.pooled import PooledRegression
 from routerd.core import outlook
-from routerd.core.settings import EngineConfig, Policy, ValuePolicy
+from routerd.core.settings import Agent, EngineConfig, Policy, ValuePolicy
 
 Constants = Mapping[Any, Mapping[str, Any]]
 """Of each module or class: the names that are replaced while a variant runs, and by what."""
+
+
+Define = Callable[[tuple[Agent, ...], Recorded, float, int], tuple[Agent, ...]]
+"""The agents with what is declared of them; by the data, the weight of cost and the seed."""
 
 
 class Variant(NamedTuple):
@@ -37,6 +41,7 @@ class Variant(NamedTuple):
     policy: Policy = ValuePolicy()
     constants: Constants = {}
     features: bool = True
+    define: Define | None = None
 
 
 _joint = PooledRegression.joint
@@ -99,6 +104,9 @@ def earned(streams: Streams, variant: Variant, seed: int, cost_weight: float) ->
         config: EngineConfig = configured(blind, cost_weight, seed, variant.policy)
         if not variant.features:
             config = structs.replace(config, features=())
+        if variant.define is not None:
+            agents = variant.define(config.agents, data, cost_weight, seed)
+            config = structs.replace(config, agents=agents)
         played = play(Routed(variant.name, config, blind), on, conditions)
         u = utility(on.quality, on.cost_usd, cost_weight)[on.scored]
         return float(u[np.arange(len(played.arms)), played.arms].mean())

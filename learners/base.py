@@ -40,6 +40,10 @@ class Learner(Protocol):
     def add_arms(self, count: int) -> None:
         """Append arms that nothing is known of."""
 
+    def set_head_starts(self, start: Array) -> None:
+        """Centre the prior of each arm's coefficients there, (arms, d): by how much its quality is
+        expected to exceed the others'. How sure the prior is stays as it is."""
+
     def advance(self, epoch: int) -> None:
         """Decay the sums to this epoch; an earlier one changes nothing."""
 
@@ -155,6 +159,13 @@ class Sums:
         """What `weight` at `epoch` is worth now."""
         return weight if epoch >= self.epoch else weight * self.gamma ** (self.epoch - epoch)
 
+    def beyond(self, start: Array) -> tuple[Array, float]:
+        """h and ss of y - x . start_k: what is beyond the head starts, (arms, d)."""
+        if not start.any():
+            return self.h, self.ss
+        explained = np.matmul(self.lam, start[:, :, None])[:, :, 0]
+        return self.h - explained, self.ss - float(((2.0 * self.h - explained) * start).sum())
+
     def add(self, arm: int, x: Array, y: float, w: float) -> None:
         """Add an observation of weight w as of now."""
         kernel.add(self.lam[arm], self.h[arm], x, y, w)
@@ -179,9 +190,13 @@ class Sums:
 
 
 class Additive(ABC):
-    """A learner's upkeep of its sums; a subclass rebuilds what it derives from them."""
+    """A learner's upkeep of its sums; a subclass rebuilds what it derives from them.
+
+    start (arms, d): the means of the coefficients' priors, beyond what all arms have in common.
+    """
 
     sums: Sums
+    start: Array
 
     @property
     def count(self) -> float:
@@ -189,7 +204,13 @@ class Additive(ABC):
 
     def add_arms(self, count: int) -> None:
         self.sums.add_arms(count)
+        self.start = np.concatenate([self.start, np.zeros((count, self.sums.d))])
         self._rebuild()
+
+    def set_head_starts(self, start: Array) -> None:
+        if not np.array_equal(start, self.start):
+            self.start = start.copy()
+            self._rebuild()
 
     def advance(self, epoch: int) -> None:
         if self.sums.advance(epoch):

@@ -1,7 +1,9 @@
 """Beta-Bernoulli cells: how often an arm succeeds at a kind of work, shrunk to the arm and to all.
 
-    success_kc ~ Beta(C m_k, C (1 - m_k)) a priori       m_k: the arm's own mean
-    m_k is shrunk to the mean of all arms with A pseudo-observations
+    success_kc ~ Beta(C m_kc, C (1 - m_kc)) a priori     m_kc = m_k + what b_k says of the cell
+    m_k, the arm's own mean, is shrunk to that of all arms with A pseudo-observations
+
+b_k is the head start of an arm.
 
 A cell is an arm and a set of categories: the columns of x that are exactly 1. Numbers and texts
 are not looked at. A quality between 0 and 1 counts as that much of a success. Source: Gelman et
@@ -33,6 +35,7 @@ class BetaCells(RowByRow):
 
     def __init__(self, arms: int, d: int, gamma: float = 1.0) -> None:
         self.sums = RowSums(arms, d, gamma)
+        self.start = np.zeros((arms, d))
 
     @property
     def count(self) -> float:
@@ -40,9 +43,10 @@ class BetaCells(RowByRow):
 
     @property
     def centre(self) -> float:
-        """Mean quality of all arms, shrunk to one half."""
-        total = float(self.sums.s.sum()) + 0.5 * ARM_COUNT
-        return min(max(total / (max(self.count, 0.0) + ARM_COUNT), 0.01), 0.99)
+        """Mean quality of all arms beyond their head starts, shrunk to one half."""
+        count = max(self.count, 0.0)
+        total = float(self.sums.s.sum()) - count * self.sums.mean_of(self.start)
+        return min(max((total + 0.5 * ARM_COUNT) / (count + ARM_COUNT), 0.01), 0.99)
 
     @property
     def noise(self) -> float:
@@ -50,6 +54,10 @@ class BetaCells(RowByRow):
 
     def add_arms(self, count: int) -> None:
         self.sums.add_arms(count)
+        self.start = np.concatenate([self.start, np.zeros((count, self.start.shape[1]))])
+
+    def set_head_starts(self, start: Array) -> None:
+        self.start = start.copy()
 
     def advance(self, epoch: int) -> None:
         self.sums.advance(epoch)
@@ -70,8 +78,11 @@ class BetaCells(RowByRow):
         every, right = self.sums.n[arms], self.sums.s[arms]
         n, s = (every[:, row], right[:, row]) if row >= 0 else (np.zeros(len(every)),) * 2
         of_arm = ARM_COUNT + every.sum(axis=1)
-        centre = np.clip((ARM_COUNT * self.centre + right.sum(axis=1)) / of_arm, 0.01, 0.99)
-        mean = np.clip((CELL_COUNT * centre + s) / (CELL_COUNT + n), 0.01, 0.99)
+        start = self.start[arms]
+        prior = self.centre + start[:, 0]
+        centre = np.clip((ARM_COUNT * prior + right.sum(axis=1)) / of_arm, 0.01, 0.99)
+        expected = centre + start[:, 1:].dot(cell_of(x)[1:])
+        mean = np.clip((CELL_COUNT * expected + s) / (CELL_COUNT + n), 0.01, 0.99)
         own = mean * (1.0 - mean) / (CELL_COUNT + n + 1.0)
         return mean, own, centre * (1.0 - centre) / (of_arm + 1.0), CELL_COUNT / (CELL_COUNT + n)
 
@@ -98,10 +109,11 @@ class BetaCells(RowByRow):
         """Nothing is derived."""
 
     def state(self) -> dict[str, Array]:
-        return self.sums.state()
+        return self.sums.state() | {"start": self.start}
 
     def restore(self, state: Mapping[str, Array]) -> None:
         self.sums.restore(state)
+        self.start = state["start"].copy()
 
 
 def cell_of(x: Array) -> Array:

@@ -169,6 +169,30 @@ def new_arms_start_unsure(make: Make) -> None:
     assert variance[ARMS:].min() >= variance[:ARMS].max()
 
 
+def head_starts_are_priors(make: Make) -> None:
+    """They move what is expected of an arm, and not how sure that is; outcomes overrule them."""
+    x, start = np.ones(WIDTH), np.zeros((ARMS, WIDTH))
+    start[2, 0], start[2, 1] = 0.1, -0.05
+    events = [(arm, x, y, 1.0, 0) for arm, _, y, *_ in stream(2_000, seed=15)]
+    learner, plain = make(ARMS, WIDTH, 1.0), make(ARMS, WIDTH, 1.0)
+    start += learner.state()["start"]
+    before = learner.predict(x, ALL)
+    learner.set_head_starts(start)
+    after = learner.predict(x, ALL)
+    moved = after[0] - before[0]
+    assert 0.03 < moved[2] < 0.06, f"a head start of .05 moved the mean by {moved[2]}"
+    assert np.abs(np.delete(moved, 2)).max() < CLOSE, "it moved other arms"
+    assert abs(after[1][2] / before[1][2] - 1.0) < 0.05, "it moved how sure the arm is"
+    for event in events:
+        learner.observe(*event)
+        plain.observe(*event)
+    left = learner.predict(x, ALL)[0] - plain.predict(x, ALL)[0]
+    assert np.abs(left).max() < 0.02, f"after {len(events)} outcomes {left} of it is left"
+    plain.set_head_starts(start)
+    gap = posterior_gap(learner, plain)
+    assert gap < CLOSE, f"given late, it differs by {gap}"
+
+
 def subsets_agree(make: Make) -> None:
     """Predicting for some arms gives what predicting for all gives."""
     learner = taught(make, stream(100, seed=10))
@@ -229,5 +253,6 @@ LEARNER_CHECKS = (
     prior_does_not_decay,
     new_arms_start_unsure,
     subsets_agree,
+    head_starts_are_priors,
 )
 POLICY_CHECKS = (laws_are_laws, better_is_likelier, certainty_settles)

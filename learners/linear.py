@@ -1,9 +1,10 @@
 """Bayesian linear regression per arm, each arm on its own but for the centre of its prior.
 
-    y - OFFSET = x . theta_k + e     theta_k ~ N((c, 0, ...), s2 R)    R = diag(ra^2, rc^2, ...)
+    y - OFFSET = x . theta_k + e     theta_k ~ N((c, 0, ...) + b_k, s2 R)  R = diag(ra^2, rc^2, ...)
 
-c is the shrunken grand mean of all arms: a zero-mean prior locks onto the first arm tried when
-rewards are high. Source: Bishop, Pattern Recognition and Machine Learning, section 3.3.
+b_k is the head start of an arm; c is the shrunken grand mean of what all arms have beyond theirs: a
+zero-mean prior locks onto the first arm tried when rewards are high. Source: Bishop, Pattern
+Recognition and Machine Learning, section 3.3.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ class LinearRegression(Additive, RowByRow):
 
     def __init__(self, arms: int, d: int, gamma: float = 1.0) -> None:
         self.sums = Sums(arms, d, gamma)
+        self.start = np.zeros((arms, d))
         self.r_inv = np.full(d, SCALE_SLOPE**-2)
         self.r_inv[0] = SCALE_INTERCEPT**-2
         self.updates = 0
@@ -42,19 +44,20 @@ class LinearRegression(Additive, RowByRow):
     @property
     def noise(self) -> float:
         """Residual variance over all arms, with NOISE_COUNT pseudo-observations of NOISE."""
-        explained = float((self.sums.h * self.b).sum())
-        residual = max(self.sums.ss - explained, 0.0)
+        h, ss = self.sums.beyond(self.start)
+        residual = max(ss - float((h * (self.b - self.start)).sum()), 0.0)
         return (NOISE_COUNT * NOISE + residual / 2) / (NOISE_COUNT + self.count / 2)
 
     @property
     def centre(self) -> float:
-        """Grand mean above OFFSET, shrunk by one pseudo-observation."""
-        return float(self.sums.h[:, 0].sum()) / (1.0 + max(self.count, 0.0))
+        """Grand mean above OFFSET and head starts, shrunk by one pseudo-observation."""
+        h, _ = self.sums.beyond(self.start)
+        return float(h[:, 0].sum()) / (1.0 + max(self.count, 0.0))
 
     def predict(self, x: Array, arms: Arms) -> tuple[Array, Array]:
         g = (self.ai[arms].reshape(-1, self.sums.d) @ x).reshape(-1, self.sums.d)
         prior = self.r_inv[0] * self.centre
-        mean = (self.sums.h[arms] * g).sum(axis=1) + g[:, 0] * prior + OFFSET
+        mean = (self._told(arms) * g).sum(axis=1) + g[:, 0] * prior + OFFSET
         return mean, np.maximum(g @ x, 1e-12) * self.noise
 
     def means(self, at: Array, arms: Arms) -> Array:
@@ -79,17 +82,22 @@ class LinearRegression(Additive, RowByRow):
             self._rebuild()
         else:
             self.ai[arm] -= g[:, None] * (g * (w / den))
-            self.b[arm] = self.ai[arm] @ self.sums.h[arm]
+            self.b[arm] = self.ai[arm] @ self._told(arm)
 
     def refresh(self) -> None:
         self._rebuild()
 
+    def _told(self, arms: Arms | int) -> Array:
+        """What these arms' outcomes and head starts say of their coefficients."""
+        return self.sums.h[arms] + self.r_inv * self.start[arms]
+
     def _rebuild(self) -> None:
         self.ai = np.linalg.inv(self.sums.lam + np.diag(self.r_inv))
-        self.b = np.matmul(self.ai, self.sums.h[:, :, None])[:, :, 0]
+        self.b = np.matmul(self.ai, self._told(slice(None))[:, :, None])[:, :, 0]
 
     def state(self) -> dict[str, Array]:
         return self.sums.state() | {
+            "start": self.start,
             "ai": self.ai,
             "b": self.b,
             "marks": np.array([float(self.updates)]),
@@ -97,5 +105,5 @@ class LinearRegression(Additive, RowByRow):
 
     def restore(self, state: Mapping[str, Array]) -> None:
         self.sums.restore(state)
-        self.ai, self.b = state["ai"].copy(), state["b"].copy()
+        self.start, self.ai, self.b = (state[name].copy() for name in ("start", "ai", "b"))
         self.updates = int(state["marks"][0])

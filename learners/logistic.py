@@ -1,12 +1,16 @@
 """Bayesian logistic regression per arm, for outcomes that succeed or fail, by Laplace's method.
 
-    P(y = 1) = sigmoid(x . theta_k)      theta_k ~ N((c, 0, ...), R)      R = diag(ra^2, rc^2, ...)
+    P(y = 1) = sigmoid(x . theta_k)   theta_k ~ N((c, 0, ...) + 6 b_k, R)  R = diag(ra^2, rc^2, ...)
 
 After each observation the arm's mode is found anew by Newton's method, from where it was: online
 Laplace, but of all outcomes, so that any of them can be taken back. c is the log odds of all arms'
-mean quality, made anew on a geometric schedule of observations. What is predicted is quality:
-sigmoid of the mean moderated by its variance, and the variance by the delta method. Sources:
-Spiegelhalter and Lauritzen (1990), sequential updating; MacKay (1992), the moderated output.
+mean quality, made anew on a geometric schedule of observations. b_k is the head start of an arm, in
+quality: near one half one of it is worth four of log odds, and half as much again while the slopes
+of a work type are unknown, since that draws what is predicted to one half.
+
+What is predicted is quality: sigmoid of the mean moderated by its variance, and the variance by the
+delta method. Sources: Spiegelhalter and Lauritzen (1990), sequential updating; MacKay (1992), the
+moderated output.
 """
 
 from __future__ import annotations
@@ -26,6 +30,7 @@ STEPS, CLOSE = 50, 1e-13
 FIRST_REFRESH = 8
 REFRESH_GROWTH = 1.2
 EDGE = 0.02
+LOG_ODDS = 6.0
 
 
 class LogisticRegression(RowByRow):
@@ -44,6 +49,7 @@ class LogisticRegression(RowByRow):
         self.precision[0] = SCALE_INTERCEPT**-2
         self.updates, self.next_refresh = 0, FIRST_REFRESH
         self.centre = 0.0
+        self.start = np.zeros((arms, d))
         self.theta = np.zeros((arms, d))
         self.cov = np.zeros((arms, d, d))
         self._rebuild()
@@ -65,9 +71,15 @@ class LogisticRegression(RowByRow):
     def add_arms(self, count: int) -> None:
         d = self.theta.shape[1]
         self.sums.add_arms(count)
+        self.start = np.concatenate([self.start, np.zeros((count, d))])
         self.theta = np.concatenate([self.theta, np.zeros((count, d))])
         self.cov = np.concatenate([self.cov, np.zeros((count, d, d))])
         self._rebuild()
+
+    def set_head_starts(self, start: Array) -> None:
+        if not np.array_equal(start, self.start):
+            self.start = start.copy()
+            self.refresh()
 
     def advance(self, epoch: int) -> None:
         if self.sums.advance(epoch):
@@ -112,7 +124,8 @@ class LogisticRegression(RowByRow):
 
     def refresh(self) -> None:
         rate = self._rate()
-        self.centre = math.log(rate / (1.0 - rate))
+        given = LOG_ODDS * self.sums.mean_of(self.start)
+        self.centre = math.log(rate / (1.0 - rate)) - given
         self.theta[:] = 0.0
         self.theta[:, 0] = self.centre
         self._rebuild()
@@ -126,8 +139,8 @@ class LogisticRegression(RowByRow):
         seen = np.flatnonzero(self.sums.n[arm] > 1e-9)
         x = self.sums.rows[seen]
         n, s = self.sums.n[arm, seen], self.sums.s[arm, seen]
-        prior = np.zeros(len(self.precision))
-        prior[0] = self.centre
+        prior = LOG_ODDS * self.start[arm]
+        prior[0] += self.centre
         theta = self.theta[arm] if len(seen) else prior
         lost = self._loss(theta, prior, x, n, s)
         for _ in range(STEPS):
@@ -158,6 +171,7 @@ class LogisticRegression(RowByRow):
     def state(self) -> dict[str, Array]:
         marks = [self.centre, float(self.updates), float(self.next_refresh)]
         return self.sums.state() | {
+            "start": self.start,
             "theta": self.theta,
             "cov": self.cov,
             "marks": np.array(marks),
@@ -165,6 +179,8 @@ class LogisticRegression(RowByRow):
 
     def restore(self, state: Mapping[str, Array]) -> None:
         self.sums.restore(state)
-        self.theta, self.cov = state["theta"].copy(), state["cov"].copy()
+        self.start, self.theta, self.cov = (
+            state[name].copy() for name in ("start", "theta", "cov")
+        )
         self.centre, updates, due = state["marks"].tolist()
         self.updates, self.next_refresh = int(updates), int(due)

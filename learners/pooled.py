@@ -1,15 +1,18 @@
 """Mixed-effects regression: every arm is a deviation from what all arms share.
 
     y - OFFSET = x . (m + delta_k) + e      e ~ N(0, s2)
-    delta_k ~ N(0, s2 R)   R = diag(ra^2, rc^2, ...)       the first feature is the intercept;
+    delta_k ~ N(b_k, s2 R) R = diag(ra^2, rc^2, ...)       the first feature is the intercept;
     m       ~ N(0, s2 P)   P = diag(P_0^2, rb^2, ...)      rn for rc where one holds numbers
 
     theta_k = m + delta_k:    covariance s2 (A_k + A_k R^-1 V R^-1 A_k)    A_k, V: see Posterior
 
-A new arm starts from what all arms taught. Its covariance has two terms: what would be left open
-if m were known, and what is not known of m. The second is what makes it worth trying: with the
-first alone a few outcomes settle where all others must lie, and nobody looks whether they do. A law
-takes the arms as independent, which they are given m.
+b_k, the head start of an arm, is declared, and 0 for most: an arm's outcomes count against it as
+they do against any prior.
+
+A new arm starts from what all arms taught. Its covariance has two terms: what would be left open if
+m were known, and what is not known of m. The second is what makes it worth trying: with the first
+alone a few outcomes settle where all others must lie, and nobody looks whether they do. A law takes
+the arms as independent, which they are given m.
 
 The scales (ra, rc, rb, rn) and the noise s2 are empirical Bayes estimates, made anew from the sums
 alone on a geometric schedule, so they do not depend on the order of arrival. Sources: Laird and
@@ -48,7 +51,8 @@ REBUILD_EVERY = 1024
 class Posterior(NamedTuple):
     """ai (K,d,d): covariance of each theta_k given m; v (d,d): of m; hm (d,): m = v hm. Unit noise.
 
-    own (K,d): ai_k h_k, the coefficients of each arm as far as they come from its own outcomes.
+    own (K,d): ai_k (h_k + r_inv b_k), the coefficients of each arm as far as they come from its own
+    outcomes and its head start.
     pull (d,): r_inv m, what all share of the rest.
     """
 
@@ -60,8 +64,8 @@ class Posterior(NamedTuple):
     r_inv: Array
 
 
-def posterior(lam: Array, h: Array, scales: Array) -> Posterior:
-    """The exact posterior for unit noise."""
+def posterior(lam: Array, h: Array, start: Array, scales: Array) -> Posterior:
+    """The exact posterior for unit noise; start (K,d): the b_k."""
     d = h.shape[1]
     r = np.full(d, scales[1] ** 2)
     p = np.full(d, scales[2] ** 2)
@@ -71,9 +75,14 @@ def posterior(lam: Array, h: Array, scales: Array) -> Posterior:
     ai = np.linalg.inv(lam + np.diag(r_inv)).astype(np.float64, copy=False)
     big_m = np.diag(1.0 / p) + (np.diag(r_inv) - r_inv[:, None] * ai * r_inv).sum(axis=0)
     v = np.linalg.inv(big_m).astype(np.float64, copy=False)
-    own: Array = np.matmul(ai, h[:, :, None])[:, :, 0]
-    hm = r_inv * own.sum(axis=0)
+    own: Array = np.matmul(ai, (h + r_inv * start)[:, :, None])[:, :, 0]
+    hm = r_inv * (own - start).sum(axis=0)
     return Posterior(ai, v, hm, own, r_inv * v.dot(hm), r_inv)
+
+
+def with_head_start(start: Array) -> frozenset[int]:
+    """The arms whose priors are centred anywhere but at 0."""
+    return frozenset(np.flatnonzero(start.any(axis=1)).tolist())
 
 
 def numbers(lam: Array) -> NDArray[np.intp]:
@@ -140,6 +149,7 @@ class PooledRegression(Additive):
 
     def __init__(self, arms: int, d: int, gamma: float = 1.0) -> None:
         self.sums = Sums(arms, d, gamma)
+        self.start = np.zeros((arms, d))
         self.scales, self.noise = estimate_scales(self.sums.lam, self.sums.h, 0.0, 0.0)
         self.updates = 0
         self.next_refresh = FIRST_REFRESH
@@ -181,22 +191,25 @@ class PooledRegression(Additive):
     def _move(self, arm: int, x: Array, y: float, w: float) -> bool:
         """Follow an outcome that is in the sums by rank-1 updates; whether that could be done."""
         ai, own, h = self.ai[arm], self.own[arm], self.sums.h[arm]
+        if arm in self.ahead:
+            h = h + self.r_inv * self.start[arm]
         return kernel.learn(ai, self.v, self.hm, own, self.pull, h, self.r_inv, x, y, w)
 
     def refresh(self) -> None:
         # With empty sums too: what was learnt from outcomes that were all retracted must go.
-        self.scales, self.noise = estimate_scales(
-            self.sums.lam, self.sums.h, self.count, self.sums.ss
-        )
+        h, ss = self.sums.beyond(self.start)
+        self.scales, self.noise = estimate_scales(self.sums.lam, h, self.count, ss)
         self._rebuild()
 
     def _rebuild(self) -> None:
-        fit = posterior(self.sums.lam, self.sums.h, self.scales)
+        fit = posterior(self.sums.lam, self.sums.h, self.start, self.scales)
         self.ai, self.v, self.hm, self.r_inv = fit.ai, fit.v, fit.hm, fit.r_inv
         self.own, self.pull = fit.own, fit.pull
+        self.ahead = with_head_start(self.start)
 
     def state(self) -> dict[str, Array]:
         return self.sums.state() | {
+            "start": self.start,
             "scales": self.scales,
             "ai": self.ai,
             "v": self.v,
@@ -209,8 +222,9 @@ class PooledRegression(Additive):
 
     def restore(self, state: Mapping[str, Array]) -> None:
         self.sums.restore(state)
-        for name in ("scales", "ai", "v", "hm", "r_inv", "own"):
+        for name in ("start", "scales", "ai", "v", "hm", "r_inv", "own"):
             setattr(self, name, state[name].copy())
+        self.ahead = with_head_start(self.start)
         # snapshots were made without these, and a compacted log has no other beginning
         if len(self.scales) == len(CENTRES):
             self.scales = np.append(self.scales, self.scales[1])

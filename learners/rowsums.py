@@ -56,6 +56,11 @@ class RowSums:
         self._index[x.tobytes()] = len(self.rows) - 1
         return len(self.rows) - 1
 
+    def mean_of(self, start: Array) -> float:
+        """Mean of x . start_k, (arms, d), over all that was observed; 0 before anything was."""
+        count = float(self.n.sum())
+        return float((self.n * start.dot(self.rows.T)).sum()) / count if count > 0.0 else 0.0
+
     def add_arms(self, count: int) -> None:
         fresh = np.zeros((count, len(self.rows)))
         self.n, self.s = np.concatenate([self.n, fresh]), np.concatenate([self.s, fresh])

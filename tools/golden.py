@@ -102,11 +102,11 @@ def report(engine: Engine, decision_id: str, decision: Decision, i: int, name: s
 
 def agents(engine: Engine) -> None:
     """Agents come, change, fall silent and go."""
-    engine.register("guest", max_concurrency=9, pool="free")
+    engine.register("guest", max_concurrency=9, pool="free", specializations=["text"])
     engine.beat("guest", lease_ms=60_000)
     engine.set_status("medium", "BUSY")
     engine.end_lease("guest")
-    engine.update("guest", version="2", pool="free")
+    engine.update("guest", version="2", pool="free", head_start=0.1)
     engine.beat("guest")
     engine.register("passing")
     engine.deregister("passing")

@@ -218,6 +218,7 @@ def agent_row(agent: Agent) -> Row:
         "model": agent.model,
         "capabilities": in_json(agent.capabilities),
         "specializations": in_json(agent.specializations),
+        "head_start": agent.head_start,
         "input_usd_per_mtok": prices.input_usd_per_mtok if prices else None,
         "output_usd_per_mtok": prices.output_usd_per_mtok if prices else None,
         "max_concurrency": agent.max_concurrency,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from urllib.parse import quote
 
-VERSION = 8
+VERSION = 9
 """Raise it with every change below; it stands in the file as its user_version."""
 
 DEFAULT_PARTITION = "default"
@@ -58,6 +58,7 @@ CREATE TABLE agents ( -- every agent that ever was
   model TEXT NOT NULL,
   capabilities TEXT NOT NULL, -- JSON list, as specializations
   specializations TEXT NOT NULL,
+  head_start REAL NOT NULL, -- by how much its quality was expected to exceed the others'
   input_usd_per_mtok REAL,
   output_usd_per_mtok REAL,
   max_concurrency INTEGER,

@@ -27,7 +27,12 @@ DEFINITION = (
     click.option("--pool", help="A request may ask for one."),
     click.option("--model", help="Informative."),
     click.option("--capability", "capabilities", multiple=True, help="What it can do."),
-    click.option("--specialization", "specializations", multiple=True, help="A work type."),
+    click.option(
+        "--specialization", "specializations", multiple=True, help="A work type it is better at."
+    ),
+    click.option(
+        "--head-start", type=float, help="How much better than the others it is expected to be."
+    ),
     click.option("--input-usd-per-mtok", type=float, help="Price of a million tokens read."),
     click.option("--output-usd-per-mtok", type=float, help="Price of a million tokens written."),
     click.option("--max-concurrency", type=INT32, help="How many decisions may be in flight."),
@@ -245,6 +250,7 @@ def say(agent: agents_pb2.Agent, as_json: bool) -> None:
                 ("model", told.model),
                 ("capabilities", ", ".join(told.capabilities)),
                 ("specializations", ", ".join(told.specializations)),
+                ("head start", f"{told.head_start:+g}" if told.head_start else ""),
                 ("usd per mtok", prices if told.HasField("prices") else ""),
                 ("in flight", in_flight),
                 ("metadata", ", ".join(f"{k}={told.metadata[k]}" for k in sorted(told.metadata))),

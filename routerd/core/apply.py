@@ -42,6 +42,7 @@ from routerd.core.experiment import (
     in_force,
 )
 from routerd.core.follow import ran, tried
+from routerd.core.head_starts import take_slots
 from routerd.core.health import AgentCooledDown, AgentRecovered
 from routerd.core.importing import apply_import
 from routerd.core.imports import OutcomesImported
@@ -189,9 +190,7 @@ def apply_decision(state: State, position: int, decision_id: str, event: Decisio
     query = event.query
     if query.request_id in state.requests:
         return
-    for space, value in query.new_slots:
-        slots = state.slots.setdefault(space, {})
-        slots[value] = len(slots)
+    take_slots(state, query.new_slots)
     state.requests[query.request_id] = decision_id
     credit = Credit(arm=state.arm_of[event.agent_id])
     state.tally.decided(credit.arm, query.cell, event.time_ms)

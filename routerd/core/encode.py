@@ -95,6 +95,14 @@ class Encoder:
         cell = take_slot(CELL_SPACE, task.work_type, CELLS - 1, slots, fresh) + 1
         return x, cell, tuple(fresh)
 
+    def column(self, name: str, value: str, slots: Slots) -> int | None:
+        """The column of a category's value; None while it has none."""
+        for kind, start, declared in self.categories:
+            if kind.name == name:
+                index = (slots.get(name, {}) if declared is None else declared).get(value)
+                return None if index is None else start + index
+        return None
+
 
 def width(feature: Feature) -> int:
     """Columns of one feature."""

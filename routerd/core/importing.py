@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from routerd.core.head_starts import take_slots
 from routerd.core.imports import OutcomesImported
 from routerd.core.state import State
 from routerd.core.tally import COST, LATENCY, QUALITY
@@ -14,9 +15,7 @@ def apply_import(state: State, event: OutcomesImported) -> None:
     if event.through <= state.imports.get(event.source, 0):
         return
     state.imports[event.source] = event.through
-    for space, value in event.new_slots:
-        slots = state.slots.setdefault(space, {})
-        slots[value] = len(slots)
+    take_slots(state, event.new_slots)
     epoch, weight = state.epoch(event.time_ms), event.weight
     for told in event.outcomes:
         arm, x = state.arm_of[told.agent_id], np.frombuffer(told.x)

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 from routerd.core.drift import inherit
 from routerd.core.events import AgentDeregistered, AgentRegistered, AgentStatusChanged, AgentUpdated
+from routerd.core.head_starts import take_head_starts
 from routerd.core.settings import Agent
 from routerd.core.standing import UNHEARD_OF
 from routerd.core.state import Roster, State, priors
@@ -44,6 +45,7 @@ def seat(state: State) -> None:
     state.cost.set_priors(costs)
     state.latency.set_priors(latencies)
     state.roster = Roster(tuple(agents.values()), state.arm_of)
+    take_head_starts(state)
     types = {agent.type for agent in agents.values()}
     state.failing = {name: times for name, times in state.failing.items() if name in types}
     # One that is gone has no standing: it comes back as a new one does, online.

@@ -37,7 +37,11 @@ class Prices(Section, frozen=True):
 
 
 class Agent(Section, frozen=True):
-    """One agent that can be chosen. max_concurrency: how many of its decisions may be in flight."""
+    """One agent that can be chosen.
+
+    head_start: by how much its quality is expected to exceed the others', until its outcomes tell.
+    max_concurrency: how many of its decisions may be in flight.
+    """
 
     # Logged as it stands here when it came over RPC: fields are only added, with a default.
 
@@ -48,6 +52,7 @@ class Agent(Section, frozen=True):
     model: Word = ""
     capabilities: Names = ()
     specializations: Names = ()
+    head_start: Annotated[float, Meta(ge=-1.0, le=1.0)] = 0.0
     prices: Prices | None = None
     max_concurrency: Annotated[int, Meta(ge=1, le=1_000_000)] | None = None
     metadata: Metadata = {}

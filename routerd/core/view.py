@@ -10,6 +10,7 @@ from learners.base import Array
 from learners.plain import outer
 from routerd.core.answers import Candidate, Estimate
 from routerd.core.budgets import price
+from routerd.core.head_starts import unseen
 from routerd.core.outlook import Ahead, ahead_of
 from routerd.core.paths import Paths, paths
 from routerd.core.settings import ValuePolicy
@@ -63,13 +64,15 @@ class View:
     @property
     def _estimated(self) -> tuple[Array, Array, Array]:
         if self._known is None:
-            mean, variance, covariance = estimated(self.state, self.x[None, :])
-            self._known = mean[0], variance[0], covariance[0]
+            (mean,), (variance,), (covariance,) = estimated(self.state, self.x[None, :])
+            self.know(mean, variance, covariance)
+            assert self._known is not None
         return self._known
 
     def know(self, mean: Array, variance: Array, covariance: Array) -> None:
         """Take over what `estimated` has for this query."""
-        self._known = mean, variance, covariance
+        start = unseen(self.state, self.query)
+        self._known = mean if start is None else mean + start, variance, covariance
 
     @property
     def cost(self) -> Estimates:

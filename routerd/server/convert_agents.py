@@ -70,6 +70,7 @@ def agent_of(
         "model": wire.model,
         "capabilities": list(wire.capabilities),
         "specializations": list(wire.specializations),
+        "head_start": wire.head_start,
         "metadata": {key: wire.metadata[key] for key in wire.metadata},
     }
     if wire.version:
@@ -166,6 +167,7 @@ def definition(of: Agent) -> agents_pb2.AgentDefinition:
         model=of.model,
         capabilities=of.capabilities,
         specializations=of.specializations,
+        head_start=of.head_start,
         prices=prices,
         max_concurrency=of.max_concurrency or 0,
         metadata=of.metadata,

@@ -58,7 +58,7 @@ class Prices(_message.Message):
     def __init__(self, input_usd_per_mtok: _Optional[float] = ..., output_usd_per_mtok: _Optional[float] = ...) -> None: ...
 
 class AgentDefinition(_message.Message):
-    __slots__ = ("version", "type", "pool", "model", "capabilities", "specializations", "prices", "max_concurrency", "metadata")
+    __slots__ = ("version", "type", "pool", "model", "capabilities", "specializations", "prices", "max_concurrency", "metadata", "head_start")
     class MetadataEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -75,6 +75,7 @@ class AgentDefinition(_message.Message):
     PRICES_FIELD_NUMBER: _ClassVar[int]
     MAX_CONCURRENCY_FIELD_NUMBER: _ClassVar[int]
     METADATA_FIELD_NUMBER: _ClassVar[int]
+    HEAD_START_FIELD_NUMBER: _ClassVar[int]
     version: str
     type: str
     pool: str
@@ -84,7 +85,8 @@ class AgentDefinition(_message.Message):
     prices: Prices
     max_concurrency: int
     metadata: _containers.ScalarMap[str, str]
-    def __init__(self, version: _Optional[str] = ..., type: _Optional[str] = ..., pool: _Optional[str] = ..., model: _Optional[str] = ..., capabilities: _Optional[_Iterable[str]] = ..., specializations: _Optional[_Iterable[str]] = ..., prices: _Optional[_Union[Prices, _Mapping]] = ..., max_concurrency: _Optional[int] = ..., metadata: _Optional[_Mapping[str, str]] = ...) -> None: ...
+    head_start: float
+    def __init__(self, version: _Optional[str] = ..., type: _Optional[str] = ..., pool: _Optional[str] = ..., model: _Optional[str] = ..., capabilities: _Optional[_Iterable[str]] = ..., specializations: _Optional[_Iterable[str]] = ..., prices: _Optional[_Union[Prices, _Mapping]] = ..., max_concurrency: _Optional[int] = ..., metadata: _Optional[_Mapping[str, str]] = ..., head_start: _Optional[float] = ...) -> None: ...
 
 class Agent(_message.Message):
     __slots__ = ("agent_id", "definition", "source", "status", "status_cause", "status_time_ms", "lease_ms", "lease_left_ms", "in_flight", "cooling_until_time_ms")

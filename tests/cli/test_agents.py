@@ -11,16 +11,19 @@ from routerd.v1 import agents_pb2
 
 DEFINITION = ("--pool", "guests", "--capability", "code", "--capability", "fly")
 MORE = ("--output-usd-per-mtok", "2.5", "--max-concurrency", "4", "--metadata", "team=x=y")
+AHEAD = ("--head-start", "0.25", "--specialization", "code")
 
 
 def test_an_agent_comes_changes_and_goes(ask: Any) -> None:
     """Register, read, update in parts, set the status, remove: each shows what then holds."""
-    taken = ask("agents", "register", "guest", *DEFINITION, *MORE, "--json")
+    taken = ask("agents", "register", "guest", *DEFINITION, *MORE, *AHEAD, "--json")
     assert taken["source"] == "AGENT_SOURCE_RPC"
     definition = taken["definition"]
     assert definition["capabilities"] == ["code", "fly"]
     assert definition["metadata"] == {"team": "x=y"}
     assert definition["prices"]["output_usd_per_mtok"] == 2.5
+    assert (definition["head_start"], definition["specializations"]) == (0.25, ["code"])
+    assert "+0.25" in ask("agents", "get", "guest").output
     assert ask("agents", "get", "guest", "--json") == taken
     changed = ask("agents", "update", "guest", "--version", "2", "--capability", "swim", "--json")
     assert changed["definition"] == {**definition, "version": "2", "capabilities": ["swim"]}

@@ -38,6 +38,7 @@ DERIVED = {
     "RowSums.gamma": "config_bytes",
     "ShrunkMeans.gamma": "config_bytes",
     "RowSums._index": "rows",
+    "PooledRegression.ahead": "start",
     "LogisticRegression.precision": "a constant of the learner, and config_bytes",
     "Outlook._ahead": "means, when asked",
     "Outlook._rows": "x",
@@ -67,7 +68,9 @@ def inhabited(kind: str) -> Engine:
         budgets=[{"id": "all", "usd": 1_000.0}],
         exploration_cap={"share": 0.5},
     )
-    engine.register("guest", max_concurrency=9, type="coder")
+    engine.register(
+        "guest", max_concurrency=9, type="coder", head_start=0.1, specializations=["code"]
+    )
     engine.report(engine.route(agent_id="guest").decision_id, success=False)
     engine.beat("guest")
     engine.set_status("small", "BUSY")

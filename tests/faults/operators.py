@@ -136,7 +136,10 @@ class Operator(Caller):
                 )
             }
         elif what != "Get":
-            more = {"definition": {"version": str(self.rng.randrange(1, 4))}}
+            version = self.rng.randrange(1, 4)
+            special = ("code", "text")[: version - 1]
+            told_of = {"head_start": version / 20 - 0.1, "specializations": special}
+            more = {"definition": {"version": str(version), **told_of}}
         method = "UpdateAgent" if what == "Status" else f"{what}Agent"
         made = await self._done(method, agent_id=name, **more)
         if made is not None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from learners.base import Array
+from learners.base import Array, Learner
 from learners.beta import BetaCells
 from learners.checks import LEARNER_CHECKS, POLICY_CHECKS, Make, Scores
 from learners.linear import LinearRegression
@@ -20,6 +20,18 @@ pytestmark = pytest.mark.usefixtures("loops")
 LEARNERS: list[Make] = [LinearRegression, PooledRegression, LogisticRegression, BetaCells]
 
 
+def favoured(make: Make) -> Make:
+    """The same learner with head starts."""
+
+    def made(arms: int, d: int, gamma: float) -> Learner:
+        learner = make(arms, d, gamma)
+        learner.set_head_starts(np.random.default_rng(6).uniform(-0.1, 0.1, (arms, d)))
+        return learner
+
+    made.__name__ = f"{make.__name__} with head starts"
+    return made
+
+
 def value_scores(mean: Array, variance: Array) -> tuple[Array, Array]:
     gap, nothing, here = behind(mean)[:, None], np.zeros(mean.size), variance[:, None].copy()
     return value_of_information(mean, variance, 0.15, 0.3, 500.0, gap, nothing, here, nothing)[:2]
@@ -30,7 +42,9 @@ def thompson_scores(mean: Array, variance: Array) -> tuple[Array, Array]:
 
 
 @pytest.mark.parametrize("check", LEARNER_CHECKS, ids=lambda check: check.__name__)
-@pytest.mark.parametrize("make", LEARNERS, ids=lambda make: make.__name__)
+@pytest.mark.parametrize(
+    "make", [*LEARNERS, *map(favoured, LEARNERS)], ids=lambda make: make.__name__
+)
 def test_learner_conforms(make: Make, check: Callable[[Make], None]) -> None:
     check(make)
 
@@ -95,11 +109,14 @@ def test_pooled_posterior_is_the_joint_gaussian_one() -> None:
     ]
     learner = taught(PooledRegression, events)
     assert isinstance(learner, PooledRegression)
+    start = np.random.default_rng(22).uniform(-0.2, 0.2, (ARMS, WIDTH))
+    learner.set_head_starts(start)
     ra, rc, rb, rn = learner.scales
     assert rn > rc
     prior = np.concatenate([[P_0**2], np.full(WIDTH - 1, rb**2)])
     prior = np.concatenate([prior, np.tile([ra**2, rn**2, rc**2, rn**2, rn**2], ARMS)])
-    precision, right = np.diag(1 / prior), np.zeros(len(prior))
+    precision = np.diag(1 / prior)
+    right = np.concatenate([np.zeros(WIDTH), start.ravel()]) / prior
     for arm, x, y, *_ in events:
         row = np.zeros(len(prior))
         row[:WIDTH] = x

@@ -20,6 +20,7 @@ DEFINITION: dict[str, Any] = {
     "model": "large-4",
     "capabilities": ["fly", "code"],
     "specializations": ["review"],
+    "head_start": 0.25,
     "prices": {"input_usd_per_mtok": 1.5},
     "max_concurrency": 3,
     "metadata": {"team": "x"},
@@ -127,12 +128,14 @@ async def test_every_violation_of_a_definition_is_listed_at_once(client: Client)
         "version": "v" * 129,
         "capabilities": [""],
         "prices": {"input_usd_per_mtok": -1.0, "output_usd_per_mtok": float("nan")},
+        "head_start": 1.5,
         "max_concurrency": -2,
         "metadata": {"": "x"},
     }
     fields = [
         "agent_id",
         "definition.capabilities[0]",
+        "definition.head_start",
         "definition.max_concurrency",
         'definition.metadata[""]',
         "definition.prices.input_usd_per_mtok",
