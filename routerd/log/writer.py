@@ -66,12 +66,27 @@ class Writer:
 
         snapshots: to start from, when one fits. Raises LogCorrupt, LogUnavailable.
         """
-        self = cls(log, checked_fold(log, partition, snapshots), clock, snapshots)
+        self = cls.folded(log, clock, partition, snapshots)
+        self.begin(config)
+        return self
+
+    @classmethod
+    def folded(
+        cls,
+        log: Log,
+        clock: Clock,
+        partition: str = "default",
+        snapshots: Snapshots | None = None,
+    ) -> Self:
+        """As open, and nothing is written yet: begin() comes before all else."""
+        return cls(log, checked_fold(log, partition, snapshots), clock, snapshots)
+
+    def begin(self, config: EngineConfig) -> None:
+        """Go on from the end of the log, with `config` in force. Raises LogUnavailable."""
         self.go_on()
         self.configure(config)
         self.commit()
-        log.sync()  # what is found was perhaps never synced, and will be answered for
-        return self
+        self.log.sync()  # what is found was perhaps never synced, and will be answered for
 
     def configure(self, config: EngineConfig) -> Logged:
         """Put a configuration in force, if it, the engine or the machine changed.

@@ -76,9 +76,12 @@ class Server:
         classifier = Classifier.of(config, os.environ)
         self._signals = config.signals
         snapshots = Snapshots(Path(config.data_dir))
-        self.sequencer = Sequencer.open(
-            log, engine_part(config), clock, DEFAULT_PARTITION, snapshots
-        )
+        self.sequencer = Sequencer.folded(log, clock, DEFAULT_PARTITION, snapshots)
+        # While the log is folded callers are turned away at once; a start that finds its port
+        # taken leaves the log as it was.
+        self._grpc = grpc.aio.server(options=OPTIONS + COUNTED)
+        self.port = bound(self._grpc, config.listen)
+        self.sequencer.begin(engine_part(config))
         self.sequencer.texts = Texts(config.texts)
         self._committer = Committer(self.sequencer, self._on_health, config.server.max_in_flight)
         self.upkeep = Upkeep(config, self._committer)
@@ -100,7 +103,6 @@ class Server:
         names = tuple(service.SERVICE.full_name for service in services)
         self.health = Health(names, config.server.max_streams)
 
-        self._grpc = grpc.aio.server(options=OPTIONS + COUNTED)
         counts = counters()
         if counts is not None:
             max_wait_s = config.server.max_wait_ms / 1000
@@ -109,7 +111,6 @@ class Server:
         health_pb2_grpc.add_HealthServicer_to_server(self.health, self._grpc)
         infrastructure = (HEALTH_NAME, reflection.SERVICE_NAME)
         reflection.enable_server_reflection((*names, *infrastructure), self._grpc)
-        self.port = bound(self._grpc, config.listen)
         self._drain_timeout_s = config.server.drain_timeout_ms / 1000
 
     async def start(self) -> None:

@@ -96,6 +96,19 @@ def test_a_taken_port_is_one_sentence(
     assert f"cannot listen on {daemon.address}" in one_sentence(second.stderr)
 
 
+def test_a_start_that_finds_its_port_taken_changes_nothing(
+    start: Any, run: Any, config_file: Path, tmp_path: Path
+) -> None:
+    """Its changed configuration is not in the log: whoever starts next decides on that."""
+    other, data = start(tmp_path / "other"), tmp_path / "data"
+    first = start(data)
+    assert first.first_line.endswith("position 1\n")
+    first.end()
+    changed = "--seed", "7", "--listen", other.address
+    assert run("serve", "--config", config_file, "--data", data, *changed).returncode == 1
+    assert start(data).first_line.endswith("position 1\n")
+
+
 def test_a_taken_data_directory_is_one_sentence(
     start: Any, run: Any, config_file: Path, tmp_path: Path
 ) -> None:
