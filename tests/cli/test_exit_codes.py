@@ -3,14 +3,32 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from routerd.cli.output import Exit
+from tests.cli.conftest import environment
 
 ROOT = Path(__file__).parents[2]
+
+# Ctrl-C while Python looks for a module that every command needs.
+IMPATIENT = """
+import os, signal, sys
+
+class Impatient:
+    def find_spec(self, name, path=None, target=None):
+        if name == "routerd.cli.verify":
+            os.kill(os.getpid(), signal.SIGINT)
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+sys.meta_path.insert(0, Impatient())
+"""
+INSTALLED = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]["routerd"]
 
 
 def test_readme_has_the_table() -> None:
@@ -37,6 +55,26 @@ def test_a_command_ends_with(
     """Done, failed, misused, or nobody there."""
     given = {"config": config_file, "empty": tmp_path}
     assert invoke(*(word.format(**given) for word in words)).exit_code == code
+
+
+@pytest.mark.parametrize(
+    "started",
+    [
+        "import runpy; runpy.run_module('routerd', run_name='__main__')",
+        "from {} import {} as main; main()".format(*INSTALLED.split(":")),
+    ],
+)
+def test_ctrl_c_before_a_command_is_loaded_ends_it_quietly(started: str) -> None:
+    """By the name of the module and as it is installed: no traceback of imports."""
+    done = subprocess.run(
+        [sys.executable, "-c", IMPATIENT + started, "--version"],
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (Exit.FAILED, "", "")
 
 
 def test_a_shell_completes_commands_and_options(invoke: Any) -> None:
