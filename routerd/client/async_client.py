@@ -37,7 +37,8 @@ class AsyncClient:
 
     Raises Refused where routerd refuses a request, and NoAnswer where there is no answer and no
     fallback: from preview and decision, from route without fail_open. TypeError or ValueError, with
-    the argument's name, where one of these can be none.
+    the argument's name, where one of these can be none. RuntimeError in another event loop than the
+    one of its first call: its connection lives in that.
     """
 
     def __init__(
@@ -111,6 +112,7 @@ class AsyncClient:
 
     async def flush(self, timeout_s: float = 10.0) -> bool:
         """Wait until the daemon has every outcome; False when the time is over first."""
+        self._require_our_loop()
         if self.counts.waiting:
             await asyncio.wait([self._delivery_task()], timeout=timeout_s)
         return not self.counts.waiting
@@ -163,7 +165,7 @@ class AsyncClient:
         self, method: Any, request: Message, timeout_s: float | None, default_s: float = TIMEOUT_S
     ) -> Message:
         within_s = default_s if timeout_s is None else checked_timeout(timeout_s)
-        self._loop = asyncio.get_running_loop()
+        self._require_our_loop()
         try:
             found: Message = await method(request, timeout=within_s)
         except grpc.aio.AioRpcError as error:
@@ -178,10 +180,21 @@ class AsyncClient:
             raise hung_up() from None
         return found
 
+    def _require_our_loop(self) -> None:
+        """Raises RuntimeError in another event loop than that of the first call."""
+        loop = asyncio.get_running_loop()
+        if self._loop not in (None, loop):
+            text = "this client belongs to another event loop, where it was used first; make one in"
+            raise RuntimeError(f"{text} each loop, as in each asyncio.run, and close it there")
+        self._loop = loop
+
     def _queued(self) -> None:
         """Deliver in the client's loop; the block of a decision may end in a thread beside it."""
         loop = self._loop or asyncio.get_running_loop()
-        loop.call_soon_threadsafe(self._delivery_task)
+        try:
+            loop.call_soon_threadsafe(self._delivery_task)
+        except RuntimeError:  # what happened in the block is what its end shall raise
+            logger.warning("an outcome stays behind: the event loop of its client is closed")
 
     def _delivery_task(self) -> asyncio.Task[None]:
         """The task that delivers until nothing waits."""

@@ -16,13 +16,14 @@ from routerd.client import (
     Decision,
     FailedPrecondition,
     InvalidArgument,
+    NoAnswer,
     NotFound,
 )
 from routerd.client.channel import LARGEST
 from routerd.client.decision import reason_word
 from routerd.client.routing import Conditions, Told
 from routerd.v1 import router_pb2, types_pb2
-from tests.client.harness import AnyClient, address
+from tests.client.harness import AnyClient, address, free_port
 from tests.server.harness import PATIENCE_S, Running
 
 CODE = {"work_type": "code", "description": "fix the login bug"}
@@ -116,6 +117,34 @@ async def test_a_block_may_end_in_a_thread_beside_the_loop(kind: Kind, running: 
             await asyncio.to_thread(run, decision, 0.5)
         assert await client.flush()
         assert (await client.decision(decision.decision_id)).outcome.quality == 0.5
+
+
+def test_another_event_loop_needs_another_client() -> None:
+    """As with asyncio.run for each task: said by the first call, not by asyncio's own words."""
+    client = AsyncClient(f"127.0.0.1:{free_port()}", fail_open=False)
+
+    async def ask() -> None:
+        await client.preview(CODE)
+
+    with pytest.raises(NoAnswer):
+        asyncio.run(ask())
+    for late in (ask, client.flush, client.close):
+        with pytest.raises(RuntimeError, match="belongs to another event loop"):
+            asyncio.run(late())
+
+
+def test_a_block_may_end_after_the_loop(caplog: pytest.LogCaptureFixture) -> None:
+    """What happened in it is told; of its outcome the log says that nobody is left to send it."""
+    client = AsyncClient(f"127.0.0.1:{free_port()}", fallback={"": "large"})
+
+    async def decide() -> Decision:
+        return await client.route(CODE)
+
+    decision = asyncio.run(decide())
+    with pytest.raises(ZeroDivisionError):
+        judged_and_broken(decision)
+    assert client.counts.waiting == 1
+    assert "the event loop of its client is closed" in caplog.text
 
 
 async def test_another_agent_that_ran_gets_the_credit(kind: Kind, running: Running) -> None:
