@@ -49,8 +49,8 @@ def warm_start(
 
     No daemon may run on it. Each row names an agent_id and a quality, and perhaps work_type or
     domain, labels, task_text, cost_usd, latency_ms and columns called as number features are. The
-    same file again changes nothing. Agents that the configuration does not have are left out and
-    counted.
+    same file again changes nothing. Agents that are not known are left out and counted; once they
+    are known, the same file again has them learn too.
     """
     from bench.longfile import open_table
     from bench.recorded import DataError
@@ -86,7 +86,7 @@ def warm_start(
         raise Failed(str(error), exit_code=2) from None
     except (LogCorrupt, LogUnavailable, RouterError) as error:
         raise Failed(str(error)) from None
-    if told.unknown and not told.learnt:
+    if told.unknown and not (told.learnt or told.before):
         known = ", ".join(agent.id for agent in config.agents[:20])
         raise Failed(
             f"{source}: nothing was learnt: its agents are {', '.join(sorted(told.unknown)[:20])}, "

@@ -11,13 +11,12 @@ from routerd.core.tally import COST, LATENCY, QUALITY
 
 
 def apply_import(state: State, event: OutcomesImported) -> None:
-    """Learn from each, as of now; what was learnt of a source is not learnt again."""
-    if event.through <= state.imports.get(event.source, 0):
-        return
-    state.imports[event.source] = event.through
+    """Learn from each, as of now; up to where is kept by agent, who may become known later."""
+    learnt = state.imports.setdefault(event.source, {})
     take_slots(state, event.new_slots)
     epoch, weight = state.epoch(event.time_ms), event.weight
     for told in event.outcomes:
+        learnt[told.agent_id] = event.through
         arm, x = state.arm_of[told.agent_id], np.frombuffer(told.x)
         state.learner.observe(arm, x, told.quality, weight, epoch)
         state.contexts.push(x, told.cell)

@@ -19,8 +19,9 @@ class Recorded(Value, frozen=True):
 class OutcomesImported(Event, frozen=True, tag=True):
     """Outcomes that were learnt from without a decision.
 
-    source: a hash of the file that they are from, in hex. through: how many of its rows are done
-    with. weight: what each counts, where a reported outcome counts 1. new_slots: as in Query.
+    source: a hash of the file that they are from, in hex. through: how many of its rows these
+    agents are done with. weight: what each counts, where a reported outcome counts 1. new_slots: as
+    in Query.
     """
 
     source: str

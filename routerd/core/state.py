@@ -181,7 +181,7 @@ class Marks(msgspec.Struct, frozen=True):
     versions: dict[str, str]
     discounts: tuple[tuple[int, int, float], ...]
     drifts: dict[str, DriftDetected]
-    imports: dict[str, int]
+    imports: dict[str, dict[str, int]]
     sessions: dict[str, tuple[str, int]]
 
 
@@ -223,7 +223,8 @@ class State:
     versions: of every agent that has an arm. discounts: of arms that changed, see
     routerd.core.drift. drifts: the latest change that was found of an agent. under_way, awaited:
     see routerd.core.awaited.
-    imports: by the hash of a file, how many of its rows are learnt, see routerd.core.importing.
+    imports: by the hash of a file, up to which of its rows each agent has learnt, see
+    routerd.core.importing.
     failing: by type of agent how many of its decisions failed in a row. ledgers: of each budget, by
     the values of its `per`. explored: what exploration gave up lately.
     trials: the experiments by id; running: those that run; promoted: the arm in force.
@@ -281,7 +282,7 @@ class State:
         self.versions: dict[str, str] = {}
         self.discounts: tuple[tuple[int, int, float], ...] = ()
         self.drifts: dict[str, DriftDetected] = {}
-        self.imports: dict[str, int] = {}
+        self.imports: dict[str, dict[str, int]] = {}
         self.sessions: OrderedDict[str, tuple[str, int]] = OrderedDict()
 
     def epoch(self, time_ms: int) -> int:

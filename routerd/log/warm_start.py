@@ -25,7 +25,7 @@ class Row(NamedTuple):
 class Imported(NamedTuple):
     """What became of the rows: of each agent how many were learnt, and how many were not and why.
 
-    before: rows that an earlier run was done with.
+    before: rows that their agents were done with in an earlier run.
     """
 
     learnt: dict[str, int]
@@ -40,16 +40,15 @@ def warm_start(
 ) -> Imported:
     """Learn from the rows of a source that were not learnt yet. Raises LogUnavailable.
 
-    weight: in (0, 1], or ValueError. A run that can learn nothing is done with no row: the agents
-    may be known next time. Else rows of unknown agents may be passed over for good.
+    weight: in (0, 1], or ValueError. Rows of unknown agents may be learnt when they are known.
     """
     if not 0.0 < weight <= 1.0:
         raise ValueError(f"the weight of a recorded outcome must lie in (0, 1], got {weight}")
     state = sequencer.state
-    before = state.imports.get(source, 0)
+    earlier = dict(state.imports.get(source, {}))
     learnt: dict[str, int] = {}
     unknown: dict[str, int] = {}
-    unrated, through, batch = 0, 0, list[Recorded]()
+    before, unrated, through, batch = 0, 0, 0, list[Recorded]()
     fresh: tuple[tuple[str, str], ...] = ()
 
     def write() -> None:
@@ -59,7 +58,8 @@ def warm_start(
         batch.clear()
 
     for through, row in enumerate(rows, 1):
-        if through <= before:
+        if through <= earlier.get(row.agent_id, 0):
+            before += 1
             continue
         if row.agent_id not in state.roster.index:
             unknown[row.agent_id] = unknown.get(row.agent_id, 0) + 1
@@ -77,4 +77,4 @@ def warm_start(
     if batch:
         write()
     sequencer.log.sync()
-    return Imported(learnt, unknown, unrated, min(before, through), sequencer.position)
+    return Imported(learnt, unknown, unrated, before, sequencer.position)

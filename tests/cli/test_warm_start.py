@@ -111,6 +111,31 @@ def test_a_run_that_was_cut_off_goes_on(invoke: Any, tmp_path: Path, config: Pat
     assert sums(cut) == pytest.approx(sums(whole))
 
 
+def test_who_was_unknown_learns_from_the_same_file_later(
+    invoke: Any, tmp_path: Path, config: Path
+) -> None:
+    """Wherever the rows stand; the others learn nothing twice."""
+    data, source = tmp_path / "data", tmp_path / "recorded.csv"
+    source.write_text("agent_id,quality\nsmall,1\nlate,1\nlarge,0\nlate,1\nsmall,1\nlate,0\n")
+    registered = tmp_path / "registered.yaml"
+    registered.write_text(CONFIG.replace("[{id: small}", "[{id: late}, {id: small}"))
+
+    def told(config: Path) -> Any:
+        asked = invoke("warm-start", data, "--config", config, "--from", source, "--json")
+        assert asked.exit_code == 0, asked.output
+        return json.loads(asked.output)
+
+    def kept(told: Any) -> tuple[Any, ...]:
+        return told["learnt"], told["unknown"], told["before"]
+
+    first = {"large": 1, "small": 2}
+    assert kept(told(config)) == (first, {"late": 3}, 0)
+    assert kept(told(config)) == ({}, {"late": 3}, 3)
+    assert kept(told(registered)) == ({"late": 3}, {}, 3)
+    assert kept(told(registered)) == ({}, {}, 6)
+    assert sums(data) == pytest.approx([1, 2])
+
+
 def test_an_export_is_learnt_from(invoke: Any, tmp_path: Path, config: Path) -> None:
     """What one router logged, another begins with; the executed agent has the credit."""
     with Router.open(config, tmp_path / "old") as router:
