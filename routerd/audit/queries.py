@@ -39,7 +39,7 @@ COLUMNS = (
     *("work_type", "domain", "labels", "agent_id", "propensity", "u", "confidence", "policy_id"),
     *("reason", "sentence", "fallback_agent_id", "alternatives", "stages", "open", "messages"),
     *("executed_agent_id", "quality", "cost_usd", "latency_ms", "quality_assumed", "conditions"),
-    *("signal", "description", "escalate_below", "companion_of", "inclusion"),
+    *("signal", "description", "escalate_below", "companion_of", "inclusion", "claimed"),
 )
 
 # Sums, whole or of a period, with one shape: decisions count for the agent that was chosen, and

@@ -53,6 +53,7 @@ def _say(record: audit_pb2.DecisionRecord, as_json: bool) -> None:
                 ("follows", _follows(record)),
                 ("companion of", record.companion_of),
                 ("included with", _known(record, "inclusion_probability")),
+                ("claim", _claim(record)),
                 ("escalate below", _known(record, "escalate_below")),
                 ("fallback", record.fallback_agent_id),
                 ("policy", record.policy_id),
@@ -86,6 +87,13 @@ def _follows(record: audit_pb2.DecisionRecord) -> str:
         return ""
     cause = FollowCause.Name(record.follows.cause).removeprefix("FOLLOW_CAUSE_").lower()
     return f"{record.follows.decision_id} ({cause.replace('_', ' ')})"
+
+
+def _claim(record: audit_pb2.DecisionRecord) -> str:
+    """Whether its agent was let, if it asked."""
+    if not record.HasField("claim_accepted"):
+        return ""
+    return "accepted" if record.claim_accepted else "refused"
 
 
 def _outcome(record: audit_pb2.DecisionRecord) -> str:

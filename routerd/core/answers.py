@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from routerd.core.claim_events import Claimed
 from routerd.core.events import Decision
 from routerd.core.experiment import Trial
 from routerd.core.ledger import Ledger
@@ -63,7 +64,10 @@ class Ack(NamedTuple):
 
 
 class Found(NamedTuple):
-    """A decision looked up; the metrics are the current values of what was reported."""
+    """A decision looked up; the metrics are the current values of what was reported.
+
+    claim: what became of it; None without one, and of a decision that is closed.
+    """
 
     decision_id: str
     position: int
@@ -75,6 +79,7 @@ class Found(NamedTuple):
     executed_agent_id: str
     reports: int
     sentence: str
+    claim: Claimed | None = None
 
 
 class Listed(NamedTuple):

@@ -201,6 +201,7 @@ class Sequencer(Writer):
             executed_agent_id="" if executed == entry.decision.agent_id else executed,
             reports=entry.told,
             sentence=sentence(entry.decision),
+            claim=entry.claim,
         )
 
     def _again(self, request: Request) -> Answer | None:

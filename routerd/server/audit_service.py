@@ -85,11 +85,11 @@ class AuditService:
                     yield audit_pb2.WatchEventsResponse(event=event)
 
     async def _what_came_of(self, position: int, deadline_s: float) -> audit_pb2.DecisionRecord:
-        """The outcome of a decision that the engine has forgotten, as far as the audit knows it."""
+        """Of a decision that the engine has forgotten, as far as the audit knows it."""
         try:
             _, row = await self._reader.ask(lambda audit: audit.decision(position), deadline_s)
         except RouterError as error:
             if error.reason is not ErrorReason.AUDIT_UNAVAILABLE:
                 raise
             row = None
-        return audit_pb2.DecisionRecord(outcome=row and convert_audit.outcome_state(row))
+        return convert_audit.came_of(row) if row else audit_pb2.DecisionRecord()

@@ -294,7 +294,7 @@ def stream_outcomes_response(
 def decision_record(found: Found) -> audit_pb2.DecisionRecord:
     """A decision that was looked up, for the wire."""
     decision, query = found.decision, found.decision.query
-    return audit_pb2.DecisionRecord(
+    record = audit_pb2.DecisionRecord(
         decision_id=found.decision_id,
         request_id=query.request_id,
         position=found.position,
@@ -325,6 +325,9 @@ def decision_record(found: Found) -> audit_pb2.DecisionRecord:
         companion_of=query.companion_of,
         inclusion_probability=decision.inclusion,
     )
+    if found.claim is not None:
+        record.claim_accepted = found.claim.accepted
+    return record
 
 
 def outcome_state(found: Found) -> audit_pb2.OutcomeState | None:

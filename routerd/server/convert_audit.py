@@ -95,7 +95,7 @@ def check_position(check: Check, asked: int, position: int) -> None:
 
 def record(row: dict[str, Any]) -> audit_pb2.DecisionRecord:
     """A row of the table decisions, without candidates."""
-    return audit_pb2.DecisionRecord(
+    told = audit_pb2.DecisionRecord(
         decision_id=row["decision_id"],
         request_id=row["request_id"],
         position=row["position"],
@@ -119,12 +119,21 @@ def record(row: dict[str, Any]) -> audit_pb2.DecisionRecord:
         alternative_agent_ids=msgspec.json.decode(row["alternatives"]),
         stages=msgspec.json.decode(row["stages"]),
         open=bool(row["open"]),
-        outcome=outcome_state(row),
         escalate_below=row["escalate_below"],
         companion_of=row["companion_of"],
         inclusion_probability=row["inclusion"],
         follows=follows(msgspec.json.decode(row["conditions"], type=Asked).follows),
     )
+    told.MergeFrom(came_of(row))
+    return told
+
+
+def came_of(row: dict[str, Any]) -> audit_pb2.DecisionRecord:
+    """What a row says that others said of its decision, and nothing else."""
+    told = audit_pb2.DecisionRecord(outcome=outcome_state(row))
+    if row["claimed"] is not None:
+        told.claim_accepted = bool(row["claimed"])
+    return told
 
 
 def signal_of(row: dict[str, Any]) -> Classified | None:

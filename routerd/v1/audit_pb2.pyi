@@ -68,7 +68,7 @@ class GetDecisionResponse(_message.Message):
     def __init__(self, decision: _Optional[_Union[DecisionRecord, _Mapping]] = ...) -> None: ...
 
 class DecisionRecord(_message.Message):
-    __slots__ = ("decision_id", "request_id", "position", "time_ms", "task_id", "group_id", "work_type", "domain", "labels", "session_id", "agent_id", "propensity", "u", "policy_id", "decision_confidence", "reason_code", "reason", "fallback_agent_id", "alternative_agent_ids", "candidates", "stages", "open", "outcome", "follows", "classification", "description", "escalate_below", "companion_of", "inclusion_probability")
+    __slots__ = ("decision_id", "request_id", "position", "time_ms", "task_id", "group_id", "work_type", "domain", "labels", "session_id", "agent_id", "propensity", "u", "policy_id", "decision_confidence", "reason_code", "reason", "fallback_agent_id", "alternative_agent_ids", "candidates", "stages", "open", "outcome", "follows", "classification", "description", "escalate_below", "companion_of", "inclusion_probability", "claim_accepted")
     class LabelsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -105,6 +105,7 @@ class DecisionRecord(_message.Message):
     ESCALATE_BELOW_FIELD_NUMBER: _ClassVar[int]
     COMPANION_OF_FIELD_NUMBER: _ClassVar[int]
     INCLUSION_PROBABILITY_FIELD_NUMBER: _ClassVar[int]
+    CLAIM_ACCEPTED_FIELD_NUMBER: _ClassVar[int]
     decision_id: str
     request_id: str
     position: int
@@ -134,7 +135,8 @@ class DecisionRecord(_message.Message):
     escalate_below: float
     companion_of: str
     inclusion_probability: float
-    def __init__(self, decision_id: _Optional[str] = ..., request_id: _Optional[str] = ..., position: _Optional[int] = ..., time_ms: _Optional[int] = ..., task_id: _Optional[str] = ..., group_id: _Optional[str] = ..., work_type: _Optional[str] = ..., domain: _Optional[str] = ..., labels: _Optional[_Mapping[str, str]] = ..., session_id: _Optional[str] = ..., agent_id: _Optional[str] = ..., propensity: _Optional[float] = ..., u: _Optional[float] = ..., policy_id: _Optional[str] = ..., decision_confidence: _Optional[float] = ..., reason_code: _Optional[_Union[_types_pb2.ReasonCode, str]] = ..., reason: _Optional[str] = ..., fallback_agent_id: _Optional[str] = ..., alternative_agent_ids: _Optional[_Iterable[str]] = ..., candidates: _Optional[_Iterable[_Union[_types_pb2.Candidate, _Mapping]]] = ..., stages: _Optional[_Iterable[str]] = ..., open: bool = ..., outcome: _Optional[_Union[OutcomeState, _Mapping]] = ..., follows: _Optional[_Union[_types_pb2.Follows, _Mapping]] = ..., classification: _Optional[_Union[_types_pb2.Classification, _Mapping]] = ..., description: _Optional[str] = ..., escalate_below: _Optional[float] = ..., companion_of: _Optional[str] = ..., inclusion_probability: _Optional[float] = ...) -> None: ...
+    claim_accepted: bool
+    def __init__(self, decision_id: _Optional[str] = ..., request_id: _Optional[str] = ..., position: _Optional[int] = ..., time_ms: _Optional[int] = ..., task_id: _Optional[str] = ..., group_id: _Optional[str] = ..., work_type: _Optional[str] = ..., domain: _Optional[str] = ..., labels: _Optional[_Mapping[str, str]] = ..., session_id: _Optional[str] = ..., agent_id: _Optional[str] = ..., propensity: _Optional[float] = ..., u: _Optional[float] = ..., policy_id: _Optional[str] = ..., decision_confidence: _Optional[float] = ..., reason_code: _Optional[_Union[_types_pb2.ReasonCode, str]] = ..., reason: _Optional[str] = ..., fallback_agent_id: _Optional[str] = ..., alternative_agent_ids: _Optional[_Iterable[str]] = ..., candidates: _Optional[_Iterable[_Union[_types_pb2.Candidate, _Mapping]]] = ..., stages: _Optional[_Iterable[str]] = ..., open: bool = ..., outcome: _Optional[_Union[OutcomeState, _Mapping]] = ..., follows: _Optional[_Union[_types_pb2.Follows, _Mapping]] = ..., classification: _Optional[_Union[_types_pb2.Classification, _Mapping]] = ..., description: _Optional[str] = ..., escalate_below: _Optional[float] = ..., companion_of: _Optional[str] = ..., inclusion_probability: _Optional[float] = ..., claim_accepted: bool = ...) -> None: ...
 
 class OutcomeState(_message.Message):
     __slots__ = ("quality", "cost_usd", "latency_ms", "executed_agent_id", "reports", "quality_assumed")

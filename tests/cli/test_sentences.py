@@ -50,6 +50,20 @@ def test_a_claim_without_a_competence_is_told_so(ask: Any) -> None:
     assert "was claimed with no competence; the first claim stands" in refused.stderr
 
 
+def test_a_decision_says_whether_its_agent_was_let(ask: Any) -> None:
+    """Else nobody sees why a task was routed again."""
+
+    def told(*said: str) -> str:
+        made = ask("route", "--json")["decision_id"]
+        if said:
+            ask("claim", made, *said)
+        return " ".join(ask("decision", made).stdout.split())
+
+    assert " claim refused " in told("--competence", "0")
+    assert " claim accepted " in told("--competence", "0.9")
+    assert " claim " not in told()
+
+
 def test_a_decision_shows_what_an_operator_asks_for(ask: Any) -> None:
     """What it goes on from, whose it is, and what came of it: the question is why this agent."""
     first = ask("route", "--group", "plan-7", "--session", "chat-3", "--json")["decision_id"]

@@ -16,6 +16,7 @@ import pytest
 
 from routerd.audit.schema import audit_path
 from routerd.v1 import audit_pb2
+from routerd.v1.router_pb2 import ClaimRequest
 from tests.server.harness import (
     CONFIG,
     PATIENCE_S,
@@ -90,12 +91,14 @@ async def test_a_listed_decision_is_the_one_that_getdecision_tells(client: Clien
     """Field by field, but for the candidates; with what came of it."""
     task = {"work_type": "code", "labels": {"customer": "acme"}, "group_id": (key := fresh_id())}
     route = await client.route(task={**task, "session_id": "s", "domain": "d", "task_id": "t"})
+    await client.router.Claim(ClaimRequest(decision_id=route.decision_id, competence=0.9))
     ack = await client.report(
         decision_id=route.decision_id, quality=0.5, cost_usd=0.25, executed_agent_id="small"
     )
     told = await listed(client, group_id=key, at_least_position=ack.position)
     wanted = await client.decision(route.decision_id)
     assert wanted.candidates
+    assert wanted.claim_accepted
     wanted.ClearField("candidates")
     assert list(told.decisions) == [wanted]
     assert told.projected_through >= ack.position
@@ -113,6 +116,7 @@ async def test_a_closed_decision_keeps_what_came_of_it() -> None:
     async with in_process(config={**CONFIG, "limits": {"open_decisions": 1}}) as running:
         client = running.client
         told = (await client.route()).decision_id
+        await refused(client.router.Claim(ClaimRequest(decision_id=told)))
         await client.report(decision_id=told, quality=0.5, executed_agent_id="small")
         before = await client.decision(told)
         await client.route()
@@ -121,6 +125,8 @@ async def test_a_closed_decision_keeps_what_came_of_it() -> None:
     assert (before.open, after.open) == (True, False)
     assert after.outcome == before.outcome
     assert after.outcome.quality == 0.5
+    for record in (before, after):
+        assert (record.HasField("claim_accepted"), record.claim_accepted) == (True, False)
     assert list(after.candidates) == list(before.candidates)
 
 
