@@ -36,7 +36,8 @@ ROLES = {
 
 
 class Estimate(msgspec.Struct, frozen=True):
-    """A mean and its 95% interval."""
+    """A mean and its 95% interval, which has no width where nothing varied: then nothing is known
+    of how it might vary."""
 
     mean: float
     low: float
@@ -44,7 +45,9 @@ class Estimate(msgspec.Struct, frozen=True):
 
     @property
     def sign(self) -> int:
-        """1 or -1 where the interval lies on one side of 0, else 0."""
+        """1 or -1 where the interval lies on one side of 0, else 0; 0 where it has no width."""
+        if self.low == self.high:
+            return 0
         return int(self.low > 0) - int(self.high < 0)
 
 

@@ -256,7 +256,9 @@ def method(proof: Proof, version: str) -> Html:
             "The replay shuffles the tasks: it knows no trend over time, no agent that changes and "
             "no caller who reacts. A recorded run is one draw of what an agent may do; picking "
             "winners by single draws flatters them, in hindsight most. Other tasks than such as "
-            f"these were not looked at. Fewer than {FEW_TASKS} tasks give no answer.",
+            f"these were not looked at. Fewer than {FEW_TASKS} tasks give no answer. Nor do tasks "
+            "that all came out alike: their interval has no width, since nothing in them shows how "
+            "others would vary.",
         ),
     ]
     if scope.has_replicates:

@@ -42,8 +42,14 @@ def places(estimate: Estimate) -> int:
 
 
 def difference(estimate: Estimate, sign: bool = True) -> str:
-    """A difference and its interval, in a sentence."""
+    """A difference and its interval, in a sentence.
+
+    >>> difference(Estimate(0.5, 0.4, 0.6)), difference(Estimate(0.5, 0.5, 0.5))
+    ('+0.500 (95% interval +0.400 to +0.600)', '+0.5000 (no interval: nothing varied)')
+    """
     digits, shown = places(estimate), signed if sign else figure
+    if estimate.low == estimate.high:
+        return f"{shown(estimate.mean, digits)} (no interval: nothing varied)"
     mean, low, high = (shown(v, digits) for v in (estimate.mean, estimate.low, estimate.high))
     return f"{mean} (95% interval {low} to {high})"
 

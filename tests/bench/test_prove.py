@@ -317,6 +317,17 @@ def test_nothing_to_gain_is_said() -> None:
     assert found.ceiling == 0.0
 
 
+def test_what_never_varies_is_no_answer() -> None:
+    """All outcomes alike show nothing of how others would come out; nor would a lead on each."""
+    rows = world(120, {"one": (1.0, 1.0), "two": (1.0, 1.0)})
+    answer, found = judged(rows)
+    assert answer == "It cannot be told: there was next to nothing to gain"
+    assert (
+        "no clear difference, 0.0000 (no interval: nothing varied)" in verdict(found).sentences[0]
+    )
+    assert [estimate(np.full((2, 60), gap)).sign for gap in (0.5, 0.0, -0.5)] == [0, 0, 0]
+
+
 def test_no_work_types_are_said() -> None:
     """Without work types no router can beat the best agent, and the page says why."""
     rows = world(120, {"one": (0.5, 0.5)}, kinds=("", ""))
