@@ -13,7 +13,7 @@ from typing import Any, Self, TypeVar
 
 import msgspec
 
-from routerd.audit.queries import projected_through
+from routerd.audit.queries import projected_through, sync_audit
 from routerd.audit.reach import require_audited
 from routerd.clock import wall_clock
 from routerd.config import ConfigErrors, load, parse, parse_agent
@@ -191,6 +191,8 @@ class Router:
             partition = sequencer.state.partition
             projected = projected_through(snapshots.data_dir, partition, wanted=False)
             through = dispensable(self._log, snapshots, partition, self.config.log, projected)
+            if through:
+                sync_audit(snapshots.data_dir, partition)  # it alone tells of that then
             while self._log.forget(partition, through, FORGET_AT_ONCE):
                 pass
 

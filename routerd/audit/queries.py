@@ -19,6 +19,7 @@ import msgspec
 
 from routerd.audit import schema
 from routerd.core.state import GENESIS
+from routerd.log.disk import sync_directory, sync_stored
 
 EQUAL = (
     *("agent_id", "work_type", "domain", "group_id", "session_id", "task_id", "request_id"),
@@ -138,10 +139,19 @@ def projected_through(directory: Path, partition: str, *, wanted: bool) -> int |
         audit = Audit(path)
     except NoAudit:
         return 0
-    try:
+    with closing(audit):
         return audit.projected_through
-    finally:
-        audit.close()
+
+
+def sync_audit(directory: Path, partition: str) -> None:
+    """What the audit of a partition holds survives power loss, if there is one. Raises OSError.
+
+    The projector does not wait for the disk, and SQLite syncs a WAL no sooner than it copies it. On
+    the WAL it holds no lock; those on the file itself would go with a descriptor of ours.
+    """
+    path = schema.audit_path(directory, partition)
+    sync_stored(path.with_name(f"{path.name}-wal"))
+    sync_directory(directory)
 
 
 class Audit:

@@ -15,7 +15,7 @@ import logging
 import shutil
 from pathlib import Path
 
-from routerd.audit.queries import projected_through
+from routerd.audit.queries import projected_through, sync_audit
 from routerd.child import ROUTERD
 from routerd.core.process_settings import Config
 from routerd.log.base import LogCorrupt, LogUnavailable
@@ -137,6 +137,9 @@ class Upkeep:
         log = self._sequencer.log.reader()
         try:
             projected = projected_through(self.directory, partition, wanted=self._audited)
-            return dispensable(log, self._snapshots, partition, self._rules, projected)
+            through = dispensable(log, self._snapshots, partition, self._rules, projected)
+            if through:
+                sync_audit(self.directory, partition)  # it alone tells of that then
+            return through
         finally:
             log.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import shutil
 from contextlib import closing
 from pathlib import Path
@@ -14,9 +15,12 @@ from routerd.audit.process import catch_up
 from routerd.audit.projector import Projector
 from routerd.audit.queries import projected_through
 from routerd.audit.reach import require_audited, set_aside
+from routerd.log import disk
 from routerd.log.base import LogCorrupt
 from routerd.log.disk import boot_id
 from routerd.log.sqlite import SqliteLog
+from routerd.router import Router
+from tests.audit.made import column
 from tests.core.engine import START_MS, Clock, Engine
 
 KEPT = 11
@@ -100,6 +104,38 @@ def test_a_start_that_is_killed_before_it_has_compared_vouches_for_nothing(short
     assert catch_up(shortened / "killed") == {"default": KEPT}
     hold(shortened / "killed")
     assert boot_id() in (shortened / "killed" / "lock").read_text()
+
+
+def test_what_a_log_lets_go_of_stays_in_its_audit_without_power(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLite has not synced all that the projector wrote; the log forgets nothing before that."""
+    alive, lost = tmp_path / "alive", tmp_path / "lost"
+    lost.mkdir()
+
+    def sync_file(fd: int) -> None:
+        file = Path(os.readlink(f"/proc/self/fd/{fd}"))
+        (lost / file.name).write_bytes(file.read_bytes())
+
+    rules = {"snapshot_events": 1_000, "snapshots": 2, "keep_events": 1_000}
+    config = {"agents": [{"id": "a"}, {"id": "b"}], "log": rules}
+    with Router.open(config, alive) as router:
+        for _ in range(1_100):
+            router.route()
+    with closing(SqliteLog.open(alive, read_only=True)) as log:
+        with closing(Projector(log, "default", alive)) as projector:
+            while projector.advance():
+                pass
+            with Router.open(config, alive) as router:
+                for _ in range(1_100):
+                    router.route()
+                monkeypatch.setattr(disk, "sync_file", sync_file)
+            shutil.copy(alive / "audit.db", lost)
+        assert log.base("default").position == projector.position
+        with closing(Projector(log, "default", lost)) as projector:
+            while projector.advance():
+                pass
+    assert column(lost / "audit.db", "SELECT count(*) FROM decisions") == [2_200]
 
 
 def test_the_audit_of_another_log_proves_nothing(tmp_path: Path) -> None:
