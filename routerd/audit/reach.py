@@ -15,7 +15,8 @@ from routerd.audit.queries import Audit, NoAudit, Search
 from routerd.audit.schema import DEFAULT_PARTITION, audit_path
 from routerd.log.base import Log
 from routerd.log.codec import goes_on_from
-from routerd.log.reach import are_of, at, missing
+from routerd.log.reach import are_of, at, missing, origins, snapshots_of
+from routerd.log.snapshot import Snapshots
 from routerd.log.sqlite import SqliteLog
 
 logger = logging.getLogger(__name__)
@@ -40,7 +41,7 @@ def require_audited(log: SqliteLog, directory: Path) -> None:
         with suppress(NoAudit), closing(Audit(path)) as audit:
             end, _ = log.last(partition)
             reached = audit.projected_through
-            if reached <= end or not is_of(audit, log, partition, end):
+            if reached <= end or not is_of(audit, log, partition, directory):
                 continue
             if log.power_held:
                 raise missing(partition, end, reached, path)
@@ -54,17 +55,22 @@ def require_audited(log: SqliteLog, directory: Path) -> None:
         log.vouch()
 
 
-def is_of(audit: Audit, log: Log, partition: str, end: int) -> bool:
+def is_of(audit: Audit, log: Log, partition: str, directory: Path) -> bool:
     """Whether an audit that goes beyond the end of a log may be this one's.
 
     It began as this one, as far as that is known of both, and what it holds of decisions may be.
     """
-    origins = at(log, partition, 1)
-    if origins and audit.origin is not None and audit.origin not in origins:
+
+    def hashes_at(position: int) -> list[bytes]:
+        return at(log, partition, position)
+
+    end, _ = log.last(partition)
+    paths = Snapshots(directory).paths(partition)
+    known = origins(hashes_at, [marks for _, marks in snapshots_of(paths, hashes_at)])
+    if known and audit.origin is not None and audit.origin not in known:
         return False
     newest = audit.decisions(Search(), 1, before=end + 1).rows
-    names = [row["decision_id"] for row in newest]
-    return are_of(names, lambda position: at(log, partition, position))
+    return are_of([row["decision_id"] for row in newest], hashes_at)
 
 
 def set_aside(directory: Path, target: Path) -> dict[str, Aside]:

@@ -53,8 +53,7 @@ def missing(partition: str, end: int, position: int, path: Path) -> LogCorrupt:
 def snapshots_of(paths: Iterable[Path], hashes_at: HashesAt) -> Iterator[tuple[Path, Marks]]:
     """The marks of the snapshots that can be read and may be of a log.
 
-    Those have its origin, as far as that is known: a log that was compacted has it no more, but
-    then the snapshots that fit it do. And what they hold of decisions may be its own.
+    Those have its origin, as far as that is known, and what they hold of decisions may be its own.
     """
     found = {}
     for path in paths:
@@ -62,12 +61,19 @@ def snapshots_of(paths: Iterable[Path], hashes_at: HashesAt) -> Iterator[tuple[P
             found[path] = check(path), decision_ids(path)
         except (Unusable, OSError) as error:
             logger.warning("passed over: %s", error)
-    origins = set(hashes_at(1)) or {
-        marks.origin for marks, _ in found.values() if marks.chain in hashes_at(marks.position)
-    }
+    known = origins(hashes_at, [marks for marks, _ in found.values()])
     for path, (marks, names) in found.items():
-        if (not origins or marks.origin in origins) and are_of(names, hashes_at):
+        if (not known or marks.origin in known) and are_of(names, hashes_at):
             yield path, marks
+
+
+def origins(hashes_at: HashesAt, snapshots: Iterable[Marks]) -> set[bytes]:
+    """What a log may have begun with; empty where nobody knows.
+
+    One that was compacted has it no more, but the snapshots that fit it do.
+    """
+    fitting = (marks.origin for marks in snapshots if marks.chain in hashes_at(marks.position))
+    return set(hashes_at(1)) or set(fitting)
 
 
 def at(log: Log, partition: str, position: int) -> list[bytes]:

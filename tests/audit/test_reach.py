@@ -15,9 +15,11 @@ from routerd.audit.process import catch_up
 from routerd.audit.projector import Projector
 from routerd.audit.queries import projected_through
 from routerd.audit.reach import require_audited, set_aside
+from routerd.audit.schema import audit_path
 from routerd.log import disk
 from routerd.log.base import LogCorrupt
 from routerd.log.disk import boot_id
+from routerd.log.snapshot import Snapshots
 from routerd.log.sqlite import SqliteLog
 from routerd.router import Router
 from tests.audit.made import column
@@ -156,6 +158,26 @@ def test_the_audit_of_another_log_proves_nothing_though_they_share_no_decision(
     write(told(10), tmp_path, KEPT)
     project(other, tmp_path)
     hold(tmp_path)
+
+
+def test_of_a_compacted_log_the_snapshots_tell_how_it_began(tmp_path: Path) -> None:
+    """So another log's audit proves nothing to it either, and its own does."""
+    other, engine = Engine(wall=Clock(START_MS + 1)), told(10)
+    for i in range(20):
+        other.register(f"guest{i}")
+    other.route()
+    write(engine, tmp_path, KEPT)
+    Snapshots(tmp_path).write(engine.state, keep=2)
+    with closing(SqliteLog.open(tmp_path)) as log:
+        log.forget("default", KEPT - 1, KEPT)
+    project(other, tmp_path)
+    hold(tmp_path)
+    audit_path(tmp_path).unlink()
+    for i in range(10):
+        engine.route(request_id=f"more{i}")
+    project(engine, tmp_path)
+    with pytest.raises(LogCorrupt, match=f"positions {KEPT + 1} to {ALL} are missing"):
+        hold(tmp_path)
 
 
 def test_an_audit_that_does_not_fit_is_set_aside_whole(shortened: Path) -> None:
