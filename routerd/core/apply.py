@@ -47,6 +47,7 @@ from routerd.core.health import AgentCooledDown, AgentRecovered
 from routerd.core.importing import apply_import
 from routerd.core.imports import OutcomesImported
 from routerd.core.in_force import apply_override, put_in_force
+from routerd.core.open_decisions import let_go, take_in
 from routerd.core.outcomes import owes, write_registers
 from routerd.core.outlook import Outlook
 from routerd.core.paths import new_paths
@@ -191,15 +192,12 @@ def apply_decision(state: State, position: int, decision_id: str, event: Decisio
     if query.request_id in state.requests:
         return
     take_slots(state, query.new_slots)
-    state.requests[query.request_id] = decision_id
     credit = Credit(arm=state.arm_of[event.agent_id])
     state.tally.decided(credit.arm, query.cell, event.time_ms)
-    entry = OpenDecision(position, state.generation, event, credit)
+    entry = OpenDecision(position, state.generation, event, credit, in_flight=True)
     if query.follows is not None:
         go_on(state, entry, query.follows)
-    state.decisions[decision_id] = entry
-    state.in_flight.begin(entry)
-    await_result(state, entry, 1)
+    take_in(state, decision_id, entry)
     if event.trial is not None:
         count_decision(state, event.trial, event.agent_id)
     if event.predicted_usd is not None:
@@ -213,8 +211,6 @@ def apply_decision(state: State, position: int, decision_id: str, event: Decisio
         first.companions = (*first.companions, decision_id)
     if query.session_id:
         serve(state, query.session_id, event.agent_id, position)
-    if query.group_id:
-        state.groups.setdefault(query.group_id, {})[decision_id] = None
 
 
 def serve(state: State, session_id: str, agent_id: str, position: int) -> None:
@@ -272,19 +268,11 @@ def apply_closing(state: State, event: DecisionsClosed) -> None:
     missing = state.config.outcomes.missing_quality
     ended = len(event.decision_ids) - event.censored
     for i, decision_id in enumerate(event.decision_ids):
-        entry = state.decisions.pop(decision_id, None)
+        entry = let_go(state, decision_id)
         if entry is None:
             continue
-        await_result(state, entry, -1)
         silent = entry.credit.quality is None and owes(entry)
         if missing is not None and silent and i < ended:
             move_credit(state, entry, msgspec.structs.replace(entry.credit, quality=missing))
-        state.in_flight.end(entry)
-        query = entry.decision.query
-        del state.requests[query.request_id]
-        if query.group_id:
-            del state.groups[query.group_id][decision_id]
-            if not state.groups[query.group_id]:
-                del state.groups[query.group_id]
         for outcome_id in entry.outcome_ids:
             del state.outcomes[outcome_id]

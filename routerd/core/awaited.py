@@ -56,9 +56,3 @@ def forget(state: State, arm: int, first: int, end: int) -> None:
         del state.under_way[arm][first:end]
         if not state.under_way[arm]:
             del state.under_way[arm]
-
-
-def take_under_way(state: State) -> None:
-    """Find again what follows from the open decisions and the tally."""
-    for entry in state.decisions.values():
-        await_result(state, entry, 1)

@@ -29,11 +29,11 @@ class InFlight:
         self.queue: deque[Counted] = deque()
 
     def begin(self, entry: Counted) -> None:
-        """A decision was made, or is taken over in the order of the log."""
-        entry.in_flight = True
-        agent_id = entry.decision.agent_id
-        self.counts[agent_id] = self.counts.get(agent_id, 0) + 1
-        self.queue.append(entry)
+        """A decision was made, or is taken over, which may be in flight no longer."""
+        if entry.in_flight:
+            agent_id = entry.decision.agent_id
+            self.counts[agent_id] = self.counts.get(agent_id, 0) + 1
+            self.queue.append(entry)
 
     def end(self, entry: Counted) -> None:
         """A decision heard an outcome, was closed or is too old."""

@@ -11,11 +11,11 @@ from msgspec.structs import force_setattr
 from learners.contexts import Contexts
 from learners.drift import DriftDetector
 from learners.means import ShrunkMeans
-from routerd.core.awaited import take_under_way
 from routerd.core.encode import CELLS, Encoder
 from routerd.core.events import Decision
 from routerd.core.experiment import in_force
 from routerd.core.in_force import put_in_force
+from routerd.core.open_decisions import take_in
 from routerd.core.outlook import Outlook
 from routerd.core.paths import new_paths
 from routerd.core.registry import agents_of
@@ -49,10 +49,10 @@ def restored(
     for name in Marks.__struct_fields__:
         setattr(state, name, getattr(marks, name))
     take_roles(state)
-    for decision_id, entry in decisions:
-        take_over(state, decision_id, entry)
     take_models(state, models)
-    take_under_way(state)
+    for decision_id, entry in decisions:
+        share(entry.decision, state.roster)
+        take_in(state, decision_id, entry)
     return state
 
 
@@ -66,18 +66,6 @@ def take_roles(state: State) -> None:
     state.sessions = OrderedDict(sorted(state.sessions.items(), key=lambda item: item[1][1]))
     online = AgentStatus.ONLINE
     state.away = {name: s for name, s in state.standings.items() if s.status is not online}
-
-
-def take_over(state: State, decision_id: str, entry: OpenDecision) -> None:
-    """An open decision, and its place in whatever is an index over them."""
-    share(entry.decision, state.roster)
-    query = entry.decision.query
-    state.decisions[decision_id] = entry
-    state.requests[query.request_id] = decision_id
-    if query.group_id:
-        state.groups.setdefault(query.group_id, {})[decision_id] = None
-    if entry.in_flight:
-        state.in_flight.begin(entry)
 
 
 def share(decision: Decision, roster: Roster) -> None:
