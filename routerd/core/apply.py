@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import msgspec
 
-from learners.contexts import Contexts
-from learners.drift import DriftDetector
-from learners.means import ShrunkMeans
 from routerd.core.awaited import await_result, hear
 from routerd.core.budgets import charge, explore, keep, settle
 from routerd.core.claim_events import ClaimMade, CompetenceDisputed
@@ -21,7 +18,7 @@ from routerd.core.cooldown import (
 )
 from routerd.core.credit import credit_of, look_ahead, move_credit
 from routerd.core.drift import apply_drift, watch
-from routerd.core.encode import CELLS, Encoder
+from routerd.core.encode import Encoder
 from routerd.core.events import (
     AgentDeregistered,
     AgentRegistered,
@@ -47,10 +44,9 @@ from routerd.core.health import AgentCooledDown, AgentRecovered
 from routerd.core.importing import apply_import
 from routerd.core.imports import OutcomesImported
 from routerd.core.in_force import apply_override, put_in_force
+from routerd.core.models import take_fresh_models
 from routerd.core.open_decisions import let_go, take_in
 from routerd.core.outcomes import owes, write_registers
-from routerd.core.outlook import Outlook
-from routerd.core.paths import new_paths
 from routerd.core.registry import (
     agents_of,
     apply_definition,
@@ -61,16 +57,7 @@ from routerd.core.registry import (
 )
 from routerd.core.rule_events import OverrideRemoved, OverrideSet
 from routerd.core.settings import EmbeddingFeature, EngineConfig, TextFeature
-from routerd.core.state import (
-    BINS,
-    Credit,
-    OpenDecision,
-    State,
-    epoch_gamma,
-    new_cells,
-    new_learner,
-)
-from routerd.core.tally import Tally
+from routerd.core.state import Credit, OpenDecision, State
 from routerd.core.trials import apply_experiment, configured, count_decision
 from routerd.core.values import FollowCause, Follows
 
@@ -161,19 +148,11 @@ def start_anew(state: State) -> None:
     """Fresh learners; decisions made for the old ones stay open, but teach no more."""
     known = agents_of(state)
     take_arms(state, known)
-    agents = [known.get(agent_id) for agent_id in state.arm_of]
     state.generation += 1
     state.slots = {}
     state.encoder = Encoder(state.config.features, state.config.seed)
-    state.learner = new_learner(state.config, len(agents), state.encoder.width)
-    state.cost, state.latency = new_cells(state.config, agents)
-    state.paths = new_paths(len(agents), CELLS, epoch_gamma(state.config))
-    state.claims = ShrunkMeans(len(agents), BINS, 1, epoch_gamma(state.config))
-    state.tally = Tally(len(agents), CELLS)
+    take_fresh_models(state, [known.get(agent_id) for agent_id in state.arm_of])
     state.under_way, state.awaited = {}, 0
-    state.detector = DriftDetector(len(agents))
-    state.contexts = Contexts(state.encoder.width)
-    state.outlook = Outlook(state.encoder.width)
     state.discounts = ()
     state.drifts = {}
     state.imports = {}

@@ -18,7 +18,6 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from learners.base import Array
-from learners.means import ShrunkMeans
 from routerd.core.encode import category
 from routerd.core.state import State
 from routerd.core.values import Query
@@ -56,10 +55,6 @@ class Paths(NamedTuple):
     variance: Array
     climbs: tuple[bool, ...]
     next: tuple[int, ...]
-
-
-def new_paths(arms: int, cells: int, gamma: float) -> ShrunkMeans:
-    return ShrunkMeans(arms, cells, KINDS, gamma)
 
 
 def terms(arm: int, sure: bool | None, quality: float | None, start: int) -> Terms:

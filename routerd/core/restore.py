@@ -8,30 +8,14 @@ from sys import intern
 
 from msgspec.structs import force_setattr
 
-from learners.contexts import Contexts
-from learners.drift import DriftDetector
-from learners.means import ShrunkMeans
-from routerd.core.encode import CELLS, Encoder
+from routerd.core.encode import Encoder
 from routerd.core.events import Decision
 from routerd.core.experiment import in_force
 from routerd.core.in_force import put_in_force
+from routerd.core.models import take_fresh_models
 from routerd.core.open_decisions import take_in
-from routerd.core.outlook import Outlook
-from routerd.core.paths import new_paths
 from routerd.core.registry import agents_of
-from routerd.core.state import (
-    BINS,
-    MODELS,
-    Arrays,
-    Marks,
-    OpenDecision,
-    Roster,
-    State,
-    epoch_gamma,
-    new_cells,
-    new_learner,
-)
-from routerd.core.tally import Tally
+from routerd.core.state import MODELS, Arrays, Marks, OpenDecision, Roster, State
 from routerd.core.trials import configured, take_running
 from routerd.core.values import AgentStatus, Preference
 
@@ -49,7 +33,9 @@ def restored(
     for name in Marks.__struct_fields__:
         setattr(state, name, getattr(marks, name))
     take_roles(state)
-    take_models(state, models)
+    take_fresh_models(state, [None] * len(state.arm_of))
+    for name in MODELS:
+        getattr(state, name).restore(models[name])
     for decision_id, entry in decisions:
         share(entry.decision, state.roster)
         take_in(state, decision_id, entry)
@@ -85,17 +71,3 @@ def share(decision: Decision, roster: Roster) -> None:
     force_setattr(query, "work_type", intern(query.work_type))
     if query.preference == ANY:
         force_setattr(query, "preference", ANY)
-
-
-def take_models(state: State, models: Mapping[str, Arrays]) -> None:
-    arms = len(state.arm_of)
-    state.learner = new_learner(state.config, arms, state.encoder.width)
-    state.cost, state.latency = new_cells(state.config, [None] * arms)
-    state.paths = new_paths(arms, CELLS, epoch_gamma(state.config))
-    state.claims = ShrunkMeans(arms, BINS, 1, epoch_gamma(state.config))
-    state.tally = Tally(arms, CELLS)
-    state.contexts = Contexts(state.encoder.width)
-    state.outlook = Outlook(state.encoder.width)
-    state.detector = DriftDetector(arms)
-    for name in MODELS:
-        getattr(state, name).restore(models[name])

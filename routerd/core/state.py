@@ -38,8 +38,6 @@ GENESIS = bytes(16)
 """The hash before position 1."""
 
 UNKNOWN_LATENCY_SHARE = 0.1
-BINS = 5
-"""Of self-reported competence (see routerd.core.claims)."""
 
 _encoder = msgspec.msgpack.Encoder(order="deterministic")
 
