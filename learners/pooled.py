@@ -222,13 +222,8 @@ class PooledRegression(Additive):
 
     def restore(self, state: Mapping[str, Array]) -> None:
         self.sums.restore(state)
-        for name in ("start", "scales", "ai", "v", "hm", "r_inv", "own"):
+        for name in ("start", "scales", "ai", "v", "hm", "r_inv", "own", "pull"):
             setattr(self, name, state[name].copy())
         self.ahead = with_head_start(self.start)
-        # snapshots were made without these, and a compacted log has no other beginning
-        if len(self.scales) == len(CENTRES):
-            self.scales = np.append(self.scales, self.scales[1])
-        kept = state.get("pull")
-        self.pull = self.r_inv * self.v.dot(self.hm) if kept is None else kept.copy()
         self.noise = float(state["marks"][0])
         self.updates, self.next_refresh = int(state["marks"][1]), int(state["marks"][2])

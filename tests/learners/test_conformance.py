@@ -83,20 +83,6 @@ def fails(check: Callable[[Make], None], make: Make) -> bool:
     return False
 
 
-def test_a_pooled_state_of_before_all_of_it_was_kept_is_taken_over() -> None:
-    """A log that was compacted has nothing but such a snapshot to begin with."""
-    learner, rng = PooledRegression(arms=3, d=2), np.random.default_rng(41)
-    for i in range(50):
-        learner.observe(i % 3, np.array([1.0, rng.random()]), rng.random(), 1.0, 0)
-    old, kept = PooledRegression(arms=3, d=2), learner.state()
-    kept["scales"] = kept["scales"][:3]
-    old.restore({name: array for name, array in kept.items() if name != "pull"})
-    assert old.scales[3] == old.scales[1]
-    x = np.array([1.0, 0.3])
-    for now, then in zip(learner.predict(x, slice(None)), old.predict(x, slice(None)), strict=True):
-        np.testing.assert_allclose(now, then, rtol=1e-12)
-
-
 def test_pooled_posterior_is_the_joint_gaussian_one() -> None:
     """Means and covariances of arms equal those of one dense regression on (m, delta_1..K)."""
     from learners.checks import ARMS, WIDTH, stream, taught
