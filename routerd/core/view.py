@@ -17,6 +17,7 @@ from routerd.core.settings import ValuePolicy
 from routerd.core.state import State
 from routerd.core.tally import QUALITY
 from routerd.core.values import Query
+from routerd.core.worth import weights_of
 
 Estimates = tuple[Array, Array]
 LEAST_VARIANCE = 1e-12
@@ -35,13 +36,10 @@ class View:
         self.query = query
         self.time_ms = time_ms
         self.x = np.frombuffer(query.x)
-        weights, asked = state.config.utility, query.preference
-        self.quality_weight = weights.quality if asked.quality is None else asked.quality
-        cost = weights.cost if asked.cost is None else asked.cost
-        latency = weights.latency if asked.latency is None else asked.latency
+        quality, cost, latency = weights_of(state.config.utility, query.preference)
+        self.quality_weight, self.latency_weight = quality, latency
         self.price = price(state, query) if state.config.budgets else 0.0
-        self.cost_weight = cost / weights.cost_scale_usd + self.price
-        self.latency_weight = latency / weights.latency_scale_ms
+        self.cost_weight = cost + self.price
         self._paths: dict[tuple[int, ...], Paths] = {}
         # The static table, or that of an experiment's arm.
         self.routes = state.config.static_routes
