@@ -13,7 +13,7 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from learners.pacing import hull_slope, opened
-from routerd.core.encode import category
+from routerd.core.encode import category, matches
 from routerd.core.events import Decision
 from routerd.core.ledger import Explored, Ledger, cap_window, target_usd, window_of
 from routerd.core.rules import Budget
@@ -39,7 +39,7 @@ class Account(NamedTuple):
 def accounts(state: State, query: Query) -> Iterator[Account]:
     """The accounts of a task."""
     for budget in state.config.budgets:
-        if all(category(query, key) == value for key, value in budget.when.items()):
+        if matches(query, budget.when):
             known = state.ledgers.get(budget.id, {})
             value = value_of(query, budget)
             if value not in known and is_full(state, known):

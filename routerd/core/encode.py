@@ -30,6 +30,11 @@ def category(task: Task | Query, name: str) -> str:
     return task.domain if name == "domain" else task.labels.get(name, "")
 
 
+def matches(query: Query, when: Mapping[str, str]) -> bool:
+    """Whether a task has all the values that a rule is for."""
+    return all(category(query, name) == value for name, value in when.items())
+
+
 class Encoder:
     """The encoder of one feature schema: x[0] is the intercept, then each feature's columns.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from routerd.core.base import Value
-from routerd.core.encode import category
+from routerd.core.encode import category, matches
 from routerd.core.rules import Override
 from routerd.core.settings import Agent
 from routerd.core.values import Query
@@ -57,9 +57,7 @@ def distinguishing(when: dict[str, str]) -> str:
 
 def holds(override: Override, query: Query, time_ms: int) -> bool:
     """Whether an override is for this task, at this time."""
-    if has_expired(override, time_ms):
-        return False
-    return all(category(query, key) == value for key, value in override.when.items())
+    return not has_expired(override, time_ms) and matches(query, override.when)
 
 
 def has_expired(override: Override, time_ms: int) -> bool:

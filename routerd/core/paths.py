@@ -18,7 +18,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from learners.base import Array
-from routerd.core.encode import category
+from routerd.core.encode import matches
 from routerd.core.state import State
 from routerd.core.values import Query
 
@@ -146,8 +146,7 @@ def rung(view: Seen, eligible: tuple[int, ...], index: int) -> int:
     assert settings is not None
     name = roster.ids[index]
     for ladder in settings.ladders:
-        fits = all(category(view.query, key) == value for key, value in ladder.when.items())
-        if fits and name in ladder.agents:
+        if name in ladder.agents and matches(view.query, ladder.when):
             above = ladder.agents[ladder.agents.index(name) + 1 :]
             held = (roster.index.get(agent_id, -1) for agent_id in above)
             return next((eligible.index(i) for i in held if i in eligible), -1)

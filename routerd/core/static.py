@@ -6,7 +6,7 @@ learn, so that they can be compared, shadowed and replaced.
 
 from __future__ import annotations
 
-from routerd.core.encode import category
+from routerd.core.encode import matches
 from routerd.core.tally import NEVER_MS
 from routerd.core.view import View
 
@@ -18,7 +18,7 @@ FEW_RUNS = 10
 def table_index(view: View) -> int:
     """Roster index that static_routes name for this task, by the first match; -1 for none."""
     for route in view.routes:
-        if all(category(view.query, key) == value for key, value in route.when.items()):
+        if matches(view.query, route.when):
             return view.state.roster.index.get(route.agent, -1)
     return -1
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import msgspec
 
 from routerd.core.draw import uniform
-from routerd.core.encode import category
+from routerd.core.encode import category, matches
 from routerd.core.experiment import (
     BUCKETS,
     METRICS,
@@ -46,7 +46,7 @@ def assigned(state: State, query: Query) -> Assigned | None:
     """The first running experiment, by id, that a task is part of, and its unit's arm there."""
     for experiment in state.running:
         unit = unit_of(experiment, query)
-        if unit and all(category(query, k) == v for k, v in experiment.when.items()):
+        if unit and matches(query, experiment.when):
             key = f"{experiment.id}/{unit}"
             seed, partition = state.config.seed, state.partition
             bucket = int(BUCKETS * uniform(seed, partition, key, BUCKET))
