@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import re
 import resource
 import shutil
 import statistics
@@ -28,6 +27,7 @@ from typing import Any, NamedTuple
 
 import grpc
 
+from routerd.child import address_of
 from routerd.clock import wall_clock
 from routerd.config import parse
 from routerd.core.process_settings import Config, engine_part
@@ -130,12 +130,9 @@ def serving(directory: Path, config: Config) -> Iterator[tuple[str, Start, str]]
         [sys.executable, "-m", "routerd", *command], stdout=subprocess.PIPE, text=True
     ) as process:
         try:
-            assert process.stdout is not None
-            line = process.stdout.readline()
+            address = address_of(process)
             took = Start(time.perf_counter() - began, *cpu_s(str(process.pid)))
-            found = re.search(r"listening on (\S+),", line)
-            assert found, line
-            yield found[1], took, str(process.pid)
+            yield address, took, str(process.pid)
         finally:
             process.kill()
 

@@ -22,6 +22,7 @@ import msgspec
 from bench import targets
 from bench.callers import Caller, Point, requests
 from bench.load import Figures, Ratio, compared, summary
+from routerd.child import Serving
 from routerd.v1 import router_pb2
 
 PING_S = 30.0
@@ -172,7 +173,7 @@ def run(
 ) -> Measured:
     """Measure calls at a rate a second. directory: where the logs go. done: told of each round.
 
-    Raises targets.NotServing, and ValueError when this process may not open so many files.
+    Raises NotServing, and ValueError when this process may not open so many files.
     """
     allow_files(connections + FILES_BESIDE)
     with TemporaryDirectory(dir=directory, prefix="idle-") as name:
@@ -185,8 +186,8 @@ def run(
 
 
 async def measure(
-    alone: targets.Serving,
-    crowded: targets.Serving,
+    alone: Serving,
+    crowded: Serving,
     connections: int,
     rounds: int,
     seconds: float,

@@ -99,7 +99,7 @@ def run(
 ) -> Measured:
     """Measure. directory: where the log goes, on the disk in question. done: told of each round.
 
-    Raises targets.NotServing.
+    Raises NotServing.
     """
     with (
         TemporaryDirectory(dir=directory, prefix="load-") as name,

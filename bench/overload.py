@@ -23,7 +23,7 @@ from pathlib import Path
 import numpy as np
 
 from bench.flood import Call
-from bench.targets import started
+from routerd.child import PYTHON, serving
 from routerd.log.sequencer import Sequencer
 from routerd.v1 import router_pb2
 
@@ -75,8 +75,8 @@ def main(seconds: float, work_ms: float) -> None:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "routerd.json"
         file.write_text(json.dumps({**config, "data_dir": f"{folder}/log"}))
-        serving = ["serve", "--config", str(file), "--listen", "127.0.0.1:0"]
-        with started(["bench.overload", str(work_ms), *serving]) as daemon:
+        command = [*PYTHON, "-m", "bench.overload", str(work_ms), "serve"]
+        with serving([*command, "--config", str(file), "--listen", "127.0.0.1:0"]) as daemon:
             calm = called(daemon.address, CALM_SHARE * most, seconds / 2)
             print(told("calm", calm, seconds / 2))
             before_mb = resident_mb(daemon.pid)

@@ -25,6 +25,7 @@ import numpy as np
 from bench import targets
 from bench.callers import Caller, Point
 from bench.load import Figures, Ratio, compared, summary
+from routerd.child import Serving
 from routerd.core.signal_settings import Endpoint, Label, Rule, Signals
 from routerd.signals.hybrid import Classifier
 from routerd.v1 import router_pb2, router_pb2_grpc, types_pb2
@@ -198,9 +199,7 @@ async def beside_a_hung_endpoint(directory: Path, rounds: int, seconds: float = 
             hung.close()
 
 
-async def turns(
-    alone: targets.Serving, beside: targets.Serving, rounds: int, seconds: float
-) -> Hung:
+async def turns(alone: Serving, beside: Serving, rounds: int, seconds: float) -> Hung:
     point = Point("unary", "open", rate=RATE)
     figures: dict[str, list[Figures]] = {"alone": [], "beside": []}
     async with (

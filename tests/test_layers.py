@@ -20,7 +20,7 @@ CORE = {"learners", "routerd.core"}
 STORES = CORE | {"routerd.log", "routerd.audit", "routerd.signals"}
 EDGES = STORES | {"routerd", "routerd.config", "routerd.v1"}
 SHELLS = {"routerd.clock", "routerd.router", "routerd.server", "routerd.client"}
-ENTRIES = EDGES | SHELLS | {"bench"}
+ENTRIES = EDGES | SHELLS | {"routerd.child", "bench"}
 MAY_IMPORT: dict[str, set[str]] = {
     "learners": set(),
     "routerd.core": {"learners"},
@@ -35,7 +35,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "routerd.router": STORES | {"routerd", "routerd.config", "routerd.clock"},
     "routerd.server": EDGES | {"routerd.child"},
     "routerd.client": {"routerd", "routerd.v1", "routerd.breaker"},
-    "routerd.cli": ENTRIES | {"routerd.child"},
+    "routerd.cli": ENTRIES,
     "routerd.__main__": {"routerd", "routerd.cli"},
     "routerd": {"routerd.router"},
     "bench": ENTRIES,

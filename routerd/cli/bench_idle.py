@@ -29,7 +29,7 @@ def idle(out: Path, connections: int, rounds: int, seconds: float, rate: float) 
     from rich.progress import Progress
 
     from bench.idle import Row, run
-    from bench.targets import NotServing
+    from routerd.child import NotServing
 
     screen = console(stderr=True)
     with Progress(console=screen, disable=not screen.is_terminal) as progress:

@@ -45,7 +45,7 @@ def load(out: Path, rounds: int, seconds: float, modes: tuple[str, ...]) -> None
     from rich.progress import Progress
 
     from bench.load import points, run
-    from bench.targets import NotServing
+    from routerd.child import NotServing
 
     screen = console(stderr=True)
     with Progress(console=screen, disable=not screen.is_terminal) as progress:

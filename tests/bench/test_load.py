@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import math
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from click.testing import CliRunner
 from bench import drive, load, targets
 from bench.callers import BATCH, Caller, Point
 from bench.load import Figures, Ratio
+from routerd.child import NotServing, serving
 from routerd.cli.main import main
 from routerd.v1 import router_pb2
 
@@ -217,7 +219,8 @@ def test_the_daemon_learns_from_outcomes_of_its_decisions(tmp_path: Path) -> Non
 
 def test_a_server_that_does_not_start_is_told(tmp_path: Path) -> None:
     """With its exit code or what it said, in one sentence."""
-    with pytest.raises(targets.NotServing, match="did not start"), targets.started(["json.tool"]):
+    command = [sys.executable, "-m", "json.tool"]
+    with pytest.raises(NotServing, match="did not start"), serving(command):
         pass
 
 

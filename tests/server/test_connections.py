@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner
 
 from bench import flood, idle
-from bench.targets import address_of
+from routerd.child import address_of
 from routerd.cli.main import main
 from tests.server.harness import Client, Running, in_process, read, until
 from tests.server.messages import TASK, asked
