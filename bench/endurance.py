@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import resource
 import shutil
 import statistics
 import subprocess
@@ -27,6 +26,7 @@ from typing import Any, NamedTuple
 
 import grpc
 
+from bench.targets import rss_mib
 from routerd.child import address_of
 from routerd.clock import wall_clock
 from routerd.config import parse
@@ -72,12 +72,7 @@ class Start(NamedTuple):
     others_cpu_s: float
 
 
-def resident_mb(pid: str = "self") -> float:
-    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    return pages * resource.getpagesize() / 2**20
-
-
-def cpu_s(pid: str) -> tuple[float, float]:
+def cpu_s(pid: int) -> tuple[float, float]:
     """CPU seconds of a process, and of its children that have ended."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     user, system, children, of_system = (int(field) for field in fields[11:15])
@@ -109,16 +104,16 @@ def fill(directory: Path, config: Config, decisions: int) -> Filled:
             if i % AT_ONCE == 0:
                 sequencer.commit()
             if not at_bound and len(sequencer.state.decisions) == config.limits.open_decisions:
-                at_bound = resident_mb()
+                at_bound = rss_mib(os.getpid())
         sequencer.commit()
         state = sequencer.state
         Snapshots(directory).write(state, 2)
         open_ones = len(state.decisions)
-        return Filled(decisions, state.position, open_ones, at_bound, resident_mb())
+        return Filled(decisions, state.position, open_ones, at_bound, rss_mib(os.getpid()))
 
 
 @contextmanager
-def serving(directory: Path, config: Config) -> Iterator[tuple[str, Start, str]]:
+def serving(directory: Path, config: Config) -> Iterator[tuple[str, Start, int]]:
     """A daemon on a data directory: its address, what its start took, and its pid."""
     file = directory / "routerd.json"
     file.write_text(
@@ -131,8 +126,8 @@ def serving(directory: Path, config: Config) -> Iterator[tuple[str, Start, str]]
     ) as process:
         try:
             address = address_of(process)
-            took = Start(time.perf_counter() - began, *cpu_s(str(process.pid)))
-            yield address, took, str(process.pid)
+            took = Start(time.perf_counter() - began, *cpu_s(process.pid))
+            yield address, took, process.pid
         finally:
             process.kill()
 
@@ -178,12 +173,12 @@ def measure(folder: Path, given: argparse.Namespace) -> dict[str, str]:
         with serving(many, config) as (_, start, _):
             starts.append(start)
     with serving(few, config) as (short, first, _), serving(many, config) as (long, _, pid):
-        at_start = resident_mb(pid)
+        at_start = rss_mib(pid)
         medians_us([short, long], given.calls // 10)
         at_few, at_many = medians_us([short, long], given.calls)
-        after_calls = resident_mb(pid)
+        after_calls = rss_mib(pid)
         decide_more(long, given.more)
-        after_more = resident_mb(pid)
+        after_more = rss_mib(pid)
     snapshot = max((many / "snapshots").iterdir())
     return {
         "decisions, events": f"{made.decisions:,}, {made.events:,}",

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import resource
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from statistics import median
@@ -204,7 +203,7 @@ async def measure(
         callers = [Caller("alone", to_alone), Caller("crowded", to_crowded)]
         for caller in callers:
             await caller.run(point, WARM_UP_S, 0, [])
-        before = [rss_mib(serving.pid) for serving in (alone, crowded)]
+        before = [targets.rss_mib(serving.pid) for serving in (alone, crowded)]
         try:
             await crowd.come(connections, callers[1])
             for number in range(rounds):
@@ -212,7 +211,7 @@ async def measure(
                     shown = await caller.run(point, seconds, number, [])
                     figures[caller.name].append(summary(shown, point))
                     done()
-            after = [rss_mib(serving.pid) for serving in (alone, crowded)]
+            after = [targets.rss_mib(serving.pid) for serving in (alone, crowded)]
         finally:
             await crowd.go()
     ratios = compared(figures["alone"], figures["crowded"])
@@ -240,12 +239,6 @@ def row(
         lost=lost,
         unread=unread,
     )
-
-
-def rss_mib(pid: int) -> float:
-    """The memory that a process holds, in MiB."""
-    told = subprocess.run(["ps", "-o", "rss=", "-p", str(pid)], capture_output=True, check=True)
-    return round(int(told.stdout) / 1024, 1)
 
 
 def allow_files(count: int) -> None:

@@ -23,6 +23,7 @@ from pathlib import Path
 import numpy as np
 
 from bench.flood import Call
+from bench.targets import rss_mib
 from routerd.child import PYTHON, serving
 from routerd.log.sequencer import Sequencer
 from routerd.v1 import router_pb2
@@ -52,11 +53,6 @@ def called(address: str, rate: float, seconds: float) -> list[Call]:
     return [Call(*call) for call in json.loads(done.stdout)]
 
 
-def resident_mb(pid: int) -> float:
-    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    return pages * 4096 / 2**20
-
-
 def told(name: str, calls: list[Call], seconds: float) -> str:
     """A line about calls: how many ended how, and how long the answered ones took."""
     answered = np.array([call.latency_us for call in calls if call.status == 0]) / 1000
@@ -79,12 +75,10 @@ def main(seconds: float, work_ms: float) -> None:
         with serving([*command, "--config", str(file), "--listen", "127.0.0.1:0"]) as daemon:
             calm = called(daemon.address, CALM_SHARE * most, seconds / 2)
             print(told("calm", calm, seconds / 2))
-            before_mb = resident_mb(daemon.pid)
+            before_mb = rss_mib(daemon.pid)
             flood = called(daemon.address, TIMES * most, seconds)
             print(told(f"{TIMES:.0f} times", flood, seconds))
-            print(
-                f"resident memory {before_mb:.0f} MB before, {resident_mb(daemon.pid):.0f} MB after"
-            )
+            print(f"resident memory {before_mb:.0f} MB before, {rss_mib(daemon.pid):.0f} MB after")
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -45,3 +46,9 @@ def echo(directory: Path, answers: Mapping[str, bytes]) -> Iterator[Serving]:
     file.write_text(json.dumps({name: data.hex() for name, data in answers.items()}))
     with serving([*PYTHON, "-m", "bench.echo", str(file)]) as found:
         yield found
+
+
+def rss_mib(pid: int) -> float:
+    """The memory that a process holds, in MiB."""
+    told = subprocess.run(["ps", "-o", "rss=", "-p", str(pid)], capture_output=True, check=True)
+    return round(int(told.stdout) / 1024, 1)
