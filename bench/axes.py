@@ -72,11 +72,9 @@ def linear(
     return Axis(title, low, high, start, end, ticks)
 
 
-def by_ratio(
-    title: str, values: Sequence[float], start: float, end: float, shown: Format, room: float = 1.15
-) -> Axis:
+def by_ratio(title: str, values: Sequence[float], start: float, end: float, shown: Format) -> Axis:
     """A logarithmic axis over positive values, with ticks at 1, 2 and 5 times powers of ten."""
-    low, high = min(values) / room, max(values) * room
+    low, high = min(values) / 1.15, max(values) * 1.15
     for steps in ((1, 2, 5), (1, 3), (1,)):
         ticks = ratio_ticks(low, high, steps)
         if len(ticks) <= 6:

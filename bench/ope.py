@@ -247,7 +247,7 @@ def ends(interval: Interval | None) -> tuple[float, float] | None:
     return None if interval is None else (float(interval.low[0]), float(interval.high[0]))
 
 
-def refused_all(reason: str, *, left_out: Mapping[str, int], policy: str = "") -> list[Result]:
+def refused_all(reason: str, *, left_out: Mapping[str, int], policy: str) -> list[Result]:
     """The same refusal from every estimator."""
     return [
         Result(name, None, None, None, reason, left_out=left_out, policy=policy)

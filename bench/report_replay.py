@@ -17,7 +17,7 @@ from bench.pictures import Bar, Line, Scale, intervals, lines, shares
 from bench.plane import Spot, Trail, plane
 from bench.recorded import Array
 from bench.results_file import OURS, Reference, Replay, Run
-from bench.stats import bootstrap_ratio, paired_ci
+from bench.stats import bootstrap_ci, bootstrap_ratio
 from bench.wording import (
     between,
     count,
@@ -63,8 +63,8 @@ def in_short(replay: Replay) -> str:
 
 def paired(one: Run, other: Run) -> Estimate:
     """The difference of two policies on the same seeds."""
-    a, b = np.array(one.per_seed), np.array(other.per_seed)
-    return Estimate(float((a - b).mean()), *paired_ci(a, b))
+    gain = np.array(one.per_seed) - np.array(other.per_seed)
+    return Estimate(float(gain.mean()), *bootstrap_ci(gain))
 
 
 def replay_section(replay: Replay) -> Html:

@@ -34,9 +34,7 @@ class Interval(NamedTuple):
     high: Array
 
 
-def bootstrap_ci(
-    values: Array, resamples: int = RESAMPLES, seed: int = 0, level: float = LEVEL
-) -> tuple[float, float]:
+def bootstrap_ci(values: Array, resamples: int = RESAMPLES, seed: int = 0) -> tuple[float, float]:
     """Percentile bootstrap interval of the mean of `values`, shape (n,).
 
     Source: Efron (1979). Raises ValueError when there are no values.
@@ -45,21 +43,12 @@ def bootstrap_ci(
     >>> 42 < low < 45 < 54 < high < 57
     True
     """
-    low, high = bootstrap_ratio(values, np.ones(values.shape), resamples, seed, level)
+    low, high = bootstrap_ratio(values, np.ones(values.shape), resamples, seed)
     return float(low), float(high)
 
 
-def paired_ci(
-    a: Array, b: Array, resamples: int = RESAMPLES, seed: int = 0, level: float = LEVEL
-) -> tuple[float, float]:
-    """Bootstrap interval of mean(a - b), where a[i] and b[i], shape (n,), share their stream."""
-    if a.shape != b.shape:
-        raise ValueError(f"pairs need equal shapes, got {a.shape} and {b.shape}")
-    return bootstrap_ci(a - b, resamples, seed, level)
-
-
 def bootstrap_ratio(
-    top: Array, bottom: Array, resamples: int = RESAMPLES, seed: int = 0, level: float = LEVEL
+    top: Array, bottom: Array, resamples: int = RESAMPLES, seed: int = 0
 ) -> Interval:
     """Percentile bootstrap interval of mean(top) / mean(bottom), each (..., n) with bottom >= 0.
 
@@ -78,7 +67,7 @@ def bootstrap_ratio(
         part[:] = whole
         np.divide(counts @ top.T, below, out=part, where=below > 0)
         start += len(counts)
-    tail = (1.0 - level) / 2.0
+    tail = (1.0 - LEVEL) / 2.0
     low, high = np.quantile(ratios, (tail, 1.0 - tail), axis=0)
     return Interval(low.reshape(shape), high.reshape(shape))
 
@@ -109,7 +98,7 @@ def resampled_counts(rows: int, resamples: int, seed: int) -> Iterator[Array]:
         yield counts.reshape(count, rows).astype(np.float64)
 
 
-def asymptotic_sequence(centre: Array, deviations: Array, level: float = LEVEL) -> Interval:
+def asymptotic_sequence(centre: Array, deviations: Array) -> Interval:
     """Confidence sequence for an average of conditional means, from the rows' deviations.
 
     centre (...,): the estimate; deviations (..., n): each row's term around it. Asymptotically
@@ -120,14 +109,12 @@ def asymptotic_sequence(centre: Array, deviations: Array, level: float = LEVEL) 
     theory and asymptotic confidence sequences.
     """
     rows = deviations.shape[-1]
-    factor = asymptotic_factor(rows, level)
+    factor = asymptotic_factor(rows)
     half = factor * deviations.std(axis=-1) / np.sqrt(rows)
     return Interval(centre - half, centre + half)
 
 
-def bernstein_sequence(
-    weights: Array, rewards: Array, bounds: tuple[float, float], level: float = LEVEL
-) -> Interval:
+def bernstein_sequence(weights: Array, rewards: Array, bounds: tuple[float, float]) -> Interval:
     """Confidence sequence for the average conditional mean of weights * rewards.
 
     weights (..., n) >= 0 of conditional mean 1 each, with no bound needed; rewards (..., n) within
@@ -140,7 +127,7 @@ def bernstein_sequence(
     span = most - least
     if span <= 0:
         raise ValueError(f"the bounds of a reward must differ, got {bounds}")
-    alpha = (1.0 - level) / 2.0
+    alpha = (1.0 - LEVEL) / 2.0
     low = bernstein_lower(weights * (rewards - least) / span, alpha)
     high = 1.0 - bernstein_lower(weights * (most - rewards) / span, alpha)
     ends = (least + span * np.clip(end, 0.0, 1.0) for end in (low, high))

@@ -138,7 +138,7 @@ def recharged(
     entry: OpenDecision,
     time_ms: int,
     usd: float,
-    decisions: int = 0,
+    decisions: int,
 ) -> Ledger:
     """A ledger with so much more charged to a decision, in its window if that still runs."""
     now = ledger.at(max(window_of(budget, time_ms), ledger.window))

@@ -39,12 +39,12 @@ class Ledger(Value, frozen=True):
         before = self.decisions if window == self.window + 1 else 0
         return replace(self, window=window, spent_usd=0.0, decisions=0, before=before)
 
-    def charged(self, usd: float, decisions: int = 0) -> Ledger:
+    def charged(self, usd: float, decisions: int) -> Ledger:
         """With so much more spent in its window, less when it is negative."""
         spent_usd = max(self.spent_usd + usd, 0.0)
         return replace(self, spent_usd=spent_usd, decisions=self.decisions + decisions)
 
-    def carrying(self, budget: Budget, usd: float, decisions: int = 0) -> Ledger:
+    def carrying(self, budget: Budget, usd: float, decisions: int) -> Ledger:
         """With so much more spent against usd_per_decision; what is saved is kept up to a bound."""
         if budget.usd_per_decision is None:
             return self

@@ -28,10 +28,10 @@ BUSY = {**CONFIG, "outcomes": {**CONFIG["outcomes"], **OUTCOMES}}
 Rows = dict[str, list[tuple[Any, ...]]]
 
 
-def busy_engine(requests: int = 300) -> Engine:
+def busy_engine() -> Engine:
     """An engine that met everything: conditions, revisions, retractions, bounds, closings."""
     engine = Engine(**BUSY)
-    play(engine.sequencer, requests)
+    play(engine.sequencer, 300)
     engine.sequencer.commit()
     return engine
 

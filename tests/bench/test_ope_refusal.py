@@ -124,16 +124,16 @@ def test_honest_logs_are_never_called_wrong(
     assert Counter(sample_refusals(sample)) == {None: 500}
 
 
-def before_floor(sample: Sample, floor: float) -> Sample:
+def before_floor(sample: Sample) -> Sample:
     """The deliberate bug: the law is logged as it was before the floor was laid under it."""
-    return relawed(sample, (known(sample.law) - floor / ARMS) / (1.0 - floor))
+    return relawed(sample, (known(sample.law) - 0.2 / ARMS) / 0.8)
 
 
 def test_a_law_logged_before_its_floor_is_refused() -> None:
     """Deliberate bug: the logged law lacks the floor it was drawn with. Every log is refused."""
     sample, _ = learning(logs=100, rows=400, seed=5)
     assert refused_share(sample, WRONG_LAW) == 0.0
-    assert refused_share(before_floor(sample, 0.2), WRONG_LAW) == 1.0
+    assert refused_share(before_floor(sample), WRONG_LAW) == 1.0
 
 
 def shifted(sample: Sample, by: int) -> Sample:
@@ -157,7 +157,7 @@ def standard_errors(sample: Sample, truth: float) -> float:
 def test_what_one_log_cannot_show_the_truth_does() -> None:
     """A mild law without its floor escapes a single log; against known truth its bias is plain."""
     sample, truth = fixed(logs=300, rows=300, seed=7)
-    wrong = before_floor(sample, 0.2)
+    wrong = before_floor(sample)
     assert refused_share(wrong, WRONG_LAW) < 0.5
     assert standard_errors(sample, truth) < 4.5
     assert standard_errors(wrong, truth) > 10.0

@@ -234,17 +234,17 @@ OPEN_BANDIT_COLUMNS = {
 }
 
 
-def open_bandit(campaign: str, policy: str) -> Logged:
-    """A log of the Open Bandit Dataset, uniform judged."""
+def open_bandit(policy: str) -> Logged:
+    """The women's log of the Open Bandit Dataset, uniform judged."""
     pytest.importorskip("pyarrow")
-    rows = [("campaign", campaign), ("policy", policy)]
+    rows = [("campaign", "women"), ("policy", policy)]
     return read_table(OPEN_BANDIT, OPEN_BANDIT_COLUMNS, "uniform", where=rows)
 
 
 @pytest.mark.skipif(not OPEN_BANDIT.exists(), reason="needs the Open Bandit log in ROUTERD_DATA")
 def test_open_bandit_random_log_is_its_own_policy() -> None:
     """The uniform log's IPS is its click rate, 46 clicks in 10,000, with a wide interval."""
-    found = open_bandit("women", "random")
+    found = open_bandit("random")
     assert found.sample is not None
     rows = results(found.sample, independent=True, left_out={}, resamples=500)
     told = {row.estimator: row for row in rows}
@@ -258,7 +258,7 @@ def test_open_bandit_random_log_is_its_own_policy() -> None:
 @pytest.mark.skipif(not OPEN_BANDIT.exists(), reason="needs the Open Bandit log in ROUTERD_DATA")
 def test_open_bandit_women_is_refused() -> None:
     """Uniform judged on the women's learning log has two effective rows: no estimator speaks."""
-    found = open_bandit("women", "bts")
+    found = open_bandit("bts")
     assert found.sample is not None
     assert float(np.max(found.sample.weight)) > 20_000
     rows = results(found.sample, independent=False, left_out={})

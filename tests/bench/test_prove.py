@@ -248,23 +248,23 @@ def test_an_elbow_lasts() -> None:
 # How much is run.
 
 
-def big(tasks: int, agents: int) -> Recorded:
-    names = tuple(f"a{k:03d}" for k in range(agents))
-    quality = np.random.default_rng(0).random((tasks, agents))
+def big(tasks: int) -> Recorded:
+    names = tuple(f"a{k:03d}" for k in range(3))
+    quality = np.random.default_rng(0).random((tasks, 3))
     ids = tuple(f"{i:06d}" for i in range(tasks))
     return Recorded("big", ids, names, ("",) * tasks, ("",) * tasks, quality)
 
 
 def test_much_data_gets_fewer_seeds_then_a_sample() -> None:
     """Work is bounded: seeds go from 20 to 5, then tasks are sampled; --seeds is obeyed."""
-    assert (len(planned(big(300, 3), 0.0, None).seeds), planned(big(300, 3), 0.0, 2).seeds) == (
+    assert (len(planned(big(300), 0.0, None).seeds), planned(big(300), 0.0, 2).seeds) == (
         20,
         (0, 1),
     )
-    fewer = planned(big(20_000, 3), 0.0, None)
+    fewer = planned(big(20_000), 0.0, None)
     assert fewer.sampled_from is None
     assert LEAST_SEEDS <= len(fewer.seeds) < 20
-    sampled = planned(big(100_000, 3), 0.0, None)
+    sampled = planned(big(100_000), 0.0, None)
     assert sampled.sampled_from == 100_000
     assert len(sampled.data) < 50_000
     assert len(sampled.seeds) == LEAST_SEEDS

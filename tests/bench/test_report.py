@@ -20,7 +20,7 @@ from bench.contest import Conditions
 from bench.curves import file_beside
 from bench.pictures import Line, Scale, lines
 from bench.replay import replay
-from bench.stats import paired_ci
+from bench.stats import bootstrap_ci
 from bench.wording import figures, whole
 from routerd.cli.main import main
 from tests.bench.made import made
@@ -96,7 +96,7 @@ def test_the_default_is_compared_pair_by_pair(results: Path, tmp_path: Path) -> 
         for ran in json.loads(results.read_text())["runs"]
         if ran["policy"] in ("default", "random")
     )
-    low, high = paired_ci(ours, theirs)
+    low, high = bootstrap_ci(ours - theirs)
     places = 3 if high - low >= 0.004 else 4
     assert (
         f"random: +{(ours - theirs).mean():.{places}f} [+{low:.{places}f}, +{high:.{places}f}]"

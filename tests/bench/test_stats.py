@@ -18,7 +18,6 @@ from bench.stats import (
     bootstrap_ratio,
     excess,
     in_blocks,
-    paired_ci,
 )
 from learners.base import Array
 
@@ -69,16 +68,6 @@ def test_many_rows_become_blocks_of_neighbours() -> None:
     assert blocks.shape == (2, BLOCKS)
     assert blocks.sum(1).tolist() == [rows * (rows - 1) / 2, rows]
     assert set(blocks[1].tolist()) == {2.0, 3.0}
-
-
-def test_pairs_are_compared_on_their_own_stream() -> None:
-    """What two policies share of a stream cancels; unequal streams are refused."""
-    shared = np.random.default_rng(4).normal(0.0, 100.0, 50)
-    low, high = paired_ci(shared + 1.0, shared)
-    assert low == pytest.approx(1.0)
-    assert high == pytest.approx(1.0)
-    with pytest.raises(ValueError, match="equal shapes"):
-        paired_ci(shared, shared[1:])
 
 
 def adaptive_weights(logs: int, rows: int) -> tuple[Array, Array, Array]:

@@ -93,11 +93,11 @@ class Queue:
         self.looked_s += self._look_s
         return Counts(self.begun, self.ended)
 
-    def come_up(self, took_s: float = WORK_S, refusing_s: float = 0.0003) -> bool:
+    def come_up(self, refusing_s: float = 0.0003) -> bool:
         """The next call comes up; whether it was answered."""
         self.admission.came()
         admitted = self.admission.admits()
-        self.now_s += took_s if admitted else refusing_s
+        self.now_s += WORK_S if admitted else refusing_s
         self.ended += 1
         return admitted
 
