@@ -30,7 +30,7 @@ def decisions(wire: policy_pb2.GetPolicyStateRequest) -> int:
     return wire.decisions or LOOK
 
 
-def policy_state(state: State, decisions: int = LOOK) -> policy_pb2.PolicyState:
+def policy_state(state: State, decisions: int) -> policy_pb2.PolicyState:
     """What the policy does as of now."""
     entries = latest(state, decisions)
     seen, policy = pulse(state, entries), state.config.policy
