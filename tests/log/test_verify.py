@@ -252,19 +252,22 @@ def test_a_changed_outcome_shows_in_what_was_decided_after_it() -> None:
     assert wrong[0].position > position
 
 
+def configured(log: MemoryLog, **otherwise: str) -> dict[int, Change]:
+    """Every configuration of a log as another process would have applied it."""
+
+    def change(event: ConfigApplied) -> ConfigApplied:
+        return replace(event, **otherwise)
+
+    configs = (e for e in log.read("default") if isinstance(decode(e.payload), ConfigApplied))
+    return {entry.position: change for entry in configs}
+
+
 def test_other_kernels_are_held_to_a_tolerance() -> None:
     """A log from a machine with another fingerprint may differ by 1e-9 in its laws, not by more."""
     log = busy().log
     position, _ = sampled(log)
 
-    def foreign(event: ConfigApplied) -> ConfigApplied:
-        return replace(event, fingerprint="another machine's")
-
-    configs: dict[int, Change] = {
-        e.position: foreign
-        for e in log.read("default")
-        if isinstance(decode(e.payload), ConfigApplied)
-    }
+    configs = configured(log, fingerprint="another machine's")
     found = verify(forged(log, configs))
     assert (found.laws_close, found.laws_exact, found.mismatches) == (DECISIONS, 0, ())
 
@@ -285,14 +288,7 @@ def test_another_versions_laws_are_skipped_and_their_draws_are_not() -> None:
     log = busy().log
     position, _ = sampled(log)
 
-    def older(event: ConfigApplied) -> ConfigApplied:
-        return replace(event, engine_version="0.0.0")
-
-    configs: dict[int, Change] = {
-        e.position: older
-        for e in log.read("default")
-        if isinstance(decode(e.payload), ConfigApplied)
-    }
+    configs = configured(log, engine_version="0.0.0")
     found = verify(forged(log, configs))
     assert (found.laws_skipped, found.mismatches) == (DECISIONS, ())
     for field in ("agent_id", "propensity", "u", "law, negative", "request_id"):

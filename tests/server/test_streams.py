@@ -8,6 +8,7 @@ from typing import Any
 
 import grpc
 import pytest
+from google.protobuf.message import Message
 from google.rpc import error_details_pb2
 
 from routerd.server import pipeline
@@ -115,14 +116,19 @@ async def test_a_message_beyond_the_bound_ends_its_stream(
     assert not caplog.records
 
 
+async def sent_on_a_stalled_disk(running: Running, *messages: Message) -> Any:
+    """A stream of outcomes that the disk keeps waiting for until it flows."""
+    running.disk.flowing.clear()
+    call = running.client.router.StreamOutcomes(timeout=PATIENCE_S)
+    await pump(call, [*messages])
+    return call
+
+
 async def test_later_messages_are_worked_on_while_the_disk_works(running: Running) -> None:
     """One fsync that takes long holds up acknowledgements, not the reading; they come in order."""
     decision = await running.client.route(task=TASK)
-    running.disk.flowing.clear()
-    call = running.client.router.StreamOutcomes(timeout=PATIENCE_S)
     names = [f"o-{i}" for i in range(100)]
-    for message in reported(decision.decision_id, *names):
-        await call.write(message)
+    call = await sent_on_a_stalled_disk(running, *reported(decision.decision_id, *names))
     await until(lambda: running.state()[0] == decision.position + 100)
     answers = asyncio.create_task(read(call, 100))
     assert (await running.client.route(task=TASK)).position == decision.position + 101
@@ -140,11 +146,10 @@ async def test_messages_that_come_meanwhile_share_a_commit(
     """A message that comes alone is worked on at once; behind an unanswered one they gather."""
     monkeypatch.setattr(pipeline, "PATIENCE_S", PATIENCE_S)
     decision = await running.client.route(task=TASK)
-    running.disk.flowing.clear()
     counted = appends(running)
-    call = running.client.router.StreamOutcomes(timeout=PATIENCE_S)
-    for message in reported(decision.decision_id, *(f"o-{i}" for i in range(1 + pipeline.MOST))):
-        await call.write(message)
+    call = await sent_on_a_stalled_disk(
+        running, *reported(decision.decision_id, *(f"o-{i}" for i in range(1 + pipeline.MOST)))
+    )
     await until(lambda: running.state()[0] == decision.position + 1 + pipeline.MOST)
     assert counted == [1, pipeline.MOST]
     running.disk.flowing.set()
@@ -158,10 +163,7 @@ async def test_who_waits_for_the_only_answer_is_not_made_to_wait_for_company(
     """What gathered behind the last unanswered message is worked on when that is answered."""
     monkeypatch.setattr(pipeline, "PATIENCE_S", PATIENCE_S)
     decision = await running.client.route(task=TASK)
-    running.disk.flowing.clear()
-    call = running.client.router.StreamOutcomes(timeout=PATIENCE_S)
-    for message in reported(decision.decision_id, "a", "b", "c"):
-        await call.write(message)
+    call = await sent_on_a_stalled_disk(running, *reported(decision.decision_id, "a", "b", "c"))
     await until(lambda: running.state()[0] == decision.position + 1)
     running.disk.flowing.set()
     async with asyncio.timeout(PATIENCE_S / 2):
@@ -175,11 +177,8 @@ async def test_a_large_message_is_not_gathered(
     """What a stream holds unread is bounded in bytes as well; a long name is cut in its answer."""
     monkeypatch.setattr(pipeline, "PATIENCE_S", PATIENCE_S)
     decision = await running.client.route(task=TASK)
-    running.disk.flowing.clear()
-    call = running.client.router.StreamOutcomes(timeout=PATIENCE_S)
     huge = "x" * pipeline.MOST_BYTES
-    for message in reported(decision.decision_id, "a", "b", huge):
-        await call.write(message)
+    call = await sent_on_a_stalled_disk(running, *reported(decision.decision_id, "a", "b", huge))
     await until(lambda: running.state()[0] == decision.position + 2)
     running.disk.flowing.set()
     *_, refused_one = await read(call, 3)
@@ -194,14 +193,12 @@ async def test_a_message_that_is_late_when_its_turn_comes_is_not_worked_on(
     """DEADLINE_PASSED for it alone, and nothing has changed."""
     monkeypatch.setattr(pipeline, "PATIENCE_S", 0.1)
     decision = await running.client.route(task=TASK)
-    running.disk.flowing.clear()
-    call = running.client.router.StreamOutcomes(timeout=PATIENCE_S)
-    for message in (
+    call = await sent_on_a_stalled_disk(
+        running,
         *reported(decision.decision_id, "a"),
         *reported(decision.decision_id, "late", timeout_ms=10),
         *reported(decision.decision_id, "b"),
-    ):
-        await call.write(message)
+    )
     await until(lambda: running.state()[0] == decision.position + 2)
     running.disk.flowing.set()
     first, late, last = await read(call, 3)
@@ -252,10 +249,9 @@ async def test_who_reads_no_answers_is_read_no_further() -> None:
 async def test_a_message_has_its_own_deadline(running: Running) -> None:
     """On a stalled disk its status is DEADLINE_EXCEEDED; sent again, it was learnt once."""
     decision = await running.client.route(task=TASK)
-    running.disk.flowing.clear()
-    call = running.client.router.StreamOutcomes(timeout=PATIENCE_S)
-    for message in reported(decision.decision_id, "o-1", timeout_ms=20):
-        await call.write(message)
+    call = await sent_on_a_stalled_disk(
+        running, *reported(decision.decision_id, "o-1", timeout_ms=20)
+    )
     refusal = Refusal.of((await read(call, 1))[0].status)
     assert refusal.code is grpc.StatusCode.DEADLINE_EXCEEDED
     assert refusal.reason == "DEADLINE_PASSED"
