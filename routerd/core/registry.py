@@ -11,9 +11,10 @@ from collections.abc import Mapping
 from routerd.core.drift import inherit
 from routerd.core.events import AgentDeregistered, AgentRegistered, AgentStatusChanged, AgentUpdated
 from routerd.core.head_starts import take_head_starts
+from routerd.core.models import priors
 from routerd.core.settings import Agent
 from routerd.core.standing import UNHEARD_OF
-from routerd.core.state import Roster, State, priors
+from routerd.core.state import Roster, State
 from routerd.core.values import AgentStatus
 
 

@@ -6,23 +6,19 @@ Only routerd.core.apply changes it. Everything that decide reads is here and in 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from hashlib import blake2b
 
 import msgspec
 import numpy as np
 
 from learners.base import Arms, Array, Learner
-from learners.beta import BetaCells
 from learners.cells import LogNormalCells
 from learners.contexts import Contexts
 from learners.drift import DriftDetector
-from learners.linear import LinearRegression
-from learners.logistic import LogisticRegression
 from learners.means import ShrunkMeans
-from learners.pooled import PooledRegression
 from routerd.core.claim_events import Claimed
-from routerd.core.encode import CELLS, Encoder
+from routerd.core.encode import Encoder
 from routerd.core.events import Decision, DriftDetected
 from routerd.core.experiment import Experiment, Promoted, Trial
 from routerd.core.health import Cooling, Health
@@ -37,7 +33,6 @@ from routerd.core.tally import Tally
 GENESIS = bytes(16)
 """The hash before position 1."""
 
-UNKNOWN_LATENCY_SHARE = 0.1
 
 _encoder = msgspec.msgpack.Encoder(order="deterministic")
 
@@ -183,14 +178,6 @@ class Marks(msgspec.Struct, frozen=True):
     sessions: dict[str, tuple[str, int]]
 
 
-LEARNERS: dict[str, Callable[[int, int, float], Learner]] = {
-    "pooled": PooledRegression,
-    "linear": LinearRegression,
-    "logistic": LogisticRegression,
-    "beta": BetaCells,
-}
-"""The models of quality by `policy.learner.kind`."""
-
 MODELS = (
     "claims",
     "contexts",
@@ -310,42 +297,3 @@ class State:
     def models(self) -> dict[str, Arrays]:
         """The arrays of each model as they are: the state's own."""
         return {name: getattr(self, name).state() for name in MODELS}
-
-
-def new_learner(config: EngineConfig, arms: int, width: int) -> Learner:
-    """The configured model of quality, knowing nothing."""
-    gamma = epoch_gamma(config)
-    return LEARNERS[config.policy.learner.kind](arms, width, gamma)
-
-
-def new_cells(config: EngineConfig, agents: list[Agent | None]) -> tuple[LogNormalCells, ...]:
-    """The models of cost and of latency, knowing prices only."""
-    gamma, utility = epoch_gamma(config), config.utility
-    costs, latencies = priors(config, agents)
-    return (
-        LogNormalCells(costs, CELLS, utility.cost_scale_usd, gamma),
-        LogNormalCells(latencies, CELLS, utility.latency_scale_ms, gamma),
-    )
-
-
-def priors(config: EngineConfig, agents: list[Agent | None]) -> tuple[Array, Array]:
-    """Cost in USD and latency in ms that each agent is guessed to have before it is tried."""
-    utility = config.utility
-    costs = np.array([prior_cost(agent, utility.cost_scale_usd) for agent in agents])
-    return costs, np.full(len(agents), UNKNOWN_LATENCY_SHARE * utility.latency_scale_ms)
-
-
-def prior_cost(agent: Agent | None, scale_usd: float) -> float:
-    """USD of a call of 1,000 tokens in and 500 out at the agent's prices, else the scale itself."""
-    if agent is None or agent.prices is None:
-        return scale_usd
-    prices = agent.prices
-    return (1_000 * prices.input_usd_per_mtok + 500 * prices.output_usd_per_mtok) / 1e6
-
-
-def epoch_gamma(config: EngineConfig) -> float:
-    """Weight that an observation keeps from one epoch to the next."""
-    learner = config.policy.learner
-    if learner.half_life_days is None:
-        return 1.0
-    return float(0.5 ** (learner.epoch_hours / 24.0 / learner.half_life_days))
