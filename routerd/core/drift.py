@@ -48,14 +48,13 @@ def drift_of(state: State) -> DriftDetected:
         evidence=change.evidence,
         outcomes=change.outcomes,
         since=change.since,
-        keep=keep_of(state, arm, rule.kept_outcomes, recent=change.outcomes),
+        keep=keep_of(rule.kept_outcomes, state.learner.weight_of(arm) - change.outcomes),
         count=state.learner.count,
     )
 
 
-def keep_of(state: State, arm: int, outcomes: float, recent: int = 0) -> float:
-    """The weight that leaves so many outcomes of all but the recent ones of an arm."""
-    before = state.learner.weight_of(arm) - recent
+def keep_of(outcomes: float, before: float) -> float:
+    """The weight that leaves so many outcomes of those from before a change."""
     if before > 0:
         return min(1.0, outcomes / before)
     return 1.0 if outcomes else 0.0  # results may still come
@@ -68,9 +67,9 @@ def apply_drift(state: State, event: DriftDetected) -> None:
 
 
 def inherit(state: State, arm: int) -> None:
-    """What the version before taught weighs less from here on."""
-    keep = keep_of(state, arm, state.config.drift.inherited_outcomes)
-    discount(state, arm, state.position, keep)
+    """What the version before taught weighs less from here on, and what it is about to teach."""
+    before = state.learner.weight_of(arm) + len(state.under_way.get(arm, ()))
+    discount(state, arm, state.position, keep_of(state.config.drift.inherited_outcomes, before))
 
 
 def discount(state: State, arm: int, since: int, keep: float) -> None:

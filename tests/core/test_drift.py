@@ -226,6 +226,37 @@ def test_a_version_that_inherits_nothing_learns_nothing_of_what_is_told_late() -
     assert engine.state.learner.weight_of(engine.state.arm_of["late"]) == 0.0
 
 
+@pytest.mark.parametrize(("told", "late"), [(0, 60), (20, 40), (40, 20)])
+def test_what_is_told_late_of_a_version_is_a_part_of_what_the_next_one_inherits(
+    told: int, late: int
+) -> None:
+    """Its results weigh as much in all, whether they come before it is replaced or afterwards."""
+    engine = Engine(agents=[{"id": "other"}])
+    engine.register("guest", version="1")
+    tell(engine, [1.0] * told, "guest")
+    names = [engine.route(agent_id="guest").decision_id for _ in range(late)]
+    engine.update("guest", version="2")
+    for name in names:
+        engine.report(name, quality=1.0)
+    arm = engine.state.arm_of["guest"]
+    assert engine.state.learner.weight_of(arm) == pytest.approx(30.0)
+    tell(engine, [1.0], "guest")  # one of its own
+    assert engine.state.learner.weight_of(arm) == pytest.approx(31.0)
+    assert_re_derived(engine)
+
+
+def test_a_version_inherits_all_of_the_few_results_that_there_will_be() -> None:
+    """With those that are awaited, fewer than inherited_outcomes: none is discounted."""
+    engine = Engine(agents=[{"id": "other"}])
+    engine.register("guest", version="1")
+    tell(engine, [1.0] * 10, "guest")
+    names = [engine.route(agent_id="guest").decision_id for _ in range(15)]
+    engine.update("guest", version="2")
+    for name in names:
+        engine.report(name, quality=1.0)
+    assert engine.state.learner.weight_of(engine.state.arm_of["guest"]) == 25.0
+
+
 def test_an_agent_that_returns_in_another_version_is_a_new_version() -> None:
     """Its arm remembers which version it learnt from, however long it was away."""
     engine = Engine()
