@@ -30,6 +30,7 @@ def value_of_information(
     covariance: Array,
     under_way: Array,
     floor: float = 0.0,
+    shorter: float = SHORTER,
 ) -> tuple[Array, Array, Array]:
     """Thompson sampling tilted by what a few further looks at an arm are worth.
 
@@ -37,13 +38,14 @@ def value_of_information(
     decisions for which it counts, or of each arm (k,), whose contexts are like these m >= 1.
     gap (k, m): how far each arm is behind there; leads (k,): the share of them where it leads.
     covariance (k, m): of its utility there with that here. under_way (k,): looks at each that are
-    not told yet. Returns the centres and sds of the scores, and their law as
-    learners.law.win_probabilities has it, (k,) each. Arrays are contiguous.
+    not told yet. shorter: how many runs of looks the horizon holds. Returns the centres and sds of
+    the scores, and their law as learners.law.win_probabilities has it, (k,) each. Arrays are
+    contiguous.
 
     n looks here move an arm's mean in another context by about S. They pay over what is left if it
     overtakes the best there (for the best: if it falls behind the second):
 
-        n = max(1, horizon / 256)
+        n = max(1, horizon / shorter)
         S = |covariance| / sqrt(variance + noise / n)           f(a) = phi(a) - a Phi(-a)
         bonus = (horizon / n - 1) * mean over contexts of S f(gap / S)      gap: see `behind`
 
@@ -64,7 +66,7 @@ def value_of_information(
     """
     made = np.empty(mean.shape), np.empty(mean.shape), np.empty(mean.shape)
     given = mean, variance, horizon, gap, leads, covariance, under_way
-    kernel.value_of_information(*given, *made, noise, spread, SHORTER, floor)
+    kernel.value_of_information(*given, *made, noise, spread, shorter, floor)
     return made
 
 

@@ -16,18 +16,20 @@ import numpy as np
 
 from learners.base import Array
 from learners.features import CLIP
-from learners.plain import overtaking
+from learners.policies import value_of_information
 from routerd.core.encode import category
 from routerd.core.outcomes import owes
 from routerd.core.pulse import LOOK, Pulse, of_policy
 from routerd.core.settings import CategoryFeature, SquareCBPolicy, ThompsonPolicy, ValuePolicy
 from routerd.core.state import OpenDecision, State
+from routerd.core.values import Preference
 from routerd.core.view import View
 
 ENOUGH_LAWS = 200
-COLLAPSED, UNSURE = 0.1, 0.8
-AT_STAKE, STAKES = 0.02, 50
-HOPELESS = 0.02
+COLLAPSED, UNSURE = 0.1, 0.9
+LAWS = 50
+FORGONE, RUN = 0.005, 32.0
+HOPELESS, MATTERS, SURE = 0.02, 0.02, 3.0
 ENOUGH_DUE, SILENT = 50, 0.1
 LATE, LATE_MS = 3.0, 60_000
 BEFORE, NOW = 600, 200
@@ -71,7 +73,7 @@ class Fit(NamedTuple):
 
 def alarms(state: State, entries: list[OpenDecision], seen: Pulse) -> list[Alarm]:
     """All that there are. entries: the latest open decisions, the latest first."""
-    found = [*collapse(state, entries, seen), *hopeless(state, seen)]
+    found = [*collapse(state, entries, seen), *hopeless(state, entries, seen)]
     found += [*silence(state), *drifted(state), *features(state, entries)]
     return found
 
@@ -83,55 +85,90 @@ def collapse(state: State, entries: list[OpenDecision], seen: Pulse) -> Iterator
         return
     if seen.entropy >= COLLAPSED or seen.confidence >= UNSURE:
         return
-    if (lost := at_stake(state, entries)) > AT_STAKE:
+    if (lost := forgone(state, entries)) > FORGONE:
         first = max(seen.agents, key=lambda agent: agent.mean_probability)
         yield Alarm(
             AlarmKind.ENTROPY_COLLAPSE,
             first.agent_id,
             f"{first.agent_id} has {first.mean_probability:.0%} of the probability, but is only "
-            f"{seen.confidence:.0%} sure to be the better one; to know would be worth {lost:.2f}",
+            f"{seen.confidence:.0%} sure to be the better one; to try another for longer would "
+            f"earn {lost:.3f} a decision",
             "exploration is set too low, or outcomes of the others do not come",
             f"{EXPLORE_MORE[type(state.config.policy)]}; look for alarms of silence",
         )
 
 
-def at_stake(state: State, entries: list[OpenDecision]) -> float:
-    """What it would add to a decision to know its best agent and another for certain, in utility.
+def forgone(state: State, entries: list[OpenDecision]) -> float:
+    """What it would earn a decision ahead to look at another agent than the best for longer.
 
-    The mean over the latest STAKES laws of the policy's own: of agents that are all but alike
-    nothing is lost, however unsure it is which of them is the best.
+    In utility, less what the looks cost, by what the default policy makes of a look; a run of them
+    is 1 / RUN of what is ahead, 8 times as long as there. The mean over the latest laws. Patience
+    is the default, for what is set may be what is wrong. And looks under way count for nothing:
+    where they never tell, they are why an agent is left out.
     """
-    own = (
-        entry.decision
-        for entry in entries
-        if entry.generation == state.generation and of_policy(entry.decision)
-    )
-    worth = []
-    for decision in islice(own, STAKES):
-        known = [state.roster.index[name] for name in decision.agents if name in state.roster.index]
-        if len(known) > 1:
-            view = View(state, decision.query, state.time_ms)
-            mean, variance = view.utility_of(tuple(known))
-            best = int(np.argmax(mean))
-            sd = np.sqrt(variance + variance[best])
-            others = np.arange(len(known)) != best
-            worth.append(float((overtaking((mean[best] - mean) / sd) * sd)[others].max()))
-    return sum(worth) / max(len(worth), 1)
+    earned = []
+    for view, known in islice(own_laws(state, entries), LAWS):
+        mean, variance = view.utility_of(known)
+        horizon = view.horizon(ValuePolicy().patience, known)
+        told = mean, variance, view.noise, 1.0, horizon, *view.ahead(known)
+        looks = view.covariance(known), np.zeros(len(known))
+        centre, _, _ = value_of_information(*told, *looks, shorter=RUN)
+        others = np.arange(len(known)) != mean.argmax()
+        earned.append(max(0.0, float((centre[others] - mean.max()).max()) / RUN))
+    return sum(earned) / max(len(earned), 1)
 
 
-def hopeless(state: State, seen: Pulse) -> Iterator[Alarm]:
-    """Agents that no law gives more than a crumb, however different the tasks."""
-    for agent in seen.agents:
-        least = HOPELESS / max(len(state.roster.ids), 1)
-        if agent.laws >= ENOUGH_LAWS and agent.highest_probability < least:
-            known = f"{agent.outcomes:.0f} outcomes"
+def own_laws(state: State, entries: list[OpenDecision]) -> Iterator[tuple[View, tuple[int, ...]]]:
+    """Of the policy's own laws, the latest first: how it is now, and the agents that are still
+    there, by index; two at least."""
+    index = state.roster.index
+    for entry in entries:
+        decision = entry.decision
+        if entry.generation == state.generation and of_policy(decision):
+            known = tuple([index[name] for name in decision.agents if name in index])
+            if len(known) > 1:
+                yield View(state, decision.query, state.time_ms), known
+
+
+def hopeless(state: State, entries: list[OpenDecision], seen: Pulse) -> Iterator[Alarm]:
+    """Agents that no law gives more than a crumb, and that are worse, however different the tasks.
+
+    A crumb alone says that a try does not pay now: of an agent that is hardly known, nothing.
+    """
+    least = HOPELESS / max(len(state.roster.ids), 1)
+    crumbs = [a for a in seen.agents if a.laws >= ENOUGH_LAWS and a.highest_probability < least]
+    behind = worse_by(state, entries) if crumbs else {}
+    for agent in crumbs:
+        if (by := behind.get(agent.agent_id, 0.0)) > MATTERS:
             yield Alarm(
                 AlarmKind.CANNOT_WIN,
                 agent.agent_id,
-                f"it had at most {agent.highest_probability:.2%} in {agent.laws} laws",
-                f"on {known} the others are better or cheaper at all kinds of work seen of late",
+                f"it had at most {agent.highest_probability:.2%} in {agent.laws} laws, and by "
+                f"{agent.outcomes:.0f} outcomes is worse by {by:.2f} at least",
+                "the others are better or cheaper at all kinds of work seen of late",
                 "remove it; or, if it changed since, give it a new version so that it is tried",
             )
+
+
+def worse_by(state: State, entries: list[OpenDecision]) -> dict[str, float]:
+    """By how much utility each agent is worse than the best, SURE standard deviations taken off:
+    the least of the latest laws of LAWS different contexts."""
+    found: dict[str, float] = {}
+    contexts: set[tuple[bytes, int, Preference, tuple[int, ...]]] = set()
+    for view, known in own_laws(state, entries):
+        context = view.query.x, view.query.cell, view.query.preference, known
+        if context in contexts:
+            continue
+        if len(contexts) == LAWS:
+            break
+        contexts.add(context)
+        mean, variance = view.utility_of(known)
+        best = mean.argmax()
+        by = mean[best] - mean - SURE * np.sqrt(variance + variance[best])
+        for i, worse in zip(known, by.tolist(), strict=True):
+            agent_id = state.roster.ids[i]
+            found[agent_id] = min(found.get(agent_id, worse), worse)
+    return found
 
 
 def silence(state: State) -> Iterator[Alarm]:
