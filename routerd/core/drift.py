@@ -20,11 +20,14 @@ from routerd.core.state import Credit, OpenDecision, State
 def watch(state: State, entry: OpenDecision, credit: Credit) -> None:
     """Show the detector the first quality of a decision, before the learner sees it.
 
-    One that is told again after a retraction is no evidence of its own.
+    One that is told again after a retraction is no evidence of its own, and one from before the
+    agent's latest change none of what became of it.
     """
     if credit.quality is None or entry.learnt:
         return
     if not state.config.drift.enabled or entry.generation != state.generation:
+        return
+    if any(arm == credit.arm and entry.position < since for arm, since, _ in state.discounts):
         return
     x = np.frombuffer(entry.decision.query.x)
     mean = state.learner.means(x[None, :], slice(credit.arm, credit.arm + 1)).item()

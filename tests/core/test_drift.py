@@ -257,6 +257,23 @@ def test_a_version_inherits_all_of_the_few_results_that_there_will_be() -> None:
     assert engine.state.learner.weight_of(engine.state.arm_of["guest"]) == 25.0
 
 
+def test_what_is_told_late_of_a_version_is_no_change_of_the_next_one() -> None:
+    """The version that failed is gone: its failures say nothing of the one that succeeds."""
+    engine = Engine(agents=[{"id": "other"}])
+    engine.register("guest", version="1")
+    late = [engine.route(agent_id="guest", work_type="code").decision_id for _ in range(60)]
+    engine.update("guest", version="2")
+    names = tell(engine, pattern(60, 9, 10), "guest")
+    for name in late:
+        engine.report(name, quality=0.0)
+    assert not engine.events(DriftDetected)
+    tell(engine, pattern(60, 1, 10), "guest")
+    (drift,) = engine.events(DriftDetected)  # of its own results
+    assert drift.size < 0
+    assert drift.since > engine.state.decisions[names[-1]].position
+    assert_re_derived(engine)
+
+
 def test_an_agent_that_returns_in_another_version_is_a_new_version() -> None:
     """Its arm remembers which version it learnt from, however long it was away."""
     engine = Engine()
