@@ -43,9 +43,12 @@ def take_slots(state: State, fresh: tuple[tuple[str, str], ...]) -> None:
 
 
 def unseen(state: State, query: Query) -> Array | None:
-    """The head starts, (k,), of the roster at a work type whose column the learner has not met."""
+    """The head starts, (k,), of the roster at a work type whose column the learner has not met: by
+    the query, and as the state is now."""
     work_type = query.work_type
     if (WORK_TYPE, work_type) not in query.new_slots:
+        return None
+    if work_type in state.slots.get(WORK_TYPE, {}):
         return None
     special = [work_type in agent.specializations for agent in state.roster.agents]
     return SPECIALIST * np.array(special, np.float64)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from routerd.core.head_starts import SPECIALIST
+from routerd.core.view import View
 from routerd.log.batch import route_many
 from routerd.log.verify import verify
 from routerd.router import request_of
@@ -61,6 +62,20 @@ def test_a_specialist_is_ahead_at_its_work_and_there_alone(
         engine.route(work_type=work_type)
     assert expected(engine) == pytest.approx(first, abs=0.002 if kind == "logistic" else 1e-9)
     assert sound(engine)
+
+
+@pytest.mark.parametrize("kind", ["value", "static"])
+def test_a_decision_that_is_looked_at_again_has_its_head_starts_once(kind: str) -> None:
+    """Its query says that the work type was new; by now the learner knows it."""
+    routes = [{"agent": "writer"}]
+    engine = Engine(agents=SPECIALISTS, policy={"kind": kind}, static_routes=routes)
+    answer = engine.route(work_type="code")
+    coder, writer = answer.candidates
+    assert coder.quality is not None
+    assert writer.quality is not None
+    assert coder.quality.mean - writer.quality.mean == pytest.approx(SPECIALIST)
+    again = View(engine.state, answer.decision.query, engine.state.time_ms).quality[0]
+    assert again[0] - again[1] == pytest.approx(SPECIALIST)
 
 
 def test_a_batch_sees_what_a_single_decision_sees() -> None:
