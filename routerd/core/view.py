@@ -113,8 +113,8 @@ class View:
     def horizon(self, patience: float, eligible: tuple[int, ...]) -> float | Array:
         """For how many decisions what is learnt now will count: as many as taught before.
 
-        Of an agent that changed, (k,): as many as taught since, once what was let go of then is made
-        up for, since it may change again.
+        Of an agent that changed, (k,): as many as taught since, when what was let go of is made up
+        for; it may change again.
         """
         state, least = self.state, patience * len(eligible)
         horizon = state.learner.count + least
