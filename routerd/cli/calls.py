@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from routerd.cli.output import Exit, Failed, shown
+from routerd.cli.times import span
 
 if TYPE_CHECKING:
     import grpc
@@ -116,4 +117,6 @@ def explained(error: RouterdError, address: str) -> str:
     per_agent = error.reason in PER_AGENT
     facts = [f"{k}: {v}" for k, v in sorted(error.metadata.items())] if per_agent else []
     way_out = f": {WAYS_OUT[error.reason]}" if error.reason in WAYS_OUT else ""
+    if error.retry_after_s:
+        way_out += f"; it may pass in {span(error.retry_after_s)}"
     return "\n  ".join(map(shown, [f"{error.message}{way_out} [{error.reason}]", *facts]))

@@ -49,6 +49,20 @@ def _date(text: str, way: str) -> int:
     return int((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1_000)
 
 
+def span(seconds: float) -> str:
+    """How long something takes, in the unit that suits it.
+
+    >>> span(0.2), span(45), span(600), span(13_740), span(200_000)
+    ('1 s', '45 s', '10 min', '3.8 h', '2.3 days')
+    """
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    if seconds < 5_400:
+        return f"{round(seconds / 60)} min"
+    hours = seconds / 3_600
+    return f"{hours:.1f} h" if hours < 36 else f"{hours / 24:.1f} days"
+
+
 def utc(ms: int, timespec: str = "seconds") -> str:
     """Milliseconds since the epoch as `2027-01-31 17:00:00Z`; as they are where no date has them.
 

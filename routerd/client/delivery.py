@@ -77,7 +77,8 @@ class Batch:
     def _failed(self, report: Report, error: RouterdError) -> None:
         """Keep it for another round, unless it is this report that is at fault."""
         self.unanswered += 1
-        self.retry_after_s = max(self.retry_after_s, error.retry_after_s)
+        if not isinstance(error, Refused):  # when a refusal passes is no other report's concern
+            self.retry_after_s = max(self.retry_after_s, error.retry_after_s)
         # Agents that are away or busy now may be back soon: a decision that comes late can wait.
         lasting = isinstance(error, Refused) and error.reason != "NO_ELIGIBLE_AGENT"
         exhausted = error.code is grpc.StatusCode.RESOURCE_EXHAUSTED

@@ -26,8 +26,9 @@ class RouterdError(Exception):
     """A call that failed.
 
     code: the gRPC status. reason: routerd's stable word, "" if it was not routerd that answered.
-    metadata: facts for programs. violations: the wrong fields, all of them. retry_after_s: how long
-    the daemon asks to be left alone, 0 if it does not.
+    metadata: facts for programs. violations: the wrong fields, all of them. retry_after_s: after how
+    long it may go well, by the daemon's word: what is full has room, a budget has a new window; 0
+    if the daemon does not say.
     """
 
     def __init__(
@@ -57,7 +58,7 @@ class NoAnswer(RouterdError):
 
 
 class Refused(RouterdError):
-    """routerd understood the call and will not do it; asking again changes nothing."""
+    """routerd understood the call and will not do it; asking again changes nothing by itself."""
 
 
 class InvalidArgument(Refused):
@@ -107,7 +108,7 @@ def error_of(failed: grpc.RpcError) -> RouterdError:
     """
     call: Any = failed
     trailing = dict(call.trailing_metadata() or ())
-    info, fields = details_of(trailing.get(DETAILS_KEY, b""))
+    info, fields, retry = details_of(trailing.get(DETAILS_KEY, b""))
     signed = info.domain == DOMAIN
     kind: type[RouterdError] = REFUSALS.get(call.code(), NoAnswer) if signed else NoAnswer
     return kind(
@@ -116,7 +117,10 @@ def error_of(failed: grpc.RpcError) -> RouterdError:
         reason=info.reason if signed else "",
         metadata=info.metadata,
         violations=tuple(Violation(v.field, v.description) for v in fields.field_violations),
-        retry_after_s=pushback_s(trailing.get(PUSHBACK_KEY, "")),
+        retry_after_s=max(
+            pushback_s(trailing.get(PUSHBACK_KEY, "")),
+            retry.retry_delay.ToMilliseconds() / 1_000 if signed else 0.0,
+        ),
     )
 
 
@@ -125,16 +129,26 @@ def hung_up() -> NoAnswer:
     return NoAnswer("the client was closed", code=grpc.StatusCode.CANCELLED)
 
 
-def details_of(
-    packed: bytes,
-) -> tuple[error_details_pb2.ErrorInfo, error_details_pb2.BadRequest]:
-    """The details of a google.rpc.Status; empty ones where somebody else wrote into its place."""
-    info, fields = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest()
+class Details(NamedTuple):
+    """The details of a google.rpc.Status, as far as it has them."""
+
+    info: error_details_pb2.ErrorInfo
+    fields: error_details_pb2.BadRequest
+    retry: error_details_pb2.RetryInfo
+
+
+def details_of(packed: bytes) -> Details:
+    """What a google.rpc.Status says; empty where somebody else wrote into its place."""
+    found = Details(
+        error_details_pb2.ErrorInfo(),
+        error_details_pb2.BadRequest(),
+        error_details_pb2.RetryInfo(),
+    )
     with suppress(DecodeError):
         for detail in status_pb2.Status.FromString(packed).details:
-            detail.Unpack(info)
-            detail.Unpack(fields)
-    return info, fields
+            for each in found:
+                detail.Unpack(each)
+    return found
 
 
 def pushback_s(told_ms: str | bytes) -> float:

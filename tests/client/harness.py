@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from types import TracebackType
 from typing import Any, Self
@@ -73,10 +73,13 @@ KINDS: dict[str, type[AsyncClient] | type[Threaded]] = {"async": AsyncClient, "s
 
 
 @asynccontextmanager
-async def serving(listen: str = "127.0.0.1:0", **server: int) -> AsyncIterator[Running]:
+async def serving(
+    listen: str = "127.0.0.1:0", budgets: Sequence[Mapping[str, object]] = (), **server: int
+) -> AsyncIterator[Running]:
     """A server in this process whose decisions wait for the platter of a Disk."""
     disk = Disk()
-    app = Server(parse({**CONFIG, "listen": listen, "server": server}), disk, wall_clock())
+    config = parse({**CONFIG, "listen": listen, "budgets": list(budgets), "server": server})
+    app = Server(config, disk, wall_clock())
     await app.start()
     async with grpc.aio.insecure_channel(f"127.0.0.1:{app.port}") as channel:
         running = Running(app, disk, Stubs(channel))

@@ -23,7 +23,7 @@ from routerd.client.channel import LARGEST
 from routerd.client.decision import reason_word
 from routerd.client.routing import Conditions, Told
 from routerd.v1 import router_pb2, types_pb2
-from tests.client.harness import AnyClient, address, free_port
+from tests.client.harness import AnyClient, address, free_port, serving
 from tests.server.harness import PATIENCE_S, Running
 
 CODE = {"work_type": "code", "description": "fix the login bug"}
@@ -310,3 +310,17 @@ def test_a_reason_of_a_newer_daemon_is_its_number() -> None:
     """A reason that this version has no word for breaks nothing."""
     assert reason_word(types_pb2.REASON_CODE_SAMPLED) == "SAMPLED"
     assert reason_word(999) == "999"
+
+
+async def test_a_refusal_says_when_it_passes(kind: Kind) -> None:
+    """Where that is a new window of a budget, in hours: gRPC's pushback has no word for it."""
+    budgets = [{"id": "day", "usd": 1.0, "window_hours": 24}]
+    async with serving(budgets=budgets) as running, kind(address(running)) as client:
+        await client.report(await client.route(CODE), cost_usd=1.0)
+        assert await client.flush()
+        with pytest.raises(FailedPrecondition, match="BUDGET_EXHAUSTED") as spent:
+            await client.route(CODE)
+        assert 0.0 < spent.value.retry_after_s <= 24 * 3_600
+        with pytest.raises(FailedPrecondition, match="EMPTY_POOL") as lasting:
+            await client.route(CODE, pool="nowhere")
+        assert lasting.value.retry_after_s == 0.0

@@ -21,6 +21,12 @@ EXPIRED = FailedPrecondition(
 NOBODY = FailedPrecondition(
     "all busy", code=grpc.StatusCode.FAILED_PRECONDITION, reason="NO_ELIGIBLE_AGENT"
 )
+SPENT = FailedPrecondition(
+    "spent",
+    code=grpc.StatusCode.FAILED_PRECONDITION,
+    reason="BUDGET_EXHAUSTED",
+    retry_after_s=9_000.0,
+)
 ACK = router_pb2.ReportOutcomeResponse()
 
 
@@ -114,6 +120,14 @@ def test_a_refusal_is_given_up_at_once() -> None:
     post = Post()
     post.put("d")
     post.round([EXPIRED])
+    assert post.outbox.counts() == (0, 0, 0, 1)
+
+
+def test_when_a_refusal_passes_holds_up_nobody() -> None:
+    """A budget's next window is of one task's concern: the others' outcomes went on after it."""
+    post = Post()
+    post.put_late("job")
+    assert post.round([SPENT])[1] <= 2.0
     assert post.outbox.counts() == (0, 0, 0, 1)
 
 
