@@ -237,8 +237,12 @@ def _agents(data: Mapping[str, Any]) -> Iterator[Problem]:
         yield "agents", f"are {len(entries)}; limits.agents is {most}: raise it, or list fewer"
 
 
+def _ids(data: Mapping[str, Any]) -> list[str]:
+    return [a["id"] for _, a in _entries(data, "agents") if isinstance(a.get("id"), str)]
+
+
 def _static_routes(data: Mapping[str, Any]) -> Iterator[Problem]:
-    ids = [a["id"] for _, a in _entries(data, "agents") if isinstance(a.get("id"), str)]
+    ids = _ids(data)
     earlier: list[tuple[str, Mapping[str, Any]]] = []
     for i, route in _entries(data, "static_routes"):
         path, agent, when = f"static_routes[{i}]", route.get("agent"), route.get("when", {})
@@ -296,7 +300,7 @@ def _outcomes(data: Mapping[str, Any]) -> Iterator[Problem]:
 def _overrides(data: Mapping[str, Any]) -> Iterator[Problem]:
     entries = _entries(data, "overrides")
     yield from _repeats((f"overrides[{i}].id", entry.get("id")) for i, entry in entries)
-    ids = [a["id"] for _, a in _entries(data, "agents") if isinstance(a.get("id"), str)]
+    ids = _ids(data)
     for i, entry in entries:
         agent = entry.get("agent")
         if isinstance(agent, str) and agent and agent not in ids:
@@ -319,12 +323,17 @@ def _budgets(data: Mapping[str, Any]) -> Iterator[Problem]:
 
 
 def _cascade(data: Mapping[str, Any]) -> Iterator[Problem]:
+    ids = _ids(data)
     cascade = data.get("cascade")
     for i, ladder in _entries(cascade, "ladders") if isinstance(cascade, dict) else ():
         agents = ladder.get("agents")
         if isinstance(agents, (list, tuple)):
             path = f"cascade.ladders[{i}].agents"
-            yield from _repeats((f"{path}[{j}]", agent) for j, agent in enumerate(agents))
+            named = [(f"{path}[{j}]", agent) for j, agent in enumerate(agents)]
+            yield from _repeats(named)
+            for rung, agent in named:
+                if isinstance(agent, str) and agent and agent not in ids:
+                    yield rung, f"no agent has the id `{agent}`{hint(agent, ids)}"
 
 
 CHECKS = (

@@ -181,6 +181,10 @@ REFUSED = {
         "agents[0].metadata: must have at most 64 entries, not 65",
     ),
     # one section against another
+    "a rung that nobody stands on": (
+        AGENTS + "cascade: {ladders: [{agents: [small, larg]}]}",
+        "cascade.ladders[0].agents[1]: no agent has the id `larg`; did you mean `large`?",
+    ),
     "agent twice": (
         "agents: [{id: a}, {id: b}, {id: a}]",
         "agents[2].id: `a` is already the one of agents[0].id",

@@ -26,9 +26,9 @@ class RouterdError(Exception):
     """A call that failed.
 
     code: the gRPC status. reason: routerd's stable word, "" if it was not routerd that answered.
-    metadata: facts for programs. violations: the wrong fields, all of them. retry_after_s: after how
-    long it may go well, by the daemon's word: what is full has room, a budget has a new window; 0
-    if the daemon does not say.
+    metadata: facts for programs. violations: the wrong fields, all of them. retry_after_s: how long
+    the daemon says to wait, until what is full has room or a budget's window ends; 0 if it says
+    nothing.
     """
 
     def __init__(
