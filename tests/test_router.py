@@ -305,3 +305,24 @@ def test_an_empty_path_is_no_directory() -> None:
         Router.open(CONFIG, "")
     with pytest.raises(ValueError, match="empty path"):
         Router.open("")
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({"features": []}, ["features"]),
+        ({"policy": {"kind": "greedy", "learner": {"kind": "linear"}}}, ["policy.learner"]),
+        ({"utility": {"cost_scale_usd": 1.0, "cost": 2.0}}, ["utility.cost_scale_usd"]),
+        ({"features": [{"kind": "text"}], "seed": 5}, ["features", "seed"]),
+        ({"policy": {"kind": "greedy"}, "utility": {"cost": 2.0}, "seed": 5}, []),
+    ],
+)
+def test_who_has_all_that_was_learnt_let_go_is_told(
+    changed: dict[str, Any], told: list[str], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A scale or a feature costs everything that was learnt, and did so without a word."""
+    Router.open(CONFIG, data_dir=tmp_path).close()
+    assert not caplog.messages
+    Router.open({**CONFIG, **changed}, data_dir=tmp_path).close()
+    because = "learning starts anew, because of another "
+    assert caplog.messages == ([because + ", ".join(told)] if told else [])

@@ -158,11 +158,16 @@ def start_anew(state: State) -> None:
     state.imports = {}
 
 
-def learning_basis(config: EngineConfig) -> tuple[object, ...]:
-    """What the sums are expressed in: when it changes, learning starts anew."""
+def learning_basis(config: EngineConfig) -> dict[str, object]:
+    """What the sums are expressed in, by key: when any of it changes, learning starts anew."""
     hashed = any(isinstance(f, TextFeature | EmbeddingFeature) for f in config.features)
-    scales = (config.utility.cost_scale_usd, config.utility.latency_scale_ms)
-    return (config.features, config.policy.learner, config.seed if hashed else None, scales)
+    return {
+        "features": config.features,
+        "policy.learner": config.policy.learner,
+        "seed": config.seed if hashed else None,
+        "utility.cost_scale_usd": config.utility.cost_scale_usd,
+        "utility.latency_scale_ms": config.utility.latency_scale_ms,
+    }
 
 
 def apply_decision(state: State, position: int, decision_id: str, event: Decision) -> None:

@@ -9,6 +9,7 @@ before the state follows it; whoever looks at the state sees it applied.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Self
@@ -17,7 +18,7 @@ import msgspec
 
 from routerd import __version__
 from routerd.core.answers import Logged
-from routerd.core.apply import apply
+from routerd.core.apply import apply, learning_basis
 from routerd.core.errors import ErrorReason, RouterError
 from routerd.core.events import AnyEvent, ConfigApplied, Record
 from routerd.core.fingerprint import fingerprint
@@ -30,6 +31,8 @@ from routerd.log.base import Entry, Log, LogCorrupt, LogUnavailable
 from routerd.log.codec import chain_hash, decision_id, encode
 from routerd.log.fold import checked_fold, fold
 from routerd.log.snapshot import Snapshots
+
+logger = logging.getLogger(__name__)
 
 Clock = Callable[[], int]
 """Milliseconds since the epoch, monotonic."""
@@ -103,8 +106,13 @@ class Writer:
                 self._take_wall_clock()
             now_ms = self.clock() + self._ahead_ms if config.clock == "wall" else 1
             time_ms = max(state.time_ms, now_ms)
+            before = learning_basis(state.config) if state.position else {}
             self.append(ConfigApplied(time_ms, state.partition, wanted, __version__, fingerprint()))
             self.react()
+            after = learning_basis(self.state.config)
+            changed = [key for key, value in before.items() if after[key] != value]
+            if changed:
+                logger.warning("learning starts anew, because of another %s", ", ".join(changed))
         return Logged(self.position)
 
     def _take_wall_clock(self) -> None:
