@@ -114,6 +114,16 @@ def test_what_passes_by_itself_is_told_apart() -> None:
         assert engine.refused(reason, engine.route, **asked).retry_after_ms is None
 
 
+def test_who_insists_on_an_agent_is_told_of_that_one() -> None:
+    """That it may be free soon, though others are; that there is none, though nobody is free."""
+    engine = Engine(agents=[{"id": "one", "max_concurrency": 1}, {"id": "two", "pool": "paid"}])
+    engine.route(agent_id="one")
+    ask, none = engine.route, ErrorReason.NO_ELIGIBLE_AGENT
+    assert engine.refused(none, ask, agent_id="one").retry_after_ms
+    assert engine.refused(none, ask, agent_id="one", pool="paid").retry_after_ms is None
+    engine.refused(ErrorReason.AGENT_NOT_FOUND, ask, agent_id="nobody", pool="nowhere")
+
+
 def test_low_confidence_is_an_escalation() -> None:
     """Its evidence is logged with it and stands in the sentence."""
     engine = Engine()

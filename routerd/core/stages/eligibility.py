@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 
 import numpy as np
 
 from routerd.core.cooldown import set_aside
-from routerd.core.errors import ErrorReason, RouterError
+from routerd.core.errors import ErrorReason, RouterError, not_registered
 from routerd.core.follow import tried
 from routerd.core.law import Law
 from routerd.core.stages.budget import NONE_OVER, exhausted, leave_out, overdrawn
@@ -135,6 +135,8 @@ def is_busy(view: View, agent_id: str) -> bool:
 def nobody(view: View, excluded: list[Excluded]) -> RouterError:
     """The error for an empty set of candidates, naming what would have to change."""
     query = view.query
+    if query.agent_id and query.agent_id not in view.state.roster.index:
+        return not_registered(query.agent_id)
     reasons = {e.reason for e in excluded}
     metadata = {e.agent_id: f"{e.reason}: {e.detail}" for e in excluded[:50]}
     if reasons == {Exclusion.WRONG_POOL}:
@@ -152,6 +154,11 @@ def nobody(view: View, excluded: list[Excluded]) -> RouterError:
     overridden = [f"{e.agent_id} {e.detail}" for e in excluded if e.reason is Exclusion.OVERRIDDEN]
     if overridden:
         text = f"{text}, the first being that {overridden[0]}"
+    return not_now(text, metadata, reasons)
+
+
+def not_now(text: str, metadata: Mapping[str, str], reasons: Set[Exclusion]) -> RouterError:
+    """Nobody may be chosen; says to come again where one of the reasons passes by itself."""
     passes = RETRY_AFTER_MS if reasons & PASSING else None
     return RouterError(
         ErrorReason.NO_ELIGIBLE_AGENT, text, metadata=metadata, retry_after_ms=passes

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from routerd.core.errors import ErrorReason, RouterError, not_registered
+from routerd.core.errors import not_registered
 from routerd.core.law import Law
 from routerd.core.stages.budget import exhausted
+from routerd.core.stages.eligibility import not_now
 from routerd.core.values import Exclusion, Reason
 from routerd.core.view import View
 
@@ -25,7 +26,7 @@ def explicit(law: Law, view: View) -> Law:
         metadata = {wanted: f"{why.reason}: {why.detail}"}
         if why.reason is Exclusion.OVER_BUDGET:
             raise exhausted(view, metadata, [why])
-        raise RouterError(ErrorReason.NO_ELIGIBLE_AGENT, text, metadata=metadata)
+        raise not_now(text, metadata, {why.reason})
     p = np.zeros(len(law.eligible))
     p[law.eligible.index(index)] = 1.0
     return law._replace(
