@@ -69,7 +69,7 @@ class Check:
         if not math.isfinite(value):
             self.add(field, f"is {value}; give a finite number")
         else:
-            self.add(field, f"is {value:g}; it must lie in [{low:g}, {high:g}]")
+            self.add(field, f"is {value:.9g}; it must lie in [{low:.9g}, {high:.9g}]")
 
     def raise_if_any(self) -> None:
         if self.found:

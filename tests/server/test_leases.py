@@ -104,6 +104,7 @@ async def test_a_wrong_beat_ends_its_stream_and_those_before_it_count(running: R
     assert standing(running, "large").lease_ms == 0
     refusal = await refused(client.beat("", lease_ms=99))
     assert refusal.fields == ["agent_id", "lease_ms"]
+    assert refusal.message.endswith("lease_ms: is 99; it must lie in [100, 86400000]")
     call: Any = client.agents.Heartbeat()
     await call.write(agents_pb2.HeartbeatRequest(agent_id="guest"))
     await until(lambda: standing(running, "guest").lease_ms == 30_000)
