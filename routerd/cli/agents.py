@@ -31,11 +31,17 @@ DEFINITION = (
         "--specialization", "specializations", multiple=True, help="A work type it is better at."
     ),
     click.option(
-        "--head-start", type=float, help="How much better than the others it is expected to be."
+        "--head-start",
+        type=float,
+        help="How much better than the others it is expected to be, from -1 to 1.",
     ),
     click.option("--input-usd-per-mtok", type=float, help="Price of a million tokens read."),
     click.option("--output-usd-per-mtok", type=float, help="Price of a million tokens written."),
-    click.option("--max-concurrency", type=INT32, help="How many decisions may be in flight."),
+    click.option(
+        "--max-concurrency",
+        type=INT32,
+        help="How many decisions may be in flight; 0: any number.",
+    ),
     click.option(
         "--metadata",
         multiple=True,
