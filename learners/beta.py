@@ -43,14 +43,20 @@ class BetaCells(RowByRow):
 
     @property
     def centre(self) -> float:
-        """Mean quality of all arms beyond their head starts, shrunk to one half."""
+        """Mean quality of all arms beyond their head starts, shrunk to one half; 0 or less perhaps,
+        where all have one."""
         count = max(self.count, 0.0)
-        total = float(self.sums.s.sum()) - count * self.sums.mean_of(self.start)
-        return min(max((total + 0.5 * ARM_COUNT) / (count + ARM_COUNT), 0.01), 0.99)
+        return self._rate - count / (count + ARM_COUNT) * self.sums.mean_of(self.start)
 
     @property
     def noise(self) -> float:
-        return self.centre * (1.0 - self.centre)
+        return self._rate * (1.0 - self._rate)
+
+    @property
+    def _rate(self) -> float:
+        """Mean quality of all arms, shrunk to one half and kept off the edges."""
+        total, count = float(self.sums.s.sum()), max(self.count, 0.0)
+        return min(max((total + 0.5 * ARM_COUNT) / (count + ARM_COUNT), 0.01), 0.99)
 
     def add_arms(self, count: int) -> None:
         self.sums.add_arms(count)

@@ -120,6 +120,24 @@ def test_what_agents_share_is_what_is_beyond_their_head_starts() -> None:
     assert quality["small"] == pytest.approx(0.5, abs=0.05)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("head_start", [1.0, 0.5, -1.0])
+def test_a_head_start_that_all_have_is_none(kind: str, head_start: float) -> None:
+    """The level of all is learnt from who is tried, and how much outcomes scatter around it."""
+    found = []
+    for ahead_of_all in (0.0, head_start):
+        told = [{"id": agent_id, "head_start": ahead_of_all} for agent_id in ("a", "b", "untried")]
+        engine = Engine(agents=told, policy=policy(kind), drift={"enabled": False})
+        rng = np.random.default_rng(3)
+        for agent_id, rate in (("a", 0.8), ("b", 0.6)) * 100:
+            answer = engine.route(agent_id=agent_id)
+            engine.report(answer.decision_id, success=bool(rng.random() < rate))
+        found.append((expected(engine)["untried"], engine.state.learner.noise))
+    (plain, noise), (moved, now) = found
+    assert moved == pytest.approx(plain, abs=0.05)
+    assert now == pytest.approx(noise, rel=0.15)
+
+
 def test_a_definition_over_rpc_moves_the_prior_and_an_update_moves_it_again() -> None:
     """Before outcomes by all of it; after many by next to nothing; a removal takes it away."""
     engine = Engine(agents=[{"id": "small"}])
