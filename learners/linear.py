@@ -43,16 +43,19 @@ class LinearRegression(Additive, RowByRow):
 
     @property
     def noise(self) -> float:
-        """Residual variance over all arms, with NOISE_COUNT pseudo-observations of NOISE."""
-        h, ss = self.sums.beyond(self.start)
-        residual = max(ss - float((h * (self.b - self.start)).sum()), 0.0)
+        """Residual variance over all arms, with NOISE_COUNT pseudo-observations of NOISE.
+
+        What outcomes and head starts leave unexplained: as much as outcomes beyond these do.
+        """
+        explained = self._told(slice(None)) * self.b - self.r_inv * self.start * self.start
+        residual = max(self.sums.ss - float(explained.sum()), 0.0)
         return (NOISE_COUNT * NOISE + residual / 2) / (NOISE_COUNT + self.count / 2)
 
     @property
     def centre(self) -> float:
         """Grand mean above OFFSET and head starts, shrunk by one pseudo-observation."""
-        h, _ = self.sums.beyond(self.start)
-        return float(h[:, 0].sum()) / (1.0 + max(self.count, 0.0))
+        beyond = self.sums.h[:, 0] - (self.sums.lam[:, 0] * self.start).sum(axis=1)
+        return float(beyond.sum()) / (1.0 + max(self.count, 0.0))
 
     def predict(self, x: Array, arms: Arms) -> tuple[Array, Array]:
         g = (self.ai[arms].reshape(-1, self.sums.d) @ x).reshape(-1, self.sums.d)
