@@ -40,9 +40,9 @@ class Learner(Protocol):
     def add_arms(self, count: int) -> None:
         """Append arms that nothing is known of."""
 
-    def set_head_starts(self, start: Array) -> None:
-        """Centre the prior of each arm's coefficients there, (arms, d): by how much its quality is
-        expected to exceed the others'. How sure the prior is stays as it is."""
+    def set_head_starts(self, start: Array, arms: Arms) -> None:
+        """Centre the priors of these arms' coefficients there, (k, d): by how much their quality is
+        expected to exceed the others'. How sure the priors are stays as it is."""
 
     def advance(self, epoch: int) -> None:
         """Decay the sums to this epoch; an earlier one changes nothing."""
@@ -207,9 +207,9 @@ class Additive(ABC):
         self.start = np.concatenate([self.start, np.zeros((count, self.sums.d))])
         self._rebuild()
 
-    def set_head_starts(self, start: Array) -> None:
-        if not np.array_equal(start, self.start):
-            self.start = start.copy()
+    def set_head_starts(self, start: Array, arms: Arms) -> None:
+        if not np.array_equal(start, self.start[arms]):
+            self.start[arms] = start
             self._rebuild()
 
     def advance(self, epoch: int) -> None:

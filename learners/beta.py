@@ -62,8 +62,8 @@ class BetaCells(RowByRow):
         self.sums.add_arms(count)
         self.start = np.concatenate([self.start, np.zeros((count, self.start.shape[1]))])
 
-    def set_head_starts(self, start: Array) -> None:
-        self.start = start.copy()
+    def set_head_starts(self, start: Array, arms: Arms) -> None:
+        self.start[arms] = start
 
     def advance(self, epoch: int) -> None:
         self.sums.advance(epoch)

@@ -177,7 +177,7 @@ def head_starts_are_priors(make: Make) -> None:
     learner, plain = make(ARMS, WIDTH, 1.0), make(ARMS, WIDTH, 1.0)
     start += learner.state()["start"]
     before = learner.predict(x, ALL)
-    learner.set_head_starts(start)
+    learner.set_head_starts(start, ALL)
     after = learner.predict(x, ALL)
     moved = after[0] - before[0]
     assert 0.03 < moved[2] < 0.06, f"a head start of .05 moved the mean by {moved[2]}"
@@ -188,7 +188,7 @@ def head_starts_are_priors(make: Make) -> None:
         plain.observe(*event)
     left = learner.predict(x, ALL)[0] - plain.predict(x, ALL)[0]
     assert np.abs(left).max() < 0.02, f"after {len(events)} outcomes {left} of it is left"
-    plain.set_head_starts(start)
+    plain.set_head_starts(start, ALL)
     gap = posterior_gap(learner, plain)
     assert gap < CLOSE, f"given late, it differs by {gap}"
 

@@ -76,9 +76,9 @@ class LogisticRegression(RowByRow):
         self.cov = np.concatenate([self.cov, np.zeros((count, d, d))])
         self._rebuild()
 
-    def set_head_starts(self, start: Array) -> None:
-        if not np.array_equal(start, self.start):
-            self.start = start.copy()
+    def set_head_starts(self, start: Array, arms: Arms) -> None:
+        if not np.array_equal(start, self.start[arms]):
+            self.start[arms] = start
             self.refresh()
 
     def advance(self, epoch: int) -> None:

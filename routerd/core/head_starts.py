@@ -22,15 +22,18 @@ WORK_TYPE = "work_type"
 
 
 def take_head_starts(state: State) -> None:
-    """Let the learner expect what the definitions of the agents on the roster say."""
-    start = np.zeros((len(state.arm_of), state.encoder.width))
-    for agent, arm in zip(state.roster.agents, state.roster.all_arms, strict=True):
-        start[arm, 0] = agent.head_start
+    """Let the learner expect what the definitions of the agents on the roster say.
+
+    One that is gone keeps its own: what its outcomes teach of the others is what is beyond that.
+    """
+    start = np.zeros((len(state.roster.agents), state.encoder.width))
+    for own, agent in zip(start, state.roster.agents, strict=True):
+        own[0] = agent.head_start
         for work_type in agent.specializations:
             column = state.encoder.column(WORK_TYPE, work_type, state.slots)
             if column is not None:
-                start[arm, column] = SPECIALIST
-    state.learner.set_head_starts(start)
+                own[column] = SPECIALIST
+    state.learner.set_head_starts(start, state.roster.arms)
 
 
 def take_slots(state: State, fresh: tuple[tuple[str, str], ...]) -> None:

@@ -139,7 +139,7 @@ def test_a_head_start_that_all_have_is_none(kind: str, head_start: float) -> Non
 
 
 def test_a_definition_over_rpc_moves_the_prior_and_an_update_moves_it_again() -> None:
-    """Before outcomes by all of it; after many by next to nothing; a removal takes it away."""
+    """Before outcomes by all of it; after many by next to nothing."""
     engine = Engine(agents=[{"id": "small"}])
     engine.register("guest", head_start=0.2, specializations=["code"])
     assert ahead(engine, "guest", "small") == pytest.approx(0.2 + SPECIALIST)
@@ -150,8 +150,28 @@ def test_a_definition_over_rpc_moves_the_prior_and_an_update_moves_it_again() ->
         engine.report(told, quality=0.7)
     engine.update("guest", head_start=0.2)
     assert abs(ahead(engine, "guest", "small")) < 0.02
-    engine.deregister("guest")
-    assert not engine.state.learner.state()["start"].any()
+    assert sound(engine)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_who_leaves_teaches_nothing_new_of_the_others(kind: str) -> None:
+    """What it was expected to do is no surprise in its outcomes once it is gone."""
+    off: dict[str, Any] = {"policy": policy(kind), "drift": {"enabled": False}}
+    engine = Engine(agents=[{"id": "small"}, {"id": "untried"}], **off)
+    definition = {"head_start": 0.3, "specializations": ["code"]}
+    engine.register("large", **definition)
+    for agent_id, quality in (("large", 0.8), ("small", 0.5)) * 50:
+        told = engine.route(agent_id=agent_id, work_type="text").decision_id
+        engine.report(told, quality=quality)
+    before = expected(engine, "text")
+    engine.deregister("large")
+    assert expected(engine, "text") == {name: before[name] for name in ("small", "untried")}
+    assert sound(engine)
+    engine.register("large", **definition)
+    assert expected(engine, "text") == before
+    engine.deregister("large")
+    engine.register("large")
+    assert expected(engine, "text")["untried"] > before["untried"] + 0.02
     assert sound(engine)
 
 

@@ -25,7 +25,7 @@ def favoured(make: Make) -> Make:
 
     def made(arms: int, d: int, gamma: float) -> Learner:
         learner = make(arms, d, gamma)
-        learner.set_head_starts(np.random.default_rng(6).uniform(-0.1, 0.1, (arms, d)))
+        learner.set_head_starts(np.random.default_rng(6).uniform(-0.1, 0.1, (arms, d)), slice(None))
         return learner
 
     made.__name__ = f"{make.__name__} with head starts"
@@ -96,7 +96,7 @@ def test_pooled_posterior_is_the_joint_gaussian_one() -> None:
     learner = taught(PooledRegression, events)
     assert isinstance(learner, PooledRegression)
     start = np.random.default_rng(22).uniform(-0.2, 0.2, (ARMS, WIDTH))
-    learner.set_head_starts(start)
+    learner.set_head_starts(start, slice(None))
     ra, rc, rb, rn = learner.scales
     assert rn > rc
     prior = np.concatenate([[P_0**2], np.full(WIDTH - 1, rb**2)])
