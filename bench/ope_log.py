@@ -33,7 +33,15 @@ from routerd.core.apply import apply
 from routerd.core.decide import decide
 from routerd.core.encode import Encoder, width
 from routerd.core.errors import RouterError
-from routerd.core.events import ConfigApplied, Decision, Record
+from routerd.core.events import (
+    AgentDeregistered,
+    AgentRegistered,
+    AgentStatusChanged,
+    AgentUpdated,
+    ConfigApplied,
+    Decision,
+    Record,
+)
 from routerd.core.experiment import (
     ExperimentDeleted,
     ExperimentPromoted,
@@ -41,9 +49,11 @@ from routerd.core.experiment import (
     ExperimentStopped,
 )
 from routerd.core.fingerprint import fingerprint
+from routerd.core.health import AgentCooledDown, AgentRecovered
 from routerd.core.outcomes import current
 from routerd.core.process_settings import engine_part
 from routerd.core.reasons import law_of
+from routerd.core.registry import seat
 from routerd.core.settings import CategoryFeature, EngineConfig, Feature
 from routerd.core.state import Credit, OpenDecision, State
 from routerd.core.values import Query, Reason, Task
@@ -53,6 +63,15 @@ from routerd.log.codec import decision_id, records
 
 TELL_EVERY = 256
 EXPERIMENTS = (ExperimentStarted, ExperimentStopped, ExperimentPromoted, ExperimentDeleted)
+
+AboutAgent = (
+    AgentRegistered
+    | AgentUpdated
+    | AgentDeregistered
+    | AgentStatusChanged
+    | AgentCooledDown
+    | AgentRecovered
+)
 
 
 class Traffic(NamedTuple):
@@ -170,6 +189,8 @@ class Fold:
                 continue
             if isinstance(event, EXPERIMENTS):
                 continue  # the judged configuration answers in place of every arm
+            if isinstance(event, AboutAgent) and not self.knows(event):
+                continue
             if isinstance(event, Decision):
                 query = self.encoded(event.query)
                 law = self.law(query, event, left_out)
@@ -186,6 +207,11 @@ class Fold:
             feature: slice(start, start + width(feature))
             for feature, start in Encoder(logged.features, logged.seed).columns
         }
+        taken_over = [a.id for a in logged.agents if a.id in self.state.registered]
+        for agent_id in taken_over:  # it is a file's from here on, and the judged one has it not
+            del self.state.registered[agent_id]
+        if taken_over:
+            seat(self.state)
         missing = [
             f.name
             for f in self.config.features
@@ -203,6 +229,21 @@ class Fold:
                     event.time_ms, self.state.partition, encoded, __version__, fingerprint()
                 )
                 apply(self.state, Record(position, bytes(16), now), "")
+
+    def knows(self, event: AboutAgent) -> bool:
+        """Whether an event about an agent is about one of the judged ones, as it stands there.
+
+        An agent that the judged configuration defines is as it says from the start, and does not
+        come, change or go over RPC; one that is in the log's file alone is not there.
+        """
+        match event:
+            case AgentRegistered() | AgentUpdated():
+                return event.agent.id not in {agent.id for agent in self.config.agents}
+            case AgentDeregistered():
+                return event.agent_id in self.state.registered
+            case AgentRecovered():
+                return event.agent_id in self.state.cooling
+        return event.agent_id in self.state.roster.index
 
     def encoded(self, query: Query) -> Query:
         """The query with x, cell and slots as the judged configuration encodes them."""
