@@ -16,7 +16,7 @@ from routerd.audit import rows
 from routerd.audit.book import Book, Case
 from routerd.audit.roster import AgentRows
 from routerd.audit.rows import Row
-from routerd.audit.schema import audit_path
+from routerd.audit.schema import audit_path, files_of, move_aside
 from routerd.audit.store import Mark, Store, Unusable
 from routerd.audit.tallies import Tallies
 from routerd.core.claim_events import CompetenceDisputed
@@ -38,6 +38,7 @@ from routerd.core.settings import EngineConfig
 from routerd.core.values import Outcome
 from routerd.log.base import Log
 from routerd.log.codec import decision_id, goes_on_from, records
+from routerd.log.repair import next_aside
 
 BATCH = 1_000
 
@@ -68,7 +69,8 @@ class Projector:
         self._partition = partition
         self._batch = batch
         self._path = audit_path(directory, partition)
-        self._store = (Store.anew if rebuild else Store.open)(self._path, partition)
+        if rebuild:
+            self._make_way()
         try:
             self._take_up()
         except Unusable as error:
@@ -82,37 +84,55 @@ class Projector:
         """Project the next batch; how many events it had, 0 when the log has no more.
 
         A file that turns out to be damaged, or the audit of another log, is begun anew. Raises
-        LogCorrupt, LogUnavailable, sqlite3.OperationalError.
+        LogCorrupt, LogUnavailable, sqlite3.OperationalError, OSError.
         """
         if not self._continues():
-            logger.warning(
-                "%s tells of positions up to %d, and does not continue this log, which ends at "
-                "%d: building it anew",
-                *(self._path, self._mark.position, self._log.last(self._partition)[0]),
+            end, _ = self._log.last(self._partition)
+            self._store.close()
+            self._begin_anew(
+                f"{self._path} tells of positions up to {self._mark.position}, and does not "
+                f"continue this log, which ends at {end}"
             )
-            self._store.clear()
-            self._take_up()
         try:
             return self._advance()
         except Unusable as error:
             if not self._mark.position:
                 raise
+            self._store.close()
             self._begin_anew(error)
             return self._advance()
 
     def close(self) -> None:
         self._store.close()
 
-    def _begin_anew(self, why: Unusable) -> None:
+    def _begin_anew(self, why: object) -> None:
+        """Put an empty file in the place of one that is closed."""
         logger.warning("%s: building it anew", why)
-        self._store.close()
-        self._store = Store.anew(self._path, self._partition)
+        self._make_way()
         self._take_up()
 
+    def _make_way(self) -> None:
+        """Delete the file, or keep it elsewhere if the log does not tell of all that it may hold.
+
+        Who has it open keeps it as it was.
+        """
+        if self._log.base(self._partition).position and self._path.exists():
+            folder = next_aside(self._path.parent)
+            move_aside(self._path, folder)
+            what = "%s is kept in %s: it may tell of what the log has let go of"
+            logger.warning(what, self._path, folder)
+        for file in files_of(self._path):
+            file.unlink(missing_ok=True)
+
     def _take_up(self) -> None:
-        """Go on from what the file holds."""
-        self._mark = self._store.mark()
-        held = self._store.last_config()
+        """Open the file, and go on from what it holds."""
+        self._store = Store(self._path, self._partition)
+        try:
+            self._mark = self._store.mark()
+            held = self._store.last_config()
+        except Unusable:
+            self._store.close()
+            raise
         self._config = None
         self._config_position = 0
         if held is not None:

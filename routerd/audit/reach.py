@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from routerd.audit.queries import Audit, NoAudit, Search
-from routerd.audit.schema import DEFAULT_PARTITION, audit_path
+from routerd.audit.schema import DEFAULT_PARTITION, audit_path, move_aside
 from routerd.log.base import Log
 from routerd.log.codec import goes_on_from
 from routerd.log.reach import are_of, at, missing, origins, snapshots_of
@@ -86,12 +86,8 @@ def set_aside(directory: Path, target: Path) -> dict[str, Aside]:
             with suppress(NoAudit), closing(Audit(path)) as audit:
                 if not continues(audit, log, partition):
                     moved[partition] = Aside(audit.projected_through, target / path.name)
-    for partition, (_, to) in moved.items():
-        target.mkdir(exist_ok=True)
-        path = audit_path(directory, partition)
-        for suffix in ("-wal", "-shm", ""):
-            with suppress(FileNotFoundError):
-                path.with_name(path.name + suffix).rename(to.with_name(to.name + suffix))
+    for partition in moved:
+        move_aside(audit_path(directory, partition), target)
     return moved
 
 

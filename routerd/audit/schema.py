@@ -1,11 +1,13 @@
 """The audit file's tables, for people: SQLite keeps the comments, `.schema` shows them.
 
-The file is derived from the log and can be made anew at any time. So its format has one number, and
-a file of another number is not migrated but rebuilt. Absent texts are '', absent numbers NULL.
+The file is derived from the log and can be made anew, as far back as that reaches. So its format
+has one number, and a file of another number is not migrated but rebuilt. Absent texts are '',
+absent numbers NULL.
 """
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import quote
 
@@ -23,6 +25,19 @@ def audit_path(directory: Path, partition: str = DEFAULT_PARTITION) -> Path:
     """
     own = "" if partition == DEFAULT_PARTITION else f"-{quote(partition, safe='')}"
     return directory / f"audit{own}.db"
+
+
+def files_of(path: Path) -> tuple[Path, ...]:
+    """An audit's file and what SQLite keeps beside it. Moved in this order, they leave an audit."""
+    return tuple(path.with_name(path.name + suffix) for suffix in ("-wal", "-shm", ""))
+
+
+def move_aside(path: Path, folder: Path) -> None:
+    """Move an audit to a folder, made if need be. Nobody may write it meanwhile. Raises OSError."""
+    folder.mkdir(exist_ok=True)
+    for file in files_of(path):
+        with suppress(FileNotFoundError):
+            file.rename(folder / file.name)
 
 
 TABLES = """

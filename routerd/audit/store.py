@@ -10,7 +10,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
 from routerd import __version__
 from routerd.audit import schema
@@ -41,9 +41,6 @@ UNION ALL
 SELECT outcomes.* FROM group_outcomes g JOIN outcomes USING (position) WHERE g.decision_id = ?1
 ORDER BY position
 """
-OBJECTS = """
-SELECT type, name FROM sqlite_schema WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite_%'
-"""
 
 
 class Unusable(Exception):
@@ -61,7 +58,7 @@ class Store:
     """The tables. Raises Unusable wherever SQLite finds the file damaged."""
 
     def __init__(self, path: Path, partition: str) -> None:
-        """Opens the file, making it if need be."""
+        """Opens the file, making it if need be. Raises Unusable, sqlite3.OperationalError."""
         self.path = path
         self.partition = partition
         with damaged(path):
@@ -72,30 +69,8 @@ class Store:
                 self._connection.close()
                 raise
 
-    @classmethod
-    def open(cls, path: Path, partition: str) -> Self:
-        """The file as it is, or an empty one in its place if it cannot be used."""
-        try:
-            return cls(path, partition)
-        except Unusable:
-            return cls.anew(path, partition)
-
-    @classmethod
-    def anew(cls, path: Path, partition: str) -> Self:
-        """An empty file. Who has the old one open keeps it as it was."""
-        for suffix in ("", "-wal", "-shm"):
-            path.with_name(path.name + suffix).unlink(missing_ok=True)
-        return cls(path, partition)
-
     def close(self) -> None:
         self._connection.close()
-
-    def clear(self) -> None:
-        """Empty the tables. Who reads meanwhile sees all of the old tables or none of them."""
-        with self.transaction():
-            for kind, name in self._all(OBJECTS):
-                self._connection.execute(f'DROP {kind} "{name}"')
-            self._create()
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -184,16 +159,19 @@ class Store:
         self._connection.execute("PRAGMA journal_mode = WAL")
         self._connection.execute("PRAGMA synchronous = NORMAL")
         found = {sql for (sql,) in self._all("SELECT sql FROM sqlite_schema")}
+        if not found:
+            self._create()
         whole = found.issuperset(schema.statements())
-        if not whole or self._one("PRAGMA user_version") != (schema.VERSION,):
-            self.clear()
+        if found and not (whole and self._one("PRAGMA user_version") == (schema.VERSION,)):
+            raise Unusable(f"{self.path} is of another version of routerd")
 
     def _create(self) -> None:
-        for statement in schema.statements():
-            self._connection.execute(statement)
-        facts = {"partition": self.partition, "routerd": __version__}
-        self.insert("meta", [{"key": key, "value": value} for key, value in facts.items()])
-        self._connection.execute(f"PRAGMA user_version = {schema.VERSION}")
+        with self.transaction():
+            for statement in schema.statements():
+                self._connection.execute(statement)
+            facts = {"partition": self.partition, "routerd": __version__}
+            self.insert("meta", [{"key": key, "value": value} for key, value in facts.items()])
+            self._connection.execute(f"PRAGMA user_version = {schema.VERSION}")
 
     def _all(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
         with damaged(self.path):

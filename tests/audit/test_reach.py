@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+import sqlite3
 from contextlib import closing
 from pathlib import Path
 
@@ -15,9 +16,11 @@ from routerd.audit.process import catch_up
 from routerd.audit.projector import Projector
 from routerd.audit.queries import projected_through
 from routerd.audit.reach import require_audited, set_aside
-from routerd.audit.schema import audit_path
+from routerd.audit.schema import VERSION, audit_path
+from routerd.core.events import Decision
 from routerd.log import disk
 from routerd.log.base import LogCorrupt
+from routerd.log.codec import records
 from routerd.log.disk import boot_id
 from routerd.log.snapshot import Snapshots
 from routerd.log.sqlite import SqliteLog
@@ -27,6 +30,11 @@ from tests.core.engine import START_MS, Clock, Engine
 
 KEPT = 11
 ALL = 21
+FORGETFUL = {
+    "agents": [{"id": "a"}, {"id": "b"}],
+    "log": {"snapshot_events": 1_000, "snapshots": 2, "keep_events": 1_000},
+}
+COUNT = "SELECT count(*) FROM decisions"
 
 
 @pytest.fixture
@@ -94,6 +102,7 @@ def test_after_a_loss_of_power_it_is_told_and_gone_on_with(
         assert f"positions {KEPT + 1} to {ALL}" in caplog.text
         assert "went with the power" in caplog.text
     assert catch_up(shortened) == {"default": KEPT}
+    assert not (shortened / "damaged-1").exists()  # the log tells of all that the old one told of
 
 
 def test_a_start_that_is_killed_before_it_has_compared_vouches_for_nothing(shortened: Path) -> None:
@@ -119,16 +128,14 @@ def test_what_a_log_lets_go_of_stays_in_its_audit_without_power(
         file = Path(os.readlink(f"/proc/self/fd/{fd}"))
         (lost / file.name).write_bytes(file.read_bytes())
 
-    rules = {"snapshot_events": 1_000, "snapshots": 2, "keep_events": 1_000}
-    config = {"agents": [{"id": "a"}, {"id": "b"}], "log": rules}
-    with Router.open(config, alive) as router:
+    with Router.open(FORGETFUL, alive) as router:
         for _ in range(1_100):
             router.route()
     with closing(SqliteLog.open(alive, read_only=True)) as log:
         with closing(Projector(log, "default", alive)) as projector:
             while projector.advance():
                 pass
-            with Router.open(config, alive) as router:
+            with Router.open(FORGETFUL, alive) as router:
                 for _ in range(1_100):
                     router.route()
                 monkeypatch.setattr(disk, "sync_file", sync_file)
@@ -137,7 +144,67 @@ def test_what_a_log_lets_go_of_stays_in_its_audit_without_power(
         with closing(Projector(log, "default", lost)) as projector:
             while projector.advance():
                 pass
-    assert column(lost / "audit.db", "SELECT count(*) FROM decisions") == [2_200]
+    assert column(lost / "audit.db", COUNT) == [2_200]
+
+
+@pytest.fixture
+def compacted(tmp_path: Path) -> Path:
+    """A log that lets go of its first 1,103 events, and an audit of its 2,200 decisions."""
+    for count in (1_100, 1_100, 0):
+        with Router.open(FORGETFUL, tmp_path) as router:
+            for _ in range(count):
+                router.route()
+        catch_up(tmp_path)
+    with closing(SqliteLog.open(tmp_path, read_only=True)) as log:
+        assert log.base("default").position > 1_000
+    return tmp_path
+
+
+def test_what_a_log_lost_without_power_costs_the_audit_nothing_of_what_it_had_let_go_of(
+    compacted: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The audit is ahead of the log then: it is kept, and another one begins where the log does."""
+    lost = compacted / "lost"
+    with Router.open(FORGETFUL, compacted) as router:
+        router.route()
+        on_the_platter = (compacted / "log.db-wal").stat().st_size
+        for _ in range(10):
+            router.route()
+        end = catch_up(compacted)["default"]
+        shutil.copytree(compacted, lost)
+    os.truncate(lost / "log.db-wal", on_the_platter)
+    lock = lost / "lock"
+    lock.write_text(lock.read_text().replace(boot_id(), "another"))
+    hold(lost)
+    for _ in range(2):
+        assert catch_up(lost)["default"] < end
+    assert f"{lost / 'audit.db'} is kept in {lost / 'damaged-1'}" in caplog.text
+    assert column(lost / "damaged-1" / "audit.db", COUNT) == [2_211]
+    with closing(SqliteLog.open(lost, read_only=True)) as log:
+        held = sum(isinstance(r.event, Decision) for r in records(log, "default"))
+    assert column(lost / "audit.db", COUNT) == [held]
+    assert not (lost / "damaged-2").exists()
+
+
+@pytest.mark.parametrize("rebuild", [True, False])
+def test_beside_a_compacted_log_no_audit_is_thrown_away(compacted: Path, rebuild: bool) -> None:
+    """Neither one of another version of routerd, nor at an operator's word."""
+    if not rebuild:
+        with closing(sqlite3.connect(compacted / "audit.db")) as db:
+            db.execute(f"PRAGMA user_version = {VERSION - 1}")
+    end = catch_up(compacted, rebuild=rebuild)["default"]
+    assert projected_through(compacted, "default", wanted=True) == end
+    assert column(compacted / "damaged-1" / "audit.db", COUNT) == [2_200]
+    assert column(compacted / "audit.db", COUNT)[0] < 2_200
+
+
+def test_a_damaged_audit_of_a_compacted_log_is_kept(compacted: Path) -> None:
+    """Much of it can be read perhaps."""
+    whole = (compacted / "audit.db").read_bytes()
+    spoilt = b"no database" + whole[11:]
+    (compacted / "audit.db").write_bytes(spoilt)
+    catch_up(compacted)
+    assert (compacted / "damaged-1" / "audit.db").read_bytes() == spoilt
 
 
 def test_the_audit_of_another_log_proves_nothing(tmp_path: Path) -> None:
