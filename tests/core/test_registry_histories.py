@@ -34,6 +34,8 @@ DEFINITIONS = st.fixed_dictionaries(
         "version": st.sampled_from(("1", "2")),
         "max_concurrency": st.integers(1, 2),
         "prices": st.sampled_from(({}, {"output_usd_per_mtok": 9.0})),
+        "head_start": st.sampled_from((0.1, -0.2)),
+        "specializations": st.sampled_from((["code"], ["code", "text"])),
     },
 )
 

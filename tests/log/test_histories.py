@@ -24,7 +24,13 @@ from routerd.log.verify import verify
 from tests.core.engine import AGENTS, HOUR_MS, Engine
 from tests.log.faulty import FaultyLog
 
-NEW = {"id": "new", "pool": "paid", "prices": {"output_usd_per_mtok": 3.0}}
+NEW = {
+    "id": "new",
+    "pool": "paid",
+    "prices": {"output_usd_per_mtok": 3.0},
+    "specializations": ["plan"],
+    "head_start": 0.2,
+}
 CONFIGS: tuple[dict[str, Any], ...] = (
     {"outcomes": {"window_hours": 5.0, "missing_quality": 0.4, "sources": ["ci"]}},
     {"agents": [*AGENTS, NEW], "policy": {"kind": "thompson"}, "clock": "logical"},
