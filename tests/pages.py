@@ -15,7 +15,6 @@ from __future__ import annotations
 import os
 import re
 import signal
-import socket
 import stat
 import subprocess
 import sys
@@ -23,6 +22,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
+
+from tests.ports import free_port
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -59,8 +60,7 @@ class Reader:
         (home / "proto").symlink_to(ROOT / "proto")
         self.decision_id = ""
         self.daemons: list[subprocess.Popen[str]] = []
-        with socket.create_server(("127.0.0.1", 0)) as server:
-            self.port = str(server.getsockname()[1])
+        self.port = str(free_port())
         self._environment = environment(home, self.port)
 
     def follow(self, block: Block) -> str:

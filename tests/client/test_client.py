@@ -23,7 +23,8 @@ from routerd.client.channel import LARGEST
 from routerd.client.decision import reason_word
 from routerd.client.routing import Conditions, Told
 from routerd.v1 import router_pb2, types_pb2
-from tests.client.harness import AnyClient, address, free_port, serving
+from tests.client.harness import AnyClient, address, serving
+from tests.ports import free_port
 from tests.server.harness import PATIENCE_S, Running
 
 CODE = {"work_type": "code", "description": "fix the login bug"}

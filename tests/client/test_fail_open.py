@@ -13,7 +13,8 @@ import pytest
 from routerd.client import AsyncClient, Decision, NoAnswer
 from routerd.client.errors import RouterdError
 from routerd.v1 import router_pb2, router_pb2_grpc
-from tests.client.harness import AnyClient, address, free_port, serving, silence
+from tests.client.harness import AnyClient, address, serving, silence
+from tests.ports import free_port
 from tests.server.harness import PATIENCE_S, Running, until
 
 Kind = Callable[..., AnyClient]

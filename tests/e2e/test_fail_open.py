@@ -15,8 +15,8 @@ from routerd.core.events import OutcomeReported
 from routerd.core.values import Outcome
 from routerd.log.codec import decision_id, records
 from routerd.log.sqlite import SqliteLog
-from tests.client.harness import free_port
 from tests.e2e.daemon import PATIENCE_S, Daemon, verified
+from tests.ports import free_port
 
 CONFIG: dict[str, Any] = {
     "agents": [{"id": "large"}, {"id": "medium"}, {"id": "small"}],
