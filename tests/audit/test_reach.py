@@ -102,7 +102,7 @@ def test_after_a_loss_of_power_it_is_told_and_gone_on_with(
         assert f"positions {KEPT + 1} to {ALL}" in caplog.text
         assert "went with the power" in caplog.text
     assert catch_up(shortened) == {"default": KEPT}
-    assert not (shortened / "damaged-1").exists()  # the log tells of all that the old one told of
+    assert not (shortened / "damaged-1").exists()  # a log that is whole needs no other witness
 
 
 def test_a_start_that_is_killed_before_it_has_compared_vouches_for_nothing(shortened: Path) -> None:
