@@ -210,7 +210,7 @@ class Additive(ABC):
     def set_head_starts(self, start: Array, arms: Arms) -> None:
         if not np.array_equal(start, self.start[arms]):
             self.start[arms] = start
-            self._rebuild()
+            self._locate()
 
     def advance(self, epoch: int) -> None:
         if self.sums.advance(epoch):
@@ -226,3 +226,7 @@ class Additive(ABC):
     @abstractmethod
     def _rebuild(self) -> None:
         """Derive everything from the sums anew."""
+
+    @abstractmethod
+    def _locate(self) -> None:
+        """Derive the means anew, which head starts move, and not how sure they are."""

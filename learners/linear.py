@@ -96,6 +96,9 @@ class LinearRegression(Additive, RowByRow):
 
     def _rebuild(self) -> None:
         self.ai = np.linalg.inv(self.sums.lam + np.diag(self.r_inv))
+        self._locate()
+
+    def _locate(self) -> None:
         self.b = np.matmul(self.ai, self._told(slice(None))[:, :, None])[:, :, 0]
 
     def state(self) -> dict[str, Array]:

@@ -4,7 +4,7 @@
     delta_k ~ N(b_k, s2 R) R = diag(ra^2, rc^2, ...)       the first feature is the intercept;
     m       ~ N(0, s2 P)   P = diag(P_0^2, rb^2, ...)      rn for rc where one holds numbers
 
-    theta_k = m + delta_k:    covariance s2 (A_k + A_k R^-1 V R^-1 A_k)    A_k, V: see Posterior
+    theta_k = m + delta_k:    covariance s2 (A_k + A_k R^-1 V R^-1 A_k)    A_k, V: see Covariances
 
 b_k, the head start of an arm, is declared, and 0 for most: an arm's outcomes count against it as
 they do against any prior.
@@ -48,25 +48,17 @@ REFRESH_GROWTH = 1.2
 REBUILD_EVERY = 1024
 
 
-class Posterior(NamedTuple):
-    """ai (K,d,d): covariance of each theta_k given m; v (d,d): of m; hm (d,): m = v hm. Unit noise.
-
-    own (K,d): ai_k (h_k + r_inv b_k), the coefficients of each arm as far as they come from its own
-    outcomes and its head start.
-    pull (d,): r_inv m, what all share of the rest.
-    """
+class Covariances(NamedTuple):
+    """ai (K,d,d): of each theta_k given m; v (d,d): of m. For unit noise. r_inv (d,): R^-1."""
 
     ai: Array
     v: Array
-    hm: Array
-    own: Array
-    pull: Array
     r_inv: Array
 
 
-def posterior(lam: Array, h: Array, start: Array, scales: Array) -> Posterior:
-    """The exact posterior for unit noise; start (K,d): the b_k."""
-    d = h.shape[1]
+def covariances(lam: Array, scales: Array) -> Covariances:
+    """How sure the posterior is, exactly, for unit noise."""
+    d = lam.shape[1]
     r = np.full(d, scales[1] ** 2)
     p = np.full(d, scales[2] ** 2)
     r[numbers(lam)] = scales[3] ** 2
@@ -75,9 +67,7 @@ def posterior(lam: Array, h: Array, start: Array, scales: Array) -> Posterior:
     ai = np.linalg.inv(lam + np.diag(r_inv)).astype(np.float64, copy=False)
     big_m = np.diag(1.0 / p) + (np.diag(r_inv) - r_inv[:, None] * ai * r_inv).sum(axis=0)
     v = np.linalg.inv(big_m).astype(np.float64, copy=False)
-    own: Array = np.matmul(ai, (h + r_inv * start)[:, :, None])[:, :, 0]
-    hm = r_inv * (own - start).sum(axis=0)
-    return Posterior(ai, v, hm, own, r_inv * v.dot(hm), r_inv)
+    return Covariances(ai, v, r_inv)
 
 
 def with_head_start(start: Array) -> frozenset[int]:
@@ -139,6 +129,9 @@ def estimate_scales(lam: Array, h: Array, n: float, ss: float) -> tuple[Array, f
 
 class PooledRegression(Additive):
     """The posterior of the mixed-effects model, kept up by rank-1 updates.
+
+    own (K,d): ai_k (h_k + r_inv b_k), the coefficients of each arm as far as they come from its own
+    outcomes and its head start; pull (d,): r_inv m, what all share of the rest; m = v hm.
 
     >>> learner = PooledRegression(arms=2, d=1)
     >>> for _ in range(20): learner.observe(0, np.ones(1), 1.0, 1.0, 0)
@@ -202,9 +195,14 @@ class PooledRegression(Additive):
         self._rebuild()
 
     def _rebuild(self) -> None:
-        fit = posterior(self.sums.lam, self.sums.h, self.start, self.scales)
-        self.ai, self.v, self.hm, self.r_inv = fit.ai, fit.v, fit.hm, fit.r_inv
-        self.own, self.pull = fit.own, fit.pull
+        self.ai, self.v, self.r_inv = covariances(self.sums.lam, self.scales)
+        self._locate()
+
+    def _locate(self) -> None:
+        told = self.sums.h + self.r_inv * self.start
+        self.own = np.matmul(self.ai, told[:, :, None])[:, :, 0]
+        self.hm = self.r_inv * (self.own - self.start).sum(axis=0)
+        self.pull = self.r_inv * self.v.dot(self.hm)
         self.ahead = with_head_start(self.start)
 
     def state(self) -> dict[str, Array]:
