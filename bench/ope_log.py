@@ -22,6 +22,7 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 
+from bench.ope_agents import AboutAgent, concerns, leave_to_file
 from bench.ope_estimators import Sample
 from bench.ope_fixed import Settings, follows_others, is_fixed, settings_of
 from bench.ope_refusal import outcomes_missing
@@ -33,15 +34,7 @@ from routerd.core.apply import apply
 from routerd.core.decide import decide
 from routerd.core.encode import Encoder, width
 from routerd.core.errors import RouterError
-from routerd.core.events import (
-    AgentDeregistered,
-    AgentRegistered,
-    AgentStatusChanged,
-    AgentUpdated,
-    ConfigApplied,
-    Decision,
-    Record,
-)
+from routerd.core.events import ConfigApplied, Decision, Record
 from routerd.core.experiment import (
     ExperimentDeleted,
     ExperimentPromoted,
@@ -49,11 +42,9 @@ from routerd.core.experiment import (
     ExperimentStopped,
 )
 from routerd.core.fingerprint import fingerprint
-from routerd.core.health import AgentCooledDown, AgentRecovered
 from routerd.core.outcomes import current
 from routerd.core.process_settings import engine_part
 from routerd.core.reasons import law_of
-from routerd.core.registry import seat
 from routerd.core.settings import CategoryFeature, EngineConfig, Feature
 from routerd.core.state import Credit, OpenDecision, State
 from routerd.core.values import Query, Reason, Task
@@ -63,15 +54,6 @@ from routerd.log.codec import decision_id, records
 
 TELL_EVERY = 256
 EXPERIMENTS = (ExperimentStarted, ExperimentStopped, ExperimentPromoted, ExperimentDeleted)
-
-AboutAgent = (
-    AgentRegistered
-    | AgentUpdated
-    | AgentDeregistered
-    | AgentStatusChanged
-    | AgentCooledDown
-    | AgentRecovered
-)
 
 
 class Traffic(NamedTuple):
@@ -189,7 +171,7 @@ class Fold:
                 continue
             if isinstance(event, EXPERIMENTS):
                 continue  # the judged configuration answers in place of every arm
-            if isinstance(event, AboutAgent) and not self.knows(event):
+            if isinstance(event, AboutAgent) and not concerns(self.state, event):
                 continue
             if isinstance(event, Decision):
                 query = self.encoded(event.query)
@@ -207,11 +189,7 @@ class Fold:
             feature: slice(start, start + width(feature))
             for feature, start in Encoder(logged.features, logged.seed).columns
         }
-        taken_over = [a.id for a in logged.agents if a.id in self.state.registered]
-        for agent_id in taken_over:  # it is a file's from here on, and the judged one has it not
-            del self.state.registered[agent_id]
-        if taken_over:
-            seat(self.state)
+        leave_to_file(self.state, logged.agents)
         missing = [
             f.name
             for f in self.config.features
@@ -229,21 +207,6 @@ class Fold:
                     event.time_ms, self.state.partition, encoded, __version__, fingerprint()
                 )
                 apply(self.state, Record(position, bytes(16), now), "")
-
-    def knows(self, event: AboutAgent) -> bool:
-        """Whether an event about an agent is about one of the judged ones, as it stands there.
-
-        An agent that the judged configuration defines is as it says from the start, and does not
-        come, change or go over RPC; one that is in the log's file alone is not there.
-        """
-        match event:
-            case AgentRegistered() | AgentUpdated():
-                return event.agent.id not in {agent.id for agent in self.config.agents}
-            case AgentDeregistered():
-                return event.agent_id in self.state.registered
-            case AgentRecovered():
-                return event.agent_id in self.state.cooling
-        return event.agent_id in self.state.roster.index
 
     def encoded(self, query: Query) -> Query:
         """The query with x, cell and slots as the judged configuration encodes them."""

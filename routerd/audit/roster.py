@@ -8,8 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from routerd.audit.rows import AgentEvent, Row, agent_row, standing_of, standing_row
-from routerd.core.events import AgentDeregistered, AgentRegistered, AgentStatusChanged, AgentUpdated
+from routerd.audit.rows import Row, agent_row, standing_of, standing_row
+from routerd.core.events import (
+    AgentDeregistered,
+    AgentEvent,
+    AgentRegistered,
+    AgentStatusChanged,
+    AgentUpdated,
+)
 from routerd.core.settings import Agent
 from routerd.core.standing import UNHEARD_OF
 from routerd.core.values import AgentSource

@@ -11,6 +11,7 @@ from routerd.audit.book import Case
 from routerd.core.claim_events import CompetenceDisputed
 from routerd.core.events import (
     AgentDeregistered,
+    AgentEvent,
     AgentRegistered,
     AgentStatusChanged,
     AgentUpdated,
@@ -26,7 +27,6 @@ from routerd.core.standing import Standing
 from routerd.core.values import AgentStatus, Outcome, OutcomeKind, Preference, StatusCause
 
 Row = dict[str, Any]
-AgentEvent = AgentRegistered | AgentUpdated | AgentDeregistered | AgentStatusChanged
 HealthEvent = AgentCooledDown | AgentRecovered | DriftDetected | CompetenceDisputed
 
 ASKED = (

@@ -144,6 +144,9 @@ class AgentStatusChanged(Event, frozen=True, tag=True):
     lease_ms: int = 0
 
 
+AgentEvent = AgentRegistered | AgentUpdated | AgentDeregistered | AgentStatusChanged
+"""What is told of an agent over RPC, by its heartbeats or their absence."""
+
 AnyEvent = (
     ConfigApplied
     | Decision

@@ -2,8 +2,8 @@
 
 A head start says by how much an agent is expected to be better than the others, all else being
 equal: at everything, or at the work types that it specialises in. Its own outcomes count against it
-from the first on, and it leaves the agent as unsure as any other, so a wrong one costs tries, not
-the agent.
+from the first on, and it leaves the agent as unsure as any other: a wrong one is found out, at the
+price of tries.
 """
 
 from __future__ import annotations
