@@ -154,9 +154,8 @@ class PooledRegression(Additive):
 
     def joint(self, x: Array, at: Array, arms: Arms) -> tuple[Array, Array, Array]:
         fit = self.ai, self.own, self.pull, self.v, self.r_inv
-        mean, variance = np.empty((2, len(x), len(self.own)))
-        covariance = np.empty((len(x), len(self.own), len(at)))
-        made = mean, variance, covariance
+        n, k, m = len(x), len(self.own), len(at)
+        made = mean, variance, covariance = np.empty((n, k)), np.empty((n, k)), np.empty((n, k, m))
         kernel.joint(*fit, x, np.ascontiguousarray(at.T), *made, OFFSET, self.noise)
         if isinstance(arms, slice):
             return mean[:, arms], variance[:, arms], covariance[:, arms]

@@ -62,8 +62,8 @@ class View:
     @property
     def _estimated(self) -> tuple[Array, Array, Array]:
         if self._known is None:
-            (mean,), (variance,), (covariance,) = estimated(self.state, self.x[None, :])
-            self.know(mean, variance, covariance)
+            mean, variance, covariance = estimated(self.state, self.x[None, :])
+            self.know(mean[0], variance[0], covariance[0])
             assert self._known is not None
         return self._known
 
