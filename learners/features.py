@@ -22,7 +22,10 @@ CLIP = 5.0
 
 def number(value: float, centre: float, scale: float) -> float:
     """(value - centre) / scale, clipped to [-5, 5] so that one outlier moves no posterior far."""
-    return min(max((value - centre) / scale, -CLIP), CLIP)
+    scaled = (value - centre) / scale
+    if -CLIP < scaled < CLIP:
+        return scaled
+    return CLIP if scaled > 0.0 else -CLIP
 
 
 def hashed_text(text: str, size: int, seed: int) -> Array:
