@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+
+import msgspec
 
 from learners.base import Array
 from routerd.core.experiment import Trialled
@@ -11,7 +12,7 @@ from routerd.core.values import Excluded, Reason
 from routerd.core.view import View
 
 
-class Law(NamedTuple):
+class Law(msgspec.Struct, frozen=True, gc=False):
     """p[i] is the probability of the agent at roster index eligible[i], in id order.
 
     forced: the override that left only the eligible ones, as it is told; empty when none did.

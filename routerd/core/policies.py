@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
+import msgspec
 import numpy as np
 
 from learners.base import Array
@@ -29,7 +30,7 @@ from routerd.core.values import Reason
 from routerd.core.view import View
 
 
-class Choice(NamedTuple):
+class Choice(msgspec.Struct, frozen=True, gc=False):
     """A law over the eligible, why it is one, and about whom that is, see core.law.Law."""
 
     p: Array

@@ -8,6 +8,7 @@ from itertools import accumulate
 from typing import NamedTuple
 
 import numpy as np
+from msgspec.structs import replace
 
 from learners.law import with_floor
 from learners.schedule import decay
@@ -142,7 +143,7 @@ def wait_ms(view: View, index: int) -> int:
 
 def budget(law: Law, view: View) -> Law:
     """Say that a price of money moved the policy's law."""
-    return law._replace(stages=(*law.stages, "budget")) if view.price else law
+    return replace(law, stages=(*law.stages, "budget")) if view.price else law
 
 
 def exploration_cap(law: Law, view: View) -> Law:
@@ -157,9 +158,9 @@ def exploration_cap(law: Law, view: View) -> Law:
         p = np.zeros(len(mean))
         p[int(mean.argmax())] = 1.0
         p = with_floor(p, floor_of(view.state.config.policy, view.state.learner.count))
-        law = law._replace(p=p, stages=(*law.stages, "exploration_cap"))
+        law = replace(law, p=p, stages=(*law.stages, "exploration_cap"))
     given_up = max(best - float(law.p @ mean), 0.0)
-    return law._replace(given_up=(given_up, max(best, 0.0)))
+    return replace(law, given_up=(given_up, max(best, 0.0)))
 
 
 def window_of_cap(view: View) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from msgspec.structs import replace
 
 from routerd.core.follow import tried
 from routerd.core.law import Law
@@ -24,4 +25,4 @@ def climb(law: Law, view: View) -> Law:
         return law
     p = np.zeros(len(law.eligible))
     p[above] = 1.0
-    return law._replace(p=p, stages=(*law.stages, "climb"))
+    return replace(law, p=p, stages=(*law.stages, "climb"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence, Set
 
 import numpy as np
+from msgspec.structs import replace
 
 from routerd.core.cooldown import set_aside
 from routerd.core.errors import ErrorReason, RouterError, not_registered
@@ -46,7 +47,7 @@ def eligibility(law: Law, view: View) -> Law:
         spare(why, dict.fromkeys(busy, (Exclusion.BUSY, "is busy, and others are not")))
     excluded = [Excluded(agents[i].id, *out) for i, out in why.items() if out is not None]
     if not excluded:
-        return law._replace(forced=forced) if forced else law
+        return replace(law, forced=forced) if forced else law
     if len(excluded) == len(why):
         raise nobody(view, excluded)
     eligible = tuple([i for i, out in why.items() if out is None])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from msgspec.structs import replace
 
 from routerd.core.errors import not_registered
 from routerd.core.law import Law
@@ -29,6 +30,6 @@ def explicit(law: Law, view: View) -> Law:
         raise not_now(text, metadata, {why.reason})
     p = np.zeros(len(law.eligible))
     p[law.eligible.index(index)] = 1.0
-    return law._replace(
-        p=p, reason=Reason.EXPLICIT, detail="", stages=(*law.stages, "explicit"), about=-1
+    return replace(
+        law, p=p, reason=Reason.EXPLICIT, detail="", stages=(*law.stages, "explicit"), about=-1
     )

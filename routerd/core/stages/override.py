@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from msgspec.structs import replace
+
 from routerd.core import overrides
 from routerd.core.law import Law
 from routerd.core.rules import Override
@@ -52,4 +54,4 @@ def override(law: Law, view: View) -> Law:
     if not law.forced:
         return law
     stages = (*law.stages, "override")
-    return law._replace(reason=Reason.OVERRIDE, detail=law.forced, stages=stages, about=-1)
+    return replace(law, reason=Reason.OVERRIDE, detail=law.forced, stages=stages, about=-1)

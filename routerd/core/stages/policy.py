@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from routerd.core.experiment import Arm, Trialled
 from routerd.core.law import Law
 from routerd.core.policies import LAWS, Choice
@@ -18,16 +20,24 @@ def policy(law: Law, view: View) -> Law:
         if found is not None:
             return experiment(law, view, found)
     kind = view.state.config.policy
-    p, reason, detail, about = LAWS[type(kind)](view, law.eligible, kind)
-    stages = (*law.stages, "policy")
-    return Law(law.eligible, p, kind.id, reason, detail, stages, law.excluded, law.forced, about)
+    made = LAWS[type(kind)](view, law.eligible, kind)
+    return replace(
+        law,
+        p=made.p,
+        policy_id=kind.id,
+        reason=made.reason,
+        detail=made.detail,
+        stages=(*law.stages, "policy"),
+        about=made.about,
+    )
 
 
 def experiment(law: Law, view: View, found: Assigned) -> Law:
     """The law of an experiment's arm; in shadow, with the one that is only noted."""
     shadow = None if found.shadow is None else choice(found.shadow, law, view).p
     kind = found.arm.policy or view.state.config.policy
-    return law._replace(
+    return replace(
+        law,
         p=choice(found.arm, law, view).p,
         policy_id=kind.id,
         reason=Reason.EXPERIMENT if shadow is None else Reason.SHADOW_BASELINE,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from msgspec.structs import replace
 
 from routerd.core.confidence import by_mean
 from routerd.core.law import Law
@@ -24,7 +25,7 @@ def probe(law: Law, view: View) -> Law:
     stages = (*law.stages, "probe")
     why = f"one of {m} at once"
     reason = Reason.PROBE
-    return law._replace(p=p, reason=reason, detail=why, stages=stages, about=-1, at_once=m)
+    return replace(law, p=p, reason=reason, detail=why, stages=stages, about=-1, at_once=m)
 
 
 def companion(view: View) -> Law:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from msgspec.structs import replace
 
 from routerd.core.law import Law
 from routerd.core.values import Reason
@@ -28,7 +29,8 @@ def signal(law: Law, view: View) -> Law:
         return law
     p = np.zeros(len(law.eligible))
     p[law.eligible.index(index)] = 1.0
-    return law._replace(
+    return replace(
+        law,
         p=p,
         reason=Reason.SIGNAL_ROUTE,
         detail=told.label,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from routerd.core.law import Law
 from routerd.core.values import Reason
 from routerd.core.view import View
@@ -31,4 +33,4 @@ def sticky(law: Law, view: View) -> Law:
     p[stays] = 0.0
     why = f"no other agent is expected to be better by more than {margin:g}"
     stages = (*law.stages, "sticky")
-    return law._replace(p=p, reason=Reason.STICKY, detail=why, stages=stages, about=kept)
+    return replace(law, p=p, reason=Reason.STICKY, detail=why, stages=stages, about=kept)
