@@ -61,6 +61,9 @@ from routerd.core.state import Credit, OpenDecision, State
 from routerd.core.trials import apply_experiment, configured, count_decision
 from routerd.core.values import FollowCause, Follows
 
+OF_DECISIONS = (Decision, OutcomeReported, DecisionsClosed)
+"""Events after which nobody need look ahead anew, unless it is due (see routerd.core.outlook)."""
+
 
 def apply(state: State, record: Record, decision_id: str) -> None:
     """Fold one record. decision_id is the name of its position, used by decisions only."""
@@ -112,7 +115,7 @@ def apply(state: State, record: Record, decision_id: str) -> None:
         state.latency.advance(epoch)
         state.paths.advance(epoch)
         state.claims.advance(epoch)
-    if faded or not isinstance(event, Decision | OutcomeReported | DecisionsClosed):
+    if faded or not isinstance(event, OF_DECISIONS):
         look_ahead(state)
 
 

@@ -50,8 +50,8 @@ def close_decisions(state: State) -> list[AnyEvent]:
     surplus = len(state.decisions) - bound
     if surplus > 0:
         return [closing(state, surplus + min(MOST_MORE, bound // SHARE))]
-    oldest = next(iter(state.decisions.values()))
-    if window_ended(state, oldest, state.time_ms - window_ms(state) // SHARE):
+    oldest, window = next(iter(state.decisions.values())), window_ms(state)
+    if oldest.decision.time_ms < state.time_ms - window - window // SHARE:
         return [closing(state, 0)]
     return []
 
