@@ -9,9 +9,10 @@ A retraction writes "nothing" into all of its source's registers.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
+from msgspec.structs import astuple
 
 from routerd.core.settings import Signal
 from routerd.core.state import OpenDecision, Register, Registers
@@ -26,7 +27,7 @@ Reports = dict[str, Registers]
 """source -> registers, as routerd.core.state.OpenDecision holds them."""
 
 
-class Current(NamedTuple):
+class Current(msgspec.Struct, frozen=True, gc=False):
     """What counts of all that was said; executed_agent_id is empty when nobody named an agent."""
 
     executed_agent_id: str
@@ -34,6 +35,10 @@ class Current(NamedTuple):
     cost_usd: float | None
     latency_ms: float | None
     reported_confidence: float | None
+
+
+NOTHING = Current("", None, None, None, None)
+UNSAID = (None, "")
 
 
 def meant(outcome: Outcome, signals: Mapping[str, Signal], since_ms: int) -> Outcome:
@@ -78,24 +83,28 @@ def write_registers(reports: Reports, outcome: Outcome, time_ms: int, position: 
 
 def current(reports: Reports, ranked: Sequence[str]) -> Current:
     """The value of each metric now. ranked: the sources, the most trusted first."""
-    now: dict[str, Any] = {}
-    for registers in by_rank(reports, ranked):
-        said = {
-            metric: held.value
-            for metric in METRICS
-            if (held := getattr(registers, metric)) is not None and held.value is not None
-        }
-        if "success" in said:
-            said.setdefault("quality", said["success"])
-        now = said | now if now else said
-    told = now.get
+    told = [said_by(registers) for registers in by_rank(reports, ranked)]
+    if len(told) == 1:
+        return told[0]
+    each = zip(*map(astuple, told), astuple(NOTHING), strict=True)
+    return Current(*(next((v for v in values if v not in UNSAID), values[-1]) for values in each))
+
+
+def said_by(registers: Registers) -> Current:
+    """What one source says now; a success is its quality where it names none."""
+    quality = value_of(registers.quality)
     return Current(
-        told("executed_agent_id", ""),
-        told("quality"),
-        told("cost_usd"),
-        told("latency_ms"),
-        told("reported_confidence"),
+        value_of(registers.executed_agent_id) or "",
+        value_of(registers.success) if quality is None else quality,
+        value_of(registers.cost_usd),
+        value_of(registers.latency_ms),
+        value_of(registers.reported_confidence),
     )
+
+
+def value_of(register: Register | None) -> Any:
+    """The value of a register; None where nothing was said, or it was taken back."""
+    return None if register is None else register.value
 
 
 def cancelled(reports: Reports) -> bool:
