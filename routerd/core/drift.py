@@ -27,7 +27,7 @@ def watch(state: State, entry: OpenDecision, credit: Credit) -> None:
         return
     if not state.config.drift.enabled or entry.generation != state.generation:
         return
-    if any(arm == credit.arm and entry.position < since for arm, since, _ in state.discounts):
+    if state.discounts and weight_of(state, credit.arm, entry.position) < 1.0:
         return
     x = np.frombuffer(entry.decision.query.x)
     mean = state.learner.means(x[None, :], slice(credit.arm, credit.arm + 1)).item()
