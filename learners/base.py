@@ -168,9 +168,7 @@ class Sums:
 
     def add(self, arm: int, x: Array, y: float, w: float) -> None:
         """Add an observation of weight w as of now."""
-        kernel.add(self.lam[arm], self.h[arm], x, y, w)
-        self.n[arm] += w
-        self.yy[arm] += w * y * y
+        kernel.add(self.lam, self.h, self.n, self.yy, x, arm, y, w)
         self.total += w
 
     def state(self) -> dict[str, Array]:

@@ -129,11 +129,14 @@ def means(ai: Array, own: Array, pull: Array, at: Array, mean: Array, offset: fl
     np.add(at.dot(theta.T), offset, mean)
 
 
-def add(lam: Array, h: Array, x: Array, y: float, w: float) -> None:
-    """Add w x x' to lam (d,d) and w y x to h (d,)."""
+def add(lam: Array, h: Array, n: Array, yy: Array, x: Array, arm: int, y: float, w: float) -> None:
+    """Add an observation to one of k arms: lam (k,d,d) w x x', h (k,d) w y x, n (k,) w, yy (k,)
+    w y^2."""
     wx = w * x
-    lam += outer(wx, x)
-    h += wx * y
+    lam[arm] += outer(wx, x)
+    h[arm] += wx * y
+    n[arm] += w
+    yy[arm] += w * y * y
 
 
 def learn(

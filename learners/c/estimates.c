@@ -166,11 +166,14 @@ void means(const Fit *fit, size_t n, const double *at, double *mean, double *roo
     }
 }
 
-void add(size_t d, double *lam, double *h, const double *x, double y, double w)
+void add(size_t d, double *lam, double *h, double *n, double *yy, const double *x, double y,
+         double w)
 {
     add_outer(d, lam, x, w);
     for (size_t i = 0; i < d; i++)
         h[i] += w * y * x[i];
+    *n += w;
+    *yy += w * y * y;
 }
 
 int learn(const Step *at, const double *x, double y, double w, double *room)

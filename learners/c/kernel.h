@@ -41,8 +41,9 @@ void joint(const Fit *fit, size_t m, const double *x, const double *at, double *
 /* Mean (n,k) of the arms at each of n contexts (n,d). room: d. */
 void means(const Fit *fit, size_t n, const double *at, double *mean, double *room);
 
-/* lam (d,d) += w x x', h (d) += w y x */
-void add(size_t d, double *lam, double *h, const double *x, double y, double w);
+/* lam (d,d) += w x x', h (d) += w y x, n += w, yy += w y^2 */
+void add(size_t d, double *lam, double *h, double *n, double *yy, const double *x, double y,
+         double w);
 
 /* One arm's ai (d,d), own (d) and sums h (d), and what all share: v (d,d), hm (d), pull (d). */
 typedef struct {

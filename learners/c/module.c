@@ -165,13 +165,16 @@ static PyObject *py_means(PyObject *self, PyObject *const *args, Py_ssize_t give
 static PyObject *py_add(PyObject *self, PyObject *const *args, Py_ssize_t given)
 {
     Arrays a;
-    double number[2];
-    if (!take(args, given, "wwr", &a, 2, number))
+    double number[3];
+    if (!take(args, given, "wwwwr", &a, 3, number))
         return refuse(&a);
-    size_t d = a.count[2];
-    if (a.count[0] != d * d || a.count[1] != d)
+    size_t k = a.count[2], d = a.count[4];
+    if (a.count[0] != k * d * d || a.count[1] != k * d || a.count[3] != k
+        || !(number[0] >= 0.0 && number[0] < (double)k))
         return refuse(&a);
-    add(d, a.at[0], a.at[1], a.at[2], number[0], number[1]);
+    size_t arm = (size_t)number[0];
+    add(d, a.at[0] + arm * d * d, a.at[1] + arm * d, a.at[2] + arm, a.at[3] + arm, a.at[4],
+        number[1], number[2]);
     return leave(&a, Py_NewRef(Py_None));
 }
 

@@ -88,14 +88,15 @@ def test_joint_and_means(k: int, d: int) -> None:
 def test_learn_and_add(k: int, d: int) -> None:
     rng = np.random.default_rng(35)
     ai, v = precision(rng, 2, d)
-    begun = [ai, v, *(rng.normal(size=d) for _ in range(4)), np.zeros((d, d))]
+    begun = [ai, v, *(rng.normal(size=d) for _ in range(3))]
+    begun += [np.zeros((k, d, d)), rng.normal(size=(k, d)), *rng.random((2, k))]
     r_inv, made = rng.random(d), []
     outcomes = list(zip(contexts(rng, 9, d), *rng.random((2, 9)).tolist(), strict=True))
     for module in (_kernel, plain):
-        ai, v, hm, own, pull, h, lam = now = [a.copy() for a in begun]
+        ai, v, hm, own, pull, lam, h, n, yy = now = [a.copy() for a in begun]
         for x, y, w in outcomes:
-            module.add(lam, h, x, y, w)
-            assert module.learn(ai, v, hm, own, pull, h, r_inv, x, y, w)
+            module.add(lam, h, n, yy, x, k - 1, y, w)
+            assert module.learn(ai, v, hm, own, pull, h[k - 1], r_inv, x, y, w)
         made.append(now)
     close(*made)
 
@@ -126,10 +127,13 @@ def test_what_does_not_fit_is_refused() -> None:
     with pytest.raises(ValueError, match="an arm or more"):
         _kernel.laws(three, three, three, 0, 0.0)
     with pytest.raises(ValueError, match="shapes do not agree"):
-        _kernel.add(np.ones((3, 3)), three, four, 1.0, 1.0)
-    fit = np.ones((2, 3, 3)), np.ones((2, 3)), four
+        _kernel.add(np.ones((3, 3)), three, np.ones(1), np.ones(1), four, 0, 1.0, 1.0)
+    fit = np.ones((2, 3, 3)), np.ones((2, 3))
+    for arm in (-1, 2):
+        with pytest.raises(ValueError, match="shapes do not agree"):
+            _kernel.add(*fit, np.ones(2), np.ones(2), three, arm, 1.0, 1.0)
     with pytest.raises(ValueError, match="shapes do not agree"):
-        _kernel.joint(*fit, np.eye(3), three, three, three, three, three, three, 0.0, 1.0)
+        _kernel.joint(*fit, four, np.eye(3), three, three, three, three, three, three, 0.0, 1.0)
     with pytest.raises(ValueError, match="shapes do not agree"):
         _kernel.learn(np.eye(3), np.eye(3), three, three, three, three, four, three, 1.0, 1.0)
     with pytest.raises(ValueError, match="shapes do not agree"):
