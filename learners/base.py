@@ -61,6 +61,9 @@ class Learner(Protocol):
     def means(self, at: Array, arms: Arms) -> Array:
         """Posterior mean of the mean reward at each of the contexts `at` (m, d), (m, k)."""
 
+    def mean(self, x: Array, arm: int) -> float:
+        """means of one arm at one context (d,)."""
+
     def observe(self, arm: int, x: Array, y: float, weight: float, epoch: int) -> None:
         """Add one observation; a negative weight takes an earlier one back."""
 
@@ -88,8 +91,15 @@ class RowByRow(ABC):
         """See Learner."""
 
     @abstractmethod
+    def means(self, at: Array, arms: Arms) -> Array:
+        """See Learner."""
+
+    @abstractmethod
     def covariance(self, x: Array, at: Array, arms: Arms) -> Array:
         """Of the mean reward at x (d,) with that at each of the contexts `at`, (k, m)."""
+
+    def mean(self, x: Array, arm: int) -> float:
+        return self.means(x[None, :], slice(arm, arm + 1)).item()
 
     def joint(self, x: Array, at: Array, arms: Arms) -> tuple[Array, Array, Array]:
         rows = [(*self.predict(row, arms), self.covariance(row, at, arms)) for row in x]

@@ -239,6 +239,8 @@ def contexts_agree(make: Make) -> None:
         assert np.abs(own - variance).max() < CLOSE
         across = covariance[0].T
         assert (across**2 <= variance * variance[0] + CLOSE).all(), "correlations are at most one"
+    alone = [learner.mean(at[1], arm) for arm in range(ARMS)]
+    assert np.abs(learner.means(at, ALL)[1] - alone).max() < CLOSE
 
 
 LEARNER_CHECKS = (

@@ -123,9 +123,12 @@ def joint(
         across[:] = look.dot(at) * noise
 
 
-def means(ai: Array, own: Array, pull: Array, at: Array, mean: Array, offset: float) -> None:
-    """Posterior mean (n, k) of k arms at each of n contexts (n, d)."""
-    theta = own + ai.reshape(-1, pull.size).dot(pull).reshape(own.shape)
+def means(
+    ai: Array, own: Array, pull: Array, at: Array, mean: Array, first: int, offset: float
+) -> None:
+    """Posterior mean (n, k) of the k arms from `first` on at each of n contexts (n, d)."""
+    arms = slice(first, first + mean.shape[1])
+    theta = own[arms] + ai[arms].reshape(-1, pull.size).dot(pull).reshape(-1, pull.size)
     np.add(at.dot(theta.T), offset, mean)
 
 

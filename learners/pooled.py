@@ -164,8 +164,13 @@ class PooledRegression(Additive):
     def means(self, at: Array, arms: Arms) -> Array:
         ai, own = self.ai[arms], self.own[arms]
         means = np.empty((len(at), len(own)))
-        kernel.means(ai, own, self.pull, at, means, OFFSET)
+        kernel.means(ai, own, self.pull, at, means, 0, OFFSET)
         return means
+
+    def mean(self, x: Array, arm: int) -> float:
+        mean = np.empty((1, 1))
+        kernel.means(self.ai, self.own, self.pull, x[None, :], mean, arm, OFFSET)
+        return mean.item()
 
     def observe(self, arm: int, x: Array, y: float, weight: float, epoch: int) -> None:
         sums, y = self.sums, y - OFFSET

@@ -67,6 +67,15 @@ static int take(PyObject *const *args, Py_ssize_t given, const char *kinds, Arra
     return !PyErr_Occurred();
 }
 
+/* Whether a number is a place among so many, which is written then. */
+static int is_place(double number, size_t among, size_t *place)
+{
+    if (!(number >= 0.0 && number < (double)among))
+        return 0;
+    *place = (size_t)number;
+    return 1;
+}
+
 /* Writes a law for every `arms` of n scores; 0, with an exception set, where there is none. */
 static int write_laws(size_t n, size_t arms, const double *mean, const double *sd, double floor,
                       double *law)
@@ -144,19 +153,21 @@ static PyObject *py_joint(PyObject *self, PyObject *const *args, Py_ssize_t give
 static PyObject *py_means(PyObject *self, PyObject *const *args, Py_ssize_t given)
 {
     Arrays a;
-    double offset;
-    if (!take(args, given, "rrrrw", &a, 1, &offset))
+    double number[2];
+    if (!take(args, given, "rrrrw", &a, 2, number))
         return refuse(&a);
-    size_t d = a.count[2], k = d ? a.count[1] / d : 0, n = d ? a.count[3] / d : 0;
-    if (!k || a.count[0] != k * d * d || a.count[1] != k * d || a.count[3] != n * d
-        || a.count[4] != n * k)
+    size_t d = a.count[2], arms = d ? a.count[1] / d : 0, n = d ? a.count[3] / d : 0;
+    size_t k = n ? a.count[4] / n : 0, first;
+    if (!arms || a.count[0] != arms * d * d || a.count[1] != arms * d || a.count[3] != n * d
+        || a.count[4] != n * k || !is_place(number[0], arms, &first) || k > arms - first)
         return refuse(&a);
     double *room = PyMem_Malloc(d * sizeof(double));
     if (!room) {
         PyErr_NoMemory();
         return refuse(&a);
     }
-    Fit fit = {k, d, a.at[0], a.at[1], a.at[2], NULL, NULL, offset, 0.0};
+    const double *ai = a.at[0] + first * d * d, *own = a.at[1] + first * d;
+    Fit fit = {k, d, ai, own, a.at[2], NULL, NULL, number[1], 0.0};
     means(&fit, n, a.at[3], a.at[4], room);
     PyMem_Free(room);
     return leave(&a, Py_NewRef(Py_None));
@@ -168,11 +179,10 @@ static PyObject *py_add(PyObject *self, PyObject *const *args, Py_ssize_t given)
     double number[3];
     if (!take(args, given, "wwwwr", &a, 3, number))
         return refuse(&a);
-    size_t k = a.count[2], d = a.count[4];
+    size_t k = a.count[2], d = a.count[4], arm;
     if (a.count[0] != k * d * d || a.count[1] != k * d || a.count[3] != k
-        || !(number[0] >= 0.0 && number[0] < (double)k))
+        || !is_place(number[0], k, &arm))
         return refuse(&a);
-    size_t arm = (size_t)number[0];
     add(d, a.at[0] + arm * d * d, a.at[1] + arm * d, a.at[2] + arm, a.at[3] + arm, a.at[4],
         number[1], number[2]);
     return leave(&a, Py_NewRef(Py_None));

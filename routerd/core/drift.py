@@ -30,7 +30,7 @@ def watch(state: State, entry: OpenDecision, credit: Credit) -> None:
     if state.discounts and weight_of(state, credit.arm, entry.position) < 1.0:
         return
     x = np.frombuffer(entry.decision.query.x)
-    mean = state.learner.means(x[None, :], slice(credit.arm, credit.arm + 1)).item()
+    mean = state.learner.mean(x, credit.arm)
     state.detector.observe(credit.arm, mean, credit.quality, entry.position)
 
 

@@ -78,8 +78,12 @@ def test_joint_and_means(k: int, d: int) -> None:
         mean, variance, across = np.empty((5, k)), np.empty((5, k)), np.empty((5, k, m))
         module.joint(ai, own, pull, v, r_inv, x, at, mean, variance, across, 0.5, 0.2)
         again = np.empty((5, k))
-        module.means(ai, own, pull, x, again, 0.5)
+        module.means(ai, own, pull, x, again, 0, 0.5)
         made += [[mean, variance, across], [again, variance, across]]
+        for arm in range(k):
+            alone = np.empty((5, 1))
+            module.means(ai, own, pull, x, alone, arm, 0.5)
+            close([alone[:, 0]], [again[:, arm]])
     for others in made[1:]:
         close(made[0], others)
 
@@ -138,8 +142,9 @@ def test_what_does_not_fit_is_refused() -> None:
         _kernel.learn(np.eye(3), np.eye(3), three, three, three, three, four, three, 1.0, 1.0)
     with pytest.raises(ValueError, match="shapes do not agree"):
         _kernel.watch(np.ones(23), 0.5, 0.5, 1.0)
-    with pytest.raises(ValueError, match="shapes do not agree"):
-        _kernel.means(np.ones((2, 3, 3)), np.ones((2, 3)), three, three, three, 0.5)
+    for first in (-1, 1):  # two from the last on are one too many
+        with pytest.raises(ValueError, match="shapes do not agree"):
+            _kernel.means(*fit, three, three, np.ones((1, 2)), first, 0.5)
     value: Any = _kernel.value_of_information
     agreeing = [*[three] * 7, *np.empty((3, 3))]
     for wrong in range(10):
