@@ -222,7 +222,7 @@ class View:
         if self.state.config.cascade is not None:
             among = self.paths(eligible)
             return among.mean, among.variance
-        return subset(self.utility, eligible)
+        return subset(self.alone, eligible)
 
     def paths(self, eligible: tuple[int, ...]) -> Paths:
         """What it is worth to start with each of these agents, when others of them may follow."""
