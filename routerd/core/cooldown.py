@@ -1,7 +1,8 @@
 """Agents that fail are set aside for a while, then tried by one decision at a time.
 
 Marks: they follow the order of the log, and a failure that is revised later has set aside all the
-same. Time is event time, so that a jump of the clock ends no cooldown.
+same. Time is event time, so that a jump of the clock ends no cooldown. An agent that was set aside,
+or taken back, starts anew: what was decided before, and is told late, is the same trouble again.
 """
 
 from __future__ import annotations
@@ -44,9 +45,11 @@ def count(state: State, agent_id: str, decision_id: str, *, passed: bool) -> Non
     if settings is None:
         return
     held = state.health.get(agent_id, UNKNOWN)
+    if state.decisions[decision_id].position < held.since:
+        return
     failures = 0 if passed else held.failures + 1
     results = (held.results + (b"\1" if passed else b"\0"))[-settings.window :]
-    state.health[agent_id] = Health(failures, results)
+    state.health[agent_id] = Health(failures, results, held.since)
     state.heard = agent_id
     cooling = state.cooling.get(agent_id)
     if cooling is not None and cooling.trial == decision_id:
@@ -148,9 +151,9 @@ def failing(state: State, agent_id: str) -> CooldownCause | None:
 
 def apply_cooldown(state: State, event: AgentCooledDown) -> None:
     state.cooling[event.agent_id] = Cooling(event.times, event.until_ms, event.cause)
-    state.health.pop(event.agent_id, None)
+    state.health[event.agent_id] = Health(since=state.position)
 
 
 def apply_recovery(state: State, event: AgentRecovered) -> None:
     del state.cooling[event.agent_id]
-    state.health.pop(event.agent_id, None)
+    state.health[event.agent_id] = Health(since=state.position)

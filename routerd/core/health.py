@@ -18,10 +18,14 @@ class CooldownCause(StrEnum):
 
 
 class Health(msgspec.Struct, frozen=True, gc=False):
-    """failures: in a row. results: the latest, a byte each, 1 for a success."""
+    """failures: in a row. results: the latest, a byte each, 1 for a success. since: the position at
+    which the agent was last set aside or taken back; 0 when it never was. What was decided before
+    does not count.
+    """
 
     failures: int = 0
     results: bytes = b""
+    since: int = 0
 
 
 class Cooling(msgspec.Struct, frozen=True, gc=False):

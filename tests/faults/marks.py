@@ -83,6 +83,7 @@ class Marks:
         self.agents: dict[str, str] = {}
         self.standing: dict[str, AgentStatus] = {}
         self.failures: dict[str, int] = {}
+        self.bygone: dict[str, set[str]] = {}
         self.cool: dict[str, Cool] = {}
         self.due: tuple[Any, ...] | None = None
         self.trials: dict[str, list[str]] = {}
@@ -152,7 +153,7 @@ class Marks:
         told = (policy["kind"], cost, self.config["cooldown"] is not None)
         self.history["configuration", ""].append((position, told))
         if self.config["cooldown"] is None:
-            self.failures, self.cool = {}, {}
+            self.failures, self.bygone, self.cool = {}, {}, {}
         self.money.configured(self.config["budgets"])
 
     def _decided(self, name: str, event: Decision) -> None:
@@ -260,7 +261,10 @@ class Marks:
             self._count(agent, name, passed, time_ms)  # one that is gone is not set aside
 
     def _count(self, agent: str, name: str, passed: bool, time_ms: int) -> None:
-        """What the result of a decision calls for."""
+        """What the result of a decision calls for, unless it was made before the agent last was
+        set aside or taken back."""
+        if name in self.bygone.get(agent, ()):
+            return
         self.failures[agent] = 0 if passed else self.failures.get(agent, 0) + 1
         cool, settings = self.cool.get(agent), self.config["cooldown"]
         times = 0
@@ -276,6 +280,7 @@ class Marks:
 
     def _found(self, event: AgentCooledDown | AgentRecovered) -> None:
         self.failures.pop(event.agent_id, None)
+        self.bygone[event.agent_id] = set(self.decisions)
         if isinstance(event, AgentRecovered):
             found: tuple[Any, ...] = (event.agent_id,)
             self.cool.pop(event.agent_id, None)
@@ -325,6 +330,7 @@ class Marks:
                 self.standing[event.agent_id] = event.status
                 self._stands(position, event.agent_id)
             case AgentDeregistered():
+                self.bygone.pop(event.agent_id, None)
                 for held in (self.agents, self.standing, self.failures, self.cool):
                     held.pop(event.agent_id, None)
                 self.history["agent", event.agent_id].append((position, None))
