@@ -13,6 +13,7 @@ import pytest
 from routerd.client import AsyncClient, Decision, NoAnswer
 from routerd.client.errors import RouterdError
 from routerd.v1 import router_pb2, router_pb2_grpc
+from routerd.v1.policy_pb2 import ListBudgetsRequest
 from tests.client.harness import AnyClient, address, serving, silence
 from tests.ports import free_port
 from tests.server.harness import PATIENCE_S, Running, until
@@ -68,6 +69,28 @@ async def test_overload_is_bridged(kind: Kind) -> None:
             await stalled
             assert await client.flush()
             assert await credited(running, client, decision.decision_id) == ("small", 1.0)
+
+
+@pytest.mark.parametrize("exhausted", ["refuse", "cheapest"])
+async def test_what_was_spent_beyond_a_budget_is_told_or_charged(
+    kind: Kind, exhausted: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A task of an outage whose budget is spent when the daemon hears of it: refused, it leaves a
+    warning; where the cheapest agent goes on, the budget is charged what the task cost."""
+    budgets = [{"id": "day", "usd": 1.0, "exhausted": exhausted}]
+    charged, port = exhausted == "cheapest", free_port()
+    async with kind(f"127.0.0.1:{port}", fallback=TABLE) as client:
+        decision = await client.route(CODE, request_id="outage")
+        async with serving(listen=f"127.0.0.1:{port}", budgets=budgets) as running:
+            dear = await running.client.route()
+            told = {"decision_id": dear.decision_id, "outcome_id": "dear", "cost_usd": 1.0}
+            await running.client.report(**told)
+            await client.report(decision, cost_usd=0.5)
+            assert await client.flush()
+            (day,) = (await running.client.policy.ListBudgets(ListBudgetsRequest())).budgets
+            assert day.spent_usd == (1.5 if charged else 1.0)
+            assert client.counts.refused == (0 if charged else 1)
+    assert ("outcome of outage is lost: nobody fits into the budget" in caplog.text) is not charged
 
 
 async def test_a_decision_whose_answer_was_lost_is_found_again(
