@@ -10,8 +10,9 @@ from bench.page import verdict as verdict_box
 from bench.plan import SEEDS
 from bench.references import FOLDS
 from bench.verdict import FEW_TASKS, sample_size_told, verdict
-from bench.wording import between, count, figures, places, signed, usd, whole
+from bench.wording import between, figures, places, signed, usd, whole
 from bench.wording import figure as number
+from routerd.core.words import counted
 
 
 def proof_page(proof: Proof, version: str) -> str:
@@ -37,16 +38,16 @@ def proof_page(proof: Proof, version: str) -> str:
 def lead(proof: Proof) -> str:
     """What was looked at."""
     scope = proof.scope
-    told = f"{count(scope.tasks, 'recorded task')}, each run by {count(scope.agents, 'agent')}"
+    told = f"{counted(scope.tasks, 'recorded task')}, each run by {counted(scope.agents, 'agent')}"
     if scope.work_types > 1:
         told += f", of {scope.work_types} work types"
     if scope.sampled_from:
         told += f" (a random sample of {whole(scope.sampled_from)})"
     if scope.left_out:
-        told += f"; {count(scope.left_out, 'task')} left out, which some agent had not run"
+        told += f"; {counted(scope.left_out, 'task')} left out, which some agent had not run"
     return (
         f"{told}. routerd serves them one after the other and learns only from the agent that it "
-        f"chose, in {count(scope.seeds, 'random order')}."
+        f"chose, in {counted(scope.seeds, 'random order')}."
     )
 
 
@@ -200,12 +201,11 @@ def agents(proof: Proof) -> Html:
         row += [with_interval(agent.utility)] if weighed else []
         rows.append([*row, f"{agent.share:.1%}"])
     caption = (
-        f"Every agent on all tasks, with 95% intervals. n = {count(proof.scope.tasks, 'task')}."
+        f"Every agent on all tasks, with 95% intervals. n = {counted(proof.scope.tasks, 'task')}."
     )
     if proof.agents_not_shown:
-        caption += (
-            f" {count(proof.agents_not_shown, 'agent')} of lower {drawn.measure(proof)} not shown."
-        )
+        others = counted(proof.agents_not_shown, "agent")
+        caption += f" {others} of lower {drawn.measure(proof)} not shown."
     return section("The agents", table(head, rows, caption))
 
 

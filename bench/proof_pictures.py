@@ -13,7 +13,6 @@ from bench.plane import Spot, Trail, plane
 from bench.verdict import sample_size_told
 from bench.wording import (
     between,
-    count,
     figures,
     noted,
     plain_usd,
@@ -23,6 +22,7 @@ from bench.wording import (
     whole,
 )
 from bench.wording import figure as number
+from routerd.core.words import counted
 
 COLOURED_AGENTS = 5
 
@@ -238,7 +238,7 @@ def sample_size(proof: Proof) -> Html:
         "tasks; what is learnt from that is frozen and chooses on the last fifth. Each fifth has "
         "its turn. Small work types give all they have. routerd: its profile; plain table: means "
         "of the same outcomes; full table: means of all. Band: 95% interval. "
-        f"n = {count(proof.scope.tasks, 'task')}, {count(found.splits, 'split')} in five."
+        f"n = {counted(proof.scope.tasks, 'task')}, {counted(found.splits, 'split')} in five."
     )
     return figure("What is learnt from how many outcomes", caption, svg)
 
@@ -262,7 +262,9 @@ def delays(proof: Proof) -> Html:
 
 def basis(proof: Proof, seeds: int | None = None) -> str:
     """n and seeds, for a caption."""
-    return f"n = {count(proof.scope.tasks, 'task')}, {count(seeds or proof.scope.seeds, 'seed')}."
+    return (
+        f"n = {counted(proof.scope.tasks, 'task')}, {counted(seeds or proof.scope.seeds, 'seed')}."
+    )
 
 
 def measure(proof: Proof) -> str:

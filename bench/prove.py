@@ -39,7 +39,7 @@ from bench.findings import (
 from bench.plan import Plan, planned, strongest_cost
 from bench.recorded import Array, Recorded, Rows
 from bench.references import FOLDS, chosen, folds, held_out_choices, hull, hull_quality
-from bench.wording import count
+from routerd.core.words import counted
 
 SHOWN_TYPES, SHOWN_AGENTS = 20, 24
 SMALL_TYPE = 20  # tasks; an interval from fewer says little
@@ -180,7 +180,7 @@ class _Reading:
         for at in range(groups):
             rows = of_task == at
             means = self.u[rows].mean(axis=0)
-            best, name = int(means.argmax()), count(len(kinds) - len(shown), "smaller work type")
+            best, name = int(means.argmax()), counted(len(kinds) - len(shown), "smaller work type")
             named = (
                 (self.data.agents[best], float(means[best])) if at < len(shown) else (None, None)
             )

@@ -20,7 +20,6 @@ from bench.results_file import OURS, Reference, Replay, Run
 from bench.stats import bootstrap_ci, bootstrap_ratio
 from bench.wording import (
     between,
-    count,
     figures,
     noted,
     of_few_seeds,
@@ -31,6 +30,7 @@ from bench.wording import (
     whole,
 )
 from bench.wording import figure as number
+from routerd.core.words import counted
 
 BARS = 12
 LINES = (BLUE, RED, GREEN, PINK)
@@ -55,7 +55,7 @@ def in_short(replay: Replay) -> str:
     rivals = replay.learners()
     if rivals:
         told += (
-            f"; against the best of {count(len(rivals), 'other learner')}, {rivals[0].policy} "
+            f"; against the best of {counted(len(rivals), 'other learner')}, {rivals[0].policy} "
             f"(picked afterwards), it is {noted(paired(run, rivals[0]))}"
         )
     return f"{told}. {replay.basis()}"
@@ -71,11 +71,11 @@ def replay_section(replay: Replay) -> Html:
     """Everything about one data set."""
     run = replay.runs[0]
     left = (
-        f" {count(run.n_left_out, 'task')} left out, which some agent had not run."
+        f" {counted(run.n_left_out, 'task')} left out, which some agent had not run."
         if (run.n_left_out)
         else ""
     )
-    lead = f"{count(run.n_tasks, 'task')}, {count(run.n_agents, 'agent')}. "
+    lead = f"{counted(run.n_tasks, 'task')}, {counted(run.n_agents, 'agent')}. "
     drawn = read_curves(replay)
     pictures = [ahead(replay), *([regret(replay, drawn), choices(drawn)] if drawn else [])]
     pictures.append(frontier(replay))

@@ -9,7 +9,8 @@ import msgspec
 from bench.axes import BLUE, GREY
 from bench.page import Html, bullets, element, figure, gallery, section, table, two_lines
 from bench.pictures import Bar, Line, Scale, intervals, lines
-from bench.wording import count, whole
+from bench.wording import whole
+from routerd.core.words import counted
 
 FLOOR, OURS = "echo", "routerd"
 
@@ -77,7 +78,9 @@ def load_in_short(rows: Sequence[Load]) -> str:
         }
         if pair.get(FLOOR) and OURS in pair:
             ratio = pair[OURS] / pair[FLOOR]
-            told.append(f"with {count(callers, 'caller')} its {what} {ratio:.2f} times the echo's")
+            told.append(
+                f"with {counted(callers, 'caller')} its {what} {ratio:.2f} times the echo's"
+            )
     return f"Over gRPC, against a bare echo server: {', '.join(told) or 'see below'}."
 
 
@@ -134,7 +137,7 @@ def load_picture(rows: Sequence[Load], field: str, title: str) -> Html:
         marks,
     )
     rounds = min(row.rounds for row in rows)
-    caption = f"Medians of {count(rounds, 'round')}; bands: least and largest round."
+    caption = f"Medians of {counted(rounds, 'round')}; bands: least and largest round."
     return figure(title, caption + (" Log scale." if log else ""), svg)
 
 
@@ -180,7 +183,7 @@ def ranged(value: float, over: Range | None) -> Html:
 def decide_in_short(rows: Sequence[Decide]) -> str:
     mine = [row for row in rows if row.system == OURS]
     if not mine:
-        return f"In-process times of {count(len({row.system for row in rows}), 'system')}."
+        return f"In-process times of {counted(len({row.system for row in rows}), 'system')}."
     told = "; ".join(
         f"{whole(r.decide_us_p50)} µs with {r.agents} agents and {r.features} features"
         for r in mine
@@ -258,7 +261,7 @@ def ope_section(rows: Sequence[Ope], file: str) -> Html:
             "orange: below; grey: the interval includes it. The table compares both on the same "
             "rows, which can tell more. 95% intervals"
             + "".join(f" ({how[kind]})" for kind in sorted(kinds) if kind in how)
-            + f". n = {'unknown' if rows[0].n is None else count(rows[0].n, 'decision')}."
+            + f". n = {'unknown' if rows[0].n is None else counted(rows[0].n, 'decision')}."
         )
         parts.append(figure("What the estimators say", caption, svg))
     left = ", ".join(f"{whole(n)} {why.replace('_', ' ')}" for why, n in rows[0].left_out.items())

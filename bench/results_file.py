@@ -13,7 +13,8 @@ import msgspec
 
 from bench.baselines import INFORMED
 from bench.evidence import Estimate
-from bench.wording import count, usd
+from bench.wording import usd
+from routerd.core.words import counted
 
 OURS = "default"
 
@@ -86,7 +87,7 @@ class Conditions(msgspec.Struct, frozen=True):
         told = [f"Order: {self.order}"]
         told += [f"utility = quality −\u00a0{self.cost_weight:g} × USD"] if self.cost_weight else []
         told += [f"{self.warm_start:.0%} of the tasks told beforehand"] if self.warm_start else []
-        told += [f"each outcome {count(self.delay, 'decision')} late"] if self.delay else []
+        told += [f"each outcome {counted(self.delay, 'decision')} late"] if self.delay else []
         told += [f"a budget of {usd(self.budget_usd)}"] if self.budget_usd is not None else []
         return ", ".join(told) + "."
 
@@ -136,7 +137,7 @@ class Replay(NamedTuple):
 
     def basis(self) -> str:
         run = self.runs[0]
-        return f"n = {count(run.n_tasks, 'task')}, {count(len(run.seeds), 'seed')}."
+        return f"n = {counted(run.n_tasks, 'task')}, {counted(len(run.seeds), 'seed')}."
 
 
 def replays(results: Results, file: Path) -> Iterator[Replay]:

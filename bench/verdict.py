@@ -12,7 +12,8 @@ from typing import NamedTuple
 from bench.evidence import Estimate
 from bench.findings import Proof, Scope
 from bench.references import FOLDS
-from bench.wording import count, difference, figure, rough, usd, whole
+from bench.wording import difference, figure, rough, usd, whole
+from routerd.core.words import counted
 
 FEW_TASKS = 50  # below, an interval over tasks is too narrow
 NO_HEADROOM = 0.005
@@ -41,7 +42,7 @@ def answered(proof: Proof) -> tuple[str, str]:
     learnt = proof.ahead_of("single").sign
     table = proof.table_over_single.sign if proof.table_over_single else 0
     if proof.scope.tasks < FEW_TASKS:
-        return f"It cannot be told: {count(proof.scope.tasks, 'task')} are too few", "unclear"
+        return f"It cannot be told: {counted(proof.scope.tasks, 'task')} are too few", "unclear"
     if learnt > 0 and behind_table(proof):
         return "Yes, but a table that was fitted beforehand would have paid more", "yes"
     if learnt > 0:
@@ -76,7 +77,7 @@ def against_single(proof: Proof) -> str:
 
 def tasks_of(scope: Scope) -> str:
     """How many tasks, and of how many, where not all that were recorded could serve."""
-    told = count(scope.tasks, "task")
+    told = counted(scope.tasks, "task")
     if scope.sampled_from:
         told += f", drawn from {whole(scope.sampled_from)},"
     if scope.left_out:
@@ -218,17 +219,17 @@ def sample_size_told(proof: Proof) -> str:
         if size is not None:
             at = over[[p.size for p in found.points].index(size)]
             return (
-                f"From {count(size, 'outcome')} per {per} on, the learnt profile beats {whom}: "
+                f"From {counted(size, 'outcome')} per {per} on, the learnt profile beats {whom}: "
                 f"{difference(at)} there."
             )
         if over[-1].low == over[-1].high == 0.0:
             return (
-                f"With {count(last.size, 'outcome')} per {per} the learnt profile chooses as "
+                f"With {counted(last.size, 'outcome')} per {per} the learnt profile chooses as "
                 f"{whom} does."
             )
         how = "is still behind" if over[-1].sign < 0 else "does not clearly beat"
         return (
-            f"With {count(last.size, 'outcome')} per {per} the learnt profile {how} {whom}: "
+            f"With {counted(last.size, 'outcome')} per {per} the learnt profile {how} {whom}: "
             f"{difference(over[-1])}."
         )
 
@@ -238,7 +239,7 @@ def sample_size_told(proof: Proof) -> str:
         )
     ]
     if proof.scope.work_types > 1:
-        typical = count(found.typical_size, "outcome")
+        typical = counted(found.typical_size, "outcome")
         whole_table = f"the table fitted on all of them (typically {typical} each)"
         sentences.append(
             told(whole_table, found.beats_table_from, [p.over_table_of_all for p in found.points])

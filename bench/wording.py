@@ -75,15 +75,6 @@ def whole(number: float) -> str:
     return f"{number:,.0f}"
 
 
-def count(number: int, what: str) -> str:
-    """A count and what it counts, in the plural where it is one.
-
-    >>> count(1, "task"), count(1200, "agent")
-    ('1 task', '1,200 agents')
-    """
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
-
-
 def usd(amount: float) -> str:
     """An amount of money at three digits, whole dollars at least.
 

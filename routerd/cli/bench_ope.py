@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from routerd.cli.output import Exit, Failed, console, counted, json_option, progress, say_json
+from routerd.cli.output import Exit, Failed, console, json_option, progress, say_json
 from routerd.cli.paths import FileToWrite, PathTo
 from routerd.cli.ranges import Finite
 from routerd.cli.tables import table
+from routerd.core.words import counted
 
 if TYPE_CHECKING:
     from bench.ope import Result

@@ -8,10 +8,11 @@ from typing import Any
 
 import click
 
-from routerd.cli.output import Exit, Failed, console, counted, json_option, progress, say_json
+from routerd.cli.output import Exit, Failed, console, json_option, progress, say_json
 from routerd.cli.paths import FileToWrite
 from routerd.cli.ranges import USD, WEIGHT, Finite
 from routerd.cli.tables import table
+from routerd.core.words import counted
 
 
 def listed(value: str | None) -> list[str] | None:

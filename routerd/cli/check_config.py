@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from routerd.cli.output import Exit, Failed, counted
+from routerd.cli.output import Exit, Failed
 from routerd.cli.paths import PathTo
+from routerd.core.words import counted
 
 if TYPE_CHECKING:
     from routerd.core.process_settings import Config

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import click
 
-from routerd.cli.output import Failed, counted, progress
+from routerd.cli.output import Failed, progress
 from routerd.cli.paths import DataDirectory, PathTo
+from routerd.core.words import counted
 
 
 @click.command()

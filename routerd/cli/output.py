@@ -54,16 +54,6 @@ def key_values(_: click.Context, __: click.Parameter, pairs: tuple[str, ...]) ->
     return told
 
 
-def counted(number: int, what: str) -> str:
-    """A count and what it counts, in the plural where it is one.
-
-    >>> counted(1, "decision"), counted(1200, "decision"), counted(0, "mismatch")
-    ('1 decision', '1,200 decisions', '0 mismatches')
-    """
-    many = "es" if what.endswith("ch") else "s"
-    return f"{number:,} {what}{'' if number == 1 else many}"
-
-
 class Failed(click.ClickException):
     """Ends a command with a sentence on stderr and an exit code."""
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from routerd.cli.output import Failed, counted, json_option, say_json
+from routerd.cli.output import Failed, json_option, say_json
 from routerd.cli.paths import PathTo
+from routerd.core.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

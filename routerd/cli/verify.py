@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from routerd.cli.output import Exit, Failed, counted, json_option, say_json, shown
+from routerd.cli.output import Exit, Failed, json_option, say_json, shown
 from routerd.cli.paths import DataDirectory
+from routerd.core.words import counted
 
 if TYPE_CHECKING:
     from routerd.log.verify import Verified

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
-from routerd.cli.output import Failed, console, counted, json_option, say_json
+from routerd.cli.output import Failed, console, json_option, say_json
 from routerd.cli.paths import PathTo
 from routerd.cli.ranges import Finite
 from routerd.cli.tables import facts
+from routerd.core.words import counted
 
 if TYPE_CHECKING:
     from bench.longfile import Table

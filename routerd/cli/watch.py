@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from routerd.cli.calls import address_option, connected, in_json
-from routerd.cli.output import counted, shown
+from routerd.cli.output import shown
 from routerd.cli.ranges import POSITION
 from routerd.cli.times import utc
+from routerd.core.words import counted
 
 if TYPE_CHECKING:
     from routerd.v1 import audit_pb2

@@ -10,6 +10,7 @@ from routerd.core.errors import ErrorReason, RouterError
 from routerd.core.outcomes import current
 from routerd.core.state import OpenDecision, State
 from routerd.core.values import Follows
+from routerd.core.words import counted
 
 CAUSES = {
     "FAILED": "failed",
@@ -35,8 +36,8 @@ def check_steps(state: State, follows: Follows) -> None:
     steps, most = len(tried(state, follows)), state.config.thresholds.max_steps
     if steps >= most:
         text = (
-            f"the task had {steps} decisions already; thresholds.max_steps is {most}: give it to a "
-            "person, or raise that"
+            f"the task had {counted(steps, 'decision')} already; thresholds.max_steps is {most}: "
+            "give it to a person, or raise that"
         )
         facts = {"decision_id": follows.decision_id, "steps": str(steps)}
         raise RouterError(ErrorReason.STEPS_EXHAUSTED, text, metadata=facts)

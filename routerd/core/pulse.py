@@ -15,6 +15,7 @@ from routerd.core.reasons import law_of
 from routerd.core.settings import RandomPolicy, SquareCBPolicy, ThompsonPolicy, ValuePolicy
 from routerd.core.state import OpenDecision, State
 from routerd.core.values import Reason
+from routerd.core.words import counted
 
 LOOK = 1_000
 
@@ -118,7 +119,7 @@ def why(state: State, seen: Pulse) -> str:
     if seen.explored is None:
         return "no decision of the policy's own is open to look at"
     alone = f" that it made alone, of {seen.decisions}," if seen.drawn < seen.decisions else ""
-    much = f"{seen.explored:.1%} of {seen.drawn} decisions{alone} explored"
+    much = f"{seen.explored:.1%} of {counted(seen.drawn, 'decision')}{alone} explored"
     match kind:
         case ValuePolicy():
             return (
@@ -126,9 +127,10 @@ def why(state: State, seen: Pulse) -> str:
                 f"{told['horizon']:.0f} decisions to come, and never less than {kind.floor:.2%}"
             )
         case ThompsonPolicy():
+            known = counted(round(state.learner.count), "outcome")
             return (
                 f"{much}: the posterior is drawn from at {told['v']:.2f} of its width after "
-                f"{state.learner.count:.0f} outcomes, with a floor of {told['floor']:.2%}"
+                f"{known}, with a floor of {told['floor']:.2%}"
             )
         case SquareCBPolicy():
             return f"{much}: by the inverse of an agent's gap to the best times {told['gamma']:.0f}"

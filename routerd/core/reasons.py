@@ -8,11 +8,13 @@ import numpy as np
 
 from routerd.core.events import Decision
 from routerd.core.values import Reason
+from routerd.core.words import counted
 
 
 def sentence(decision: Decision) -> str:
     """Why this agent, in one sentence made from the logged decision alone."""
-    chance = f"probability {in_digits(decision.propensity)} among {among(len(decision.agents))}"
+    among = counted(len(decision.agents), "eligible agent")
+    chance = f"probability {in_digits(decision.propensity)} among {among}"
     match decision.reason:  # the most frequent come first: it is looked through in order
         case Reason.BEST_KNOWN:
             return f"Best expected utility, drawn with {chance}{lead(decision)}."
@@ -49,10 +51,6 @@ def in_digits(p: float) -> str:
     if not 0.9995 <= p < 1.0:  # rounding may leave a hair more than 1
         return f"{p:.3g}"
     return f"{p:.{math.ceil(-math.log10(1.0 - p))}f}"
-
-
-def among(count: int) -> str:
-    return "1 eligible agent" if count == 1 else f"{count} eligible agents"
 
 
 def lead(decision: Decision) -> str:

@@ -34,6 +34,7 @@ from routerd.core.state import OpenDecision
 from routerd.core.validate import MADE_ID, check_claim, check_outcome, check_request
 from routerd.core.values import Claim, Outcome, Query, Request
 from routerd.core.view import View
+from routerd.core.words import counted
 from routerd.log.base import LogCompacted, LogUnavailable
 from routerd.log.codec import decode, parse_decision_id
 from routerd.log.texts import Texts, of_outcome, of_query
@@ -287,7 +288,8 @@ class Sequencer(Writer):
         """Raises TOO_MANY_OUTCOMES for a decision that heard as many as it may."""
         most = self.state.config.limits.decision_outcomes
         if self.state.decisions[name].told >= most:
-            text = f"decision {name} has {most} outcomes; limits.decision_outcomes is {most}"
+            heard = counted(most, "outcome")
+            text = f"decision {name} has {heard}; limits.decision_outcomes is {most}"
             facts = {"decision_id": name, "limit": str(most)}
             raise RouterError(ErrorReason.TOO_MANY_OUTCOMES, text, metadata=facts)
 
@@ -299,7 +301,7 @@ class Sequencer(Writer):
         bound = self.state.config.limits.open_decisions
         text = (
             f"decision {name} is closed: outcomes are accepted for {hours:g} h, "
-            f"and for the latest {bound} decisions"
+            f"and for the latest {counted(bound, 'decision')}"
         )
         return RouterError(ErrorReason.DECISION_EXPIRED, text, metadata={"decision_id": name})
 

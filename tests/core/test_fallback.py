@@ -96,7 +96,7 @@ def test_the_static_table_answers_until_enough_is_known() -> None:
     taught(engine, 2, small=0.1, medium=0.2, large=0.9)
     made, told = law(engine)
     assert made.reason is Reason.STATIC_ROUTE
-    assert made.detail == "the static table answers until 9 outcomes are known; 6 are"
+    assert made.detail == "the static table answers until enough outcomes are known: 6 of 9 are"
     assert told["medium"] > 0.9
     taught(engine, 1, small=0.1, medium=0.2, large=0.9)
     assert law(engine)[0].stages == ("policy",)

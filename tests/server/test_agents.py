@@ -216,7 +216,7 @@ async def test_an_agent_at_its_limit_is_told_with_its_reason(client: Client) -> 
     await client.agent("Register", agent_id=pool, definition=limited)
     first = await client.route(pool=pool)
     refusal = await refused(client.route(pool=pool))
-    assert refusal.facts[pool] == "AT_CAPACITY: has 1 decisions in flight; its limit is 1"
+    assert refusal.facts[pool] == "AT_CAPACITY: has 1 decision in flight; its limit is 1"
     await client.report(decision_id=first.decision_id, latency_ms=5.0)
     await client.route(pool=pool)
 

@@ -15,6 +15,7 @@ from routerd.core.stages.budget import NONE_OVER, exhausted, leave_out, overdraw
 from routerd.core.stages.override import overrule, ruling_overrides
 from routerd.core.values import AgentStatus, Excluded, Exclusion, StatusCause
 from routerd.core.view import View
+from routerd.core.words import counted
 
 
 def eligibility(law: Law, view: View) -> Law:
@@ -87,8 +88,8 @@ def exclusion(
     if standing is not None and standing.status is AgentStatus.OFFLINE:
         return Exclusion.OFFLINE, OFFLINE_BECAUSE[standing.cause]
     if agent.id in full:
-        told = f"has {full[agent.id]} decisions in flight; its limit is {agent.max_concurrency}"
-        return Exclusion.AT_CAPACITY, told
+        busy = counted(full[agent.id], "decision")
+        return Exclusion.AT_CAPACITY, f"has {busy} in flight; its limit is {agent.max_concurrency}"
     if query.max_cost_usd is not None and view.cost_known(index):
         predicted = float(view.cost[0][index])
         if predicted > query.max_cost_usd:

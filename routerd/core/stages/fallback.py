@@ -17,6 +17,7 @@ from routerd.core.static import table_index
 from routerd.core.tally import QUALITY
 from routerd.core.values import Exclusion, Reason
 from routerd.core.view import View
+from routerd.core.words import counted
 
 MOVED = frozenset({"sticky", "cold_start", "confidence_gate"})
 """Stages that moved the law to one agent already."""
@@ -52,7 +53,7 @@ def cold_start(law: Law, view: View) -> Law:
     known = int(view.state.tally.told[:, view.query.cell, QUALITY].sum())
     if known >= needed:
         return law
-    why = f"the static table answers until {needed} outcomes are known; {known} are"
+    why = f"the static table answers until enough outcomes are known: {known} of {needed} are"
     return fallen_back(law, view, "cold_start", Reason.STATIC_ROUTE, why)
 
 
@@ -107,7 +108,7 @@ def trouble(agent: Agent, view: View) -> str:
     if settings.type_failures is not None and agent.type:
         failures = state.failing.get(agent.type, 0)
         if failures >= settings.type_failures:
-            return f"agents of type {agent.type} failed {failures} times in a row"
+            return f"agents of type {agent.type} failed {counted(failures, 'time')} in a row"
     return ""
 
 
