@@ -132,14 +132,24 @@ def register(agent_id: str, as_json: bool, address: str, **given: Any) -> None:
 @agents.command("update")
 @click.argument("agent_id")
 @definition_options
+@click.option(
+    "--clear",
+    multiple=True,
+    type=click.Choice(["capabilities", "specializations", "prices", "metadata"]),
+    help="Leave nothing of it but what is given beside this.",
+)
 @json_option
 @address_option
-def update(agent_id: str, as_json: bool, address: str, **given: Any) -> None:
+def update(
+    agent_id: str, clear: tuple[str, ...], as_json: bool, address: str, **given: Any
+) -> None:
     """Change the agent AGENT_ID. What is not given stays."""
     from routerd.v1.agents_pb2 import GetAgentRequest, UpdateAgentRequest
 
     with stub(address) as service:
         found = service.GetAgent(GetAgentRequest(agent_id=agent_id), timeout=TIMEOUT_S).agent
+        for name in clear:
+            found.definition.ClearField(name)
         definition = changed(found.definition, given)
         wire = UpdateAgentRequest(agent_id=agent_id, definition=definition)
         agent = service.UpdateAgent(wire, timeout=TIMEOUT_S).agent

@@ -39,6 +39,18 @@ def test_an_agent_comes_changes_and_goes(ask: Any) -> None:
     assert ask("route", "--pool", "guests").exit_code == 1
 
 
+def test_what_an_agent_no_longer_has_is_cleared(ask: Any) -> None:
+    """A list, the prices or the metadata, whole or but for what is given beside; the rest stays."""
+    before = ask("agents", "register", "guest", *DEFINITION, *MORE, *AHEAD, "--json")["definition"]
+    lists = ("--clear", "capabilities", "--clear", "specializations", "--clear", "metadata")
+    cleared = ask("agents", "update", "guest", *lists, "--json")["definition"]
+    assert cleared == {**before, "capabilities": [], "specializations": [], "metadata": {}}
+    other = ("--clear", "prices", "--input-usd-per-mtok", "1")
+    prices = ask("agents", "update", "guest", *other, "--json")["definition"]["prices"]
+    assert (prices["input_usd_per_mtok"], prices["output_usd_per_mtok"]) == (1.0, 0.0)
+    ask("agents", "deregister", "guest")
+
+
 def test_a_listing_shows_everybody(ask: Any) -> None:
     """With or without the word; filters leave some out; JSON holds what the table shows."""
     shown = ask("agents").output
