@@ -7,11 +7,14 @@ import re
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Self, TypeVar, get_args
 
 import msgspec
+from msgspec.inspect import is_struct_type
+from msgspec.structs import fields as fields_of
 
 from routerd.audit.queries import projected_through, sync_audit
 from routerd.audit.reach import require_audited
@@ -36,8 +39,6 @@ from routerd.signals.hybrid import Classifier
 from routerd.signals.texts import Texts
 
 T = TypeVar("T")
-
-TASK_FIELDS = frozenset(Task.__struct_fields__)
 
 
 class Router:
@@ -142,7 +143,7 @@ class Router:
     def agents(self, listing: Listing | None = None, **filters: Any) -> tuple[Listed, ...]:
         """The agents of a listing, given whole or as its fields, a page of them at most."""
         with self._held():
-            asked = listing or Listing(**{"page_size": MAX_PAGE_SIZE, **filters})
+            asked = given(listing, filters, Listing, listing_of)
             return self._registry.page(asked).agents
 
     def profile(self, agent_id: str) -> Profile:
@@ -261,16 +262,24 @@ def given(
 
 def request_of(fields: dict[str, Any]) -> Request:
     """A request from flat fields; unknown names are errors of the caller's program."""
+    require_known(fields, {**parts_of(Request), **TASK_FIELDS})
     task = {name: value for name, value in fields.items() if name in TASK_FIELDS}
     rest = {name: value for name, value in fields.items() if name not in TASK_FIELDS}
-    require_known(rest, Request)
+    if task and "task" in rest:
+        raise TypeError(f"{', '.join(task)}: given beside a whole task; give one")
     return of_fields({**rest, "task": task} if task else rest, Request)
 
 
 def outcome_of(fields: dict[str, Any]) -> Outcome:
     """An outcome from its fields; unknown names are errors of the caller's program."""
-    require_known(fields, Outcome)
+    require_known(fields, parts_of(Outcome))
     return of_fields(fields, Outcome)
+
+
+def listing_of(filters: dict[str, Any]) -> Listing:
+    """A listing from its fields, with pages as large as may be."""
+    require_known(filters, parts_of(Listing))
+    return of_fields({"page_size": MAX_PAGE_SIZE, **filters}, Listing)
 
 
 def of_fields(fields: dict[str, Any], kind: type[T]) -> T:
@@ -281,8 +290,28 @@ def of_fields(fields: dict[str, Any], kind: type[T]) -> T:
         raise TypeError(re.sub(r"`\$\.(task\.)?", "`", str(error))) from None
 
 
-def require_known(fields: dict[str, Any], kind: type[msgspec.Struct]) -> None:
-    """TypeError for names that are no fields of this kind."""
-    unknown = fields.keys() - set(kind.__struct_fields__)
-    if unknown:
-        raise TypeError(f"unknown fields: {', '.join(sorted(unknown))}")
+Parts = Mapping[str, type[msgspec.Struct] | None]
+"""The fields of a kind; of those that have fields of their own, the kind of these."""
+
+
+@cache
+def parts_of(kind: type[msgspec.Struct]) -> Parts:
+    types = {field.name: (field.type, *get_args(field.type)) for field in fields_of(kind)}
+    return {
+        name: next((t for t in any_of if isinstance(t, type) and is_struct_type(t)), None)
+        for name, any_of in types.items()
+    }
+
+
+def require_known(fields: Mapping[str, Any], known: Parts, at: str = "") -> None:
+    """TypeError with the path of a name that is no field. msgspec passes such names over."""
+    for name, value in fields.items():
+        if name not in known:
+            there = ", ".join(sorted(known))
+            raise TypeError(f"{at}{name}: is no field; the fields here are {there}")
+        part = known[name]
+        if part is not None and isinstance(value, Mapping):
+            require_known(value, parts_of(part), f"{at}{name}.")
+
+
+TASK_FIELDS = parts_of(Task)

@@ -12,7 +12,7 @@ import pytest
 from routerd import Router
 from routerd.config import ConfigErrors, parse
 from routerd.core.errors import ErrorReason, RouterError
-from routerd.core.values import AgentSource, AgentStatus, Outcome, Request, Task
+from routerd.core.values import AgentSource, AgentStatus, Listing, Outcome, Request, Task
 from routerd.log.base import LogUnavailable
 from routerd.log.fold import fold
 from routerd.log.sqlite import SqliteLog
@@ -57,11 +57,19 @@ def test_an_unknown_field_is_an_error_of_the_program() -> None:
     """A misspelt field or a wrong type raises TypeError that names it, and nothing is decided."""
     with Router.open(CONFIG) as router:
         before = router.state_hash()
-        with pytest.raises(TypeError, match="work_typ"):
+        with pytest.raises(TypeError, match=r"^work_typ: is no field; .* task_id, work_type$"):
             router.route(work_typ="code")
+        with pytest.raises(
+            TypeError, match=r"^preference\.cots: .* here are cost, latency, quality"
+        ):
+            router.route(preference={"cots": 2.0})
+        with pytest.raises(TypeError, match=r"^follows\.evidence\.competenc: is no field"):
+            router.route(follows={"decision_id": "x", "evidence": {"competenc": 0.5}})
+        with pytest.raises(TypeError, match=r"^labels: given beside a whole task"):
+            router.route(task={"work_type": "code"}, labels={"customer": "acme"})
         assert router.state_hash() == before
         name = router.route(work_type="code").decision_id
-        with pytest.raises(TypeError, match="cost"):
+        with pytest.raises(TypeError, match=r"^cost: is no field; .* cost_usd, "):
             router.report(decision_id=name, quality=1, cost=0.5)
         assert router.find(name).quality is None
         with pytest.raises(TypeError, match=r"^Expected `str`, got `int` - at `work_type`$"):
@@ -75,6 +83,10 @@ def test_an_unknown_field_is_an_error_of_the_program() -> None:
             router.report({"success": True})  # type: ignore[arg-type]
         with pytest.raises(TypeError, match=r"^pool: given beside a whole Request"):
             router.route(Request(), pool="paid")
+        with pytest.raises(TypeError, match=r"^pol: is no field; .* pool, "):
+            router.agents(pol="paid")
+        with pytest.raises(TypeError, match=r"^pool: given beside a whole Listing"):
+            router.agents(Listing(page_size=1), pool="paid")
         with pytest.raises(TypeError, match=r"^Expected `float.* - at `quality`$"):
             router.report(decision_id=name, quality="good")
         assert router.find(name).quality is None
