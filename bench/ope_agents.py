@@ -1,17 +1,17 @@
 """What a log says of agents, as far as it is about those of the judged configuration.
 
 An agent that the judged configuration defines is as it says from the start, and does not come,
-change or go over RPC; one that is in the log's file alone is not there.
+change or go over RPC; one that is in the log's file alone is not there. How an agent stands, and
+whether it is set aside, is as the log has it, for as long as the log has the agent.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 
 from routerd.core.events import AgentDeregistered, AgentEvent, AgentRegistered, AgentUpdated
 from routerd.core.health import AgentCooledDown, AgentRecovered
 from routerd.core.registry import seat
-from routerd.core.settings import Agent
 from routerd.core.state import State
 
 AboutAgent = AgentEvent | AgentCooledDown | AgentRecovered
@@ -29,10 +29,18 @@ def concerns(state: State, event: AboutAgent) -> bool:
     return event.agent_id in state.roster.index
 
 
-def leave_to_file(state: State, agents: Iterable[Agent]) -> None:
-    """The log's file defines these from here on, and the judged one has not those of RPC."""
-    taken_over = [agent.id for agent in agents if agent.id in state.registered]
+def follow_file(state: State, before: Set[str], now: Set[str]) -> None:
+    """The log's file defines these agents from here on, and no longer all of those before."""
+    forget(state, before - now)
+    taken_over = [agent_id for agent_id in state.registered if agent_id in now]
     for agent_id in taken_over:
         del state.registered[agent_id]
     if taken_over:
         seat(state)
+
+
+def forget(state: State, gone: Iterable[str]) -> None:
+    """What befell agents that the log has no more says nothing of them when they come back."""
+    for agent_id in gone:
+        for held in (state.standings, state.away, state.health, state.cooling):
+            held.pop(agent_id, None)

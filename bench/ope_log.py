@@ -22,7 +22,7 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 
-from bench.ope_agents import AboutAgent, concerns, leave_to_file
+from bench.ope_agents import AboutAgent, concerns, follow_file, forget
 from bench.ope_estimators import Sample
 from bench.ope_fixed import Settings, follows_others, is_fixed, settings_of
 from bench.ope_refusal import outcomes_missing
@@ -34,7 +34,7 @@ from routerd.core.apply import apply
 from routerd.core.decide import decide
 from routerd.core.encode import Encoder, width
 from routerd.core.errors import RouterError
-from routerd.core.events import ConfigApplied, Decision, Record
+from routerd.core.events import AgentDeregistered, ConfigApplied, Decision, Record
 from routerd.core.experiment import (
     ExperimentDeleted,
     ExperimentPromoted,
@@ -151,6 +151,7 @@ class Fold:
         self.dependent = False
         self.drawn: set[str] = set()
         self.state = State(partition)
+        self.file: frozenset[str] = frozenset()
         self.logged_columns: dict[Feature, slice] = {}
         # Arms of every agent that the log ever had come first: their outcomes teach, even where
         # the judged configuration no longer has them.
@@ -171,6 +172,8 @@ class Fold:
                 continue
             if isinstance(event, EXPERIMENTS):
                 continue  # the judged configuration answers in place of every arm
+            if isinstance(event, AgentDeregistered):
+                forget(self.state, (event.agent_id,))
             if isinstance(event, AboutAgent) and not concerns(self.state, event):
                 continue
             if isinstance(event, Decision):
@@ -189,7 +192,8 @@ class Fold:
             feature: slice(start, start + width(feature))
             for feature, start in Encoder(logged.features, logged.seed).columns
         }
-        leave_to_file(self.state, logged.agents)
+        before, self.file = self.file, frozenset(agent.id for agent in logged.agents)
+        follow_file(self.state, before, self.file)
         missing = [
             f.name
             for f in self.config.features

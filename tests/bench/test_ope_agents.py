@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -58,6 +60,30 @@ def test_an_agent_that_moves_into_the_file_and_out_again_is_judged() -> None:
     assert [bool(law[0] > 0.0) for law in known(sample.policy)] == [True] * 18 + [False]
     assert (known(judged(made, with_it)[1].policy)[:, 0] > 0.0).all()
     assert len(judged(made, "always:avid")[1].reward) == 19
+
+
+@pytest.mark.parametrize("left", ["the file", "RPC"])
+@pytest.mark.parametrize("failed", [False, True])
+def test_how_an_agent_stood_is_over_when_it_goes(left: str, failed: bool) -> None:
+    """It comes back online, in the log and in the judged configuration that has it all along."""
+    cooldown: dict[str, Any] = {"cooldown": {"failures": 1}}
+    file = [*AGENTS[:2], {"id": "avid"}] if left == "the file" else AGENTS[:2]
+    made = Engine(**PLAIN, **cooldown, agents=file)
+    if left == "RPC":
+        made.register("avid")
+    if failed:
+        made.report(made.route(agent_id="avid").decision_id, success=False)
+        assert made.events(AgentCooledDown)
+    else:
+        made.set_status("avid", "OFFLINE")
+    if left == "RPC":
+        made.deregister("avid")
+    made.open(**PLAIN, **cooldown, agents=AGENTS[:2])
+    made.register("avid")
+    made.report(made.route().decision_id, quality=0.5)
+    _, sample = judged(made, configured(**cooldown, agents=[*AGENTS[:2], {"id": "avid"}]))
+    assert known(sample.law)[-1, 0] > 0.0
+    assert known(sample.policy)[-1, 0] > 0.0
 
 
 def test_what_befell_an_agent_that_is_not_judged_says_nothing() -> None:
