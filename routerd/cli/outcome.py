@@ -14,7 +14,9 @@ from routerd.cli.output import json_option, say_json
 @click.command()
 @click.argument("decision_id", required=False, default="")
 @click.option("--group", "group_id", default="", help="Of all open decisions of this group.")
-@click.option("--signal", default="", help="One of outcomes.signals, instead of a quality.")
+@click.option(
+    "--signal", default="", help="What a user did: one of outcomes.signals, instead of a quality."
+)
 @click.option("--success", is_flag=True, help="Stands in for an unset quality, as 1.")
 @click.option("--failure", is_flag=True, help="The same, as 0.")
 @click.option("--quality", type=float, help="From 0 to 1.")

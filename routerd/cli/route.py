@@ -244,11 +244,11 @@ def signal_facts(
 ) -> Iterator[tuple[str, str]]:
     """What was made of the description."""
     if told.HasField("classification"):
-        signal = told.classification
-        source = source_word(signal)
-        sure = f", {signal.signal_confidence:.2g} sure" if signal.label else ""
-        failed = f"; the endpoint did not answer: {signal.failure}" if signal.failure else ""
-        yield "signal", f"{signal.label or 'no label'} ({source}{sure}{failed})"
+        found = told.classification
+        source = source_word(found)
+        sure = f", {found.signal_confidence:.2g} sure" if found.label else ""
+        failed = f"; the endpoint did not answer: {found.failure}" if found.failure else ""
+        yield "classified", f"{found.label or 'no label'} ({source}{sure}{failed})"
 
 
 def directive_facts(told: types_pb2.Directives) -> Iterator[tuple[str, str]]:

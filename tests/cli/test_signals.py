@@ -117,6 +117,7 @@ def test_route_and_decision_show_the_classification(
     """A text alone: its label, who found it, and what to do with it."""
     daemon = start(tmp_path / "data", "--config", str(config))
     routed = invoke("route", "fix the bug", "--address", daemon.address).output
+    assert "classified" in routed
     assert "code (rules, 0.9 sure)" in routed
     assert "as small" in routed or "as large" in routed
     assert "k=v" in routed
