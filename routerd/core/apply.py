@@ -155,7 +155,7 @@ def start_anew(state: State) -> None:
     state.slots = {}
     state.encoder = Encoder(state.config.features, state.config.seed)
     take_fresh_models(state, [known.get(agent_id) for agent_id in state.arm_of])
-    state.under_way, state.awaited = {}, 0
+    state.under_way, state.awaited, state.answered = {}, 0, 0
     state.discounts = ()
     state.drifts = {}
     state.imports = {}

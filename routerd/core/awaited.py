@@ -2,10 +2,13 @@
 
 Which of them will ever tell, nobody knows. Where outcomes come at once or never, one that was made
 before another that told will not; where they come late, those behind it are on their way. So of an
-agent's looks those count that were made since the latest one of which a quality is known.
+agent's looks those count that were made since the latest one of which a quality is known. Those of
+before it were passed over, and how many of all the answered and passed over ones were answered is
+what can be expected of those under way.
 
 state.under_way has their positions, in order; tally.newest where they begin; state.awaited is how
-many are awaited of all agents, those before it included.
+many are awaited of all agents, those passed over included; state.answered of how many open
+decisions a quality is known.
 """
 
 from __future__ import annotations
@@ -16,14 +19,17 @@ from routerd.core.outcomes import owes
 from routerd.core.state import OpenDecision, State
 
 
-def is_awaited(state: State, entry: OpenDecision) -> bool:
-    """Whether an open decision's quality is yet to be told, and these learners would learn it."""
-    return entry.generation == state.generation and entry.credit.quality is None and owes(entry)
-
-
 def await_result(state: State, entry: OpenDecision, sign: int) -> None:
-    """Count a decision, or with -1 no longer, as a look at its agent that is awaited, if it is."""
-    if not is_awaited(state, entry):
+    """Count a decision, or with -1 no longer, as answered, or as a look that is awaited.
+
+    One that was made for other learners is neither, nor is one that owes no result.
+    """
+    if entry.generation != state.generation:
+        return
+    if entry.credit.quality is not None:
+        state.answered += sign
+        return
+    if not owes(entry):
         return
     state.awaited += sign
     arm, position = entry.credit.arm, entry.position

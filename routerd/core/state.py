@@ -206,8 +206,8 @@ class State:
     heard: the one that the last event was a result of. sessions: who served each one last, and
     where, the longest ago first.
     versions: of every agent that has an arm. discounts: of arms that changed, see
-    routerd.core.drift. drifts: the latest change that was found of an agent. under_way, awaited:
-    see routerd.core.awaited.
+    routerd.core.drift. drifts: the latest change that was found of an agent. under_way, awaited,
+    answered: see routerd.core.awaited.
     imports: by the hash of a file, up to which of its rows each agent has learnt, see
     routerd.core.importing.
     failing: by type of agent how many of its decisions failed in a row. ledgers: of each budget, by
@@ -245,6 +245,7 @@ class State:
         self.in_flight = InFlight()
         self.under_way: dict[int, list[int]] = {}
         self.awaited = 0
+        self.answered = 0
         self.placed: dict[str, Placed] = {}
         self.overrides = Overrides(())
         self.overrides_expire_ms = 0

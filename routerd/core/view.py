@@ -111,12 +111,13 @@ class View:
         return mean, variance
 
     def horizon(self, patience: float, eligible: tuple[int, ...]) -> float | Array:
-        """For how many decisions what is learnt now will count: as many as taught before.
+        """For how many outcomes what is learnt now will count: as many as taught before.
 
+        And as many as the decisions will tell that each agent is given in patience.
         Of an agent that changed, (k,): as many as taught since, when what was let go of is made up
         for; it may change again.
         """
-        state, least = self.state, patience * len(eligible)
+        state, least = self.state, patience * len(eligible) * self.share_told
         horizon = state.learner.count + least
         if not state.drifts:
             return horizon
@@ -127,16 +128,28 @@ class View:
     def under_way(self, horizon: float | Array, eligible: tuple[int, ...]) -> Array:
         """How many looks at each agent are under way and will tell, (k,).
 
-        Nobody knows how many of them do: of n that are awaited, at most as many as there are
-        outcomes to count on, the horizon H, so H / (H + n).
+        Nobody knows how many of them do: the share that does, and of n that are awaited at most as
+        many as there are outcomes to count on, the horizon H, so H / (H + n).
         """
         under_way = self.state.under_way
         if not under_way:
             return np.zeros(len(eligible))
         arms = self.state.roster.picked(eligible)
         looks = np.array([float(len(under_way.get(arm, ()))) for arm in arms])
-        looks *= horizon / (horizon + self.state.awaited)
+        looks *= self.share_told * horizon / (horizon + self.state.awaited)
         return looks
+
+    @property
+    def share_told(self) -> float:
+        """How many of the open decisions tell: of those answered or passed over the answered ones.
+
+        See routerd.core.awaited.
+        """
+        state = self.state
+        if not state.awaited:
+            return 1.0
+        passed_over = state.awaited - sum(map(len, state.under_way.values()))
+        return (1 + state.answered) / (1 + state.answered + passed_over)
 
     def ahead(self, eligible: tuple[int, ...]) -> Ahead:
         """How these agents stand in the contexts that are ahead.

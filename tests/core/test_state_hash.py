@@ -27,6 +27,7 @@ DERIVED = {
     "State.overrides_expire_ms": "placed",
     "State.groups": "decisions",
     "State.requests": "decisions",
+    "State.answered": "decisions",
     "State.awaited": "decisions",
     "State.under_way": "decisions and tally",
     "InFlight.counts": "decisions",

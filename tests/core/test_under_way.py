@@ -37,7 +37,8 @@ def awaited(engine: Engine) -> tuple[int, dict[str, int]]:
     """How many, and of each agent those under way, if any; the same from the log again."""
     state, again = engine.state, engine.refold()
     assert again.hash() == state.hash()
-    assert (again.awaited, again.under_way) == (state.awaited, state.under_way)
+    for name in ("awaited", "answered", "under_way"):
+        assert getattr(again, name) == getattr(state, name)
     looks = {name: len(state.under_way.get(arm, ())) for name, arm in state.arm_of.items()}
     return state.awaited, {name: count for name, count in looks.items() if count}
 
@@ -71,11 +72,11 @@ def test_looks_before_the_latest_that_told_are_not_under_way() -> None:
     engine.route(agent_id="right")
     engine.report(names[3], quality=0.5)
     assert awaited(engine) == (5, {"left": 1, "right": 1})
-    assert under_way(engine) == [pytest.approx(HORIZON / (HORIZON + 5))] * 2
+    assert under_way(engine) == [pytest.approx(2 / 5 * HORIZON / (HORIZON + 5))] * 2
     engine.report(names[1], quality=0.5)  # it comes later, of an earlier one
-    assert under_way(engine) == [pytest.approx(HORIZON / (HORIZON + 4))] * 2
+    assert under_way(engine) == [pytest.approx(3 / 5 * HORIZON / (HORIZON + 4))] * 2
     engine.report(names[4], quality=0.5)
-    assert under_way(engine) == [0.0, pytest.approx(HORIZON / (HORIZON + 3))]
+    assert under_way(engine) == [0.0, pytest.approx(4 / 6 * HORIZON / (HORIZON + 3))]
 
 
 def test_a_look_that_moves_to_another_agent_finds_its_place_there() -> None:
@@ -89,7 +90,7 @@ def test_a_look_that_moves_to_another_agent_finds_its_place_there() -> None:
     assert under_way(engine) == [0.0, pytest.approx(3 * HORIZON / (HORIZON + 3))]
     engine.report(told, quality=0.5)
     assert awaited(engine) == (2, {"right": 1})
-    assert under_way(engine) == [0.0, pytest.approx(HORIZON / (HORIZON + 2))]
+    assert under_way(engine) == [0.0, pytest.approx(2 / 3 * HORIZON / (HORIZON + 2))]
 
 
 def test_it_is_the_look_of_who_ran() -> None:
@@ -130,6 +131,32 @@ def test_the_more_are_under_way_the_smaller_is_the_part_that_will_tell() -> None
         assert left + right == pytest.approx(count * HORIZON / (HORIZON + count))
     assert left == pytest.approx(150 / 49 * right)
     assert left + right < HORIZON
+
+
+def test_as_many_can_be_expected_to_tell_as_did_before() -> None:
+    """Where one in twenty tells, nineteen that do not are no silence; a withdrawn one tells not."""
+    engine = Engine(agents=PAIR)
+    for _ in range(10):
+        names = [engine.route(agent_id="left").decision_id for _ in range(20)]
+        engine.report(names[-1], quality=0.5)
+    looks = [engine.route(agent_id="right").decision_id for _ in range(20)]
+    assert awaited(engine) == (210, {"right": 20})
+    assert under_way(engine) == [0.0, pytest.approx(20 * 11 / 201 * HORIZON / (HORIZON + 210))]
+    engine.report(looks[-1], quality=0.5)
+    engine.report(looks[-1], kind="RETRACT")
+    assert under_way(engine) == [0.0, 0.0]
+    assert engine.state.answered == 10
+    engine.report(looks[-1], quality=0.5)
+    assert engine.state.answered == 11
+
+
+def test_the_patience_of_the_start_is_in_decisions_whatever_part_of_them_tells() -> None:
+    engine = Engine(agents=PAIR)
+    assert view_of(engine).horizon(25.0, (0, 1)) == 50.0
+    names = [engine.route(agent_id="left").decision_id for _ in range(9)]
+    assert view_of(engine).horizon(25.0, (0, 1)) == 50.0  # all may come
+    engine.report(names[-1], quality=0.5)
+    assert view_of(engine).horizon(25.0, (0, 1)) == pytest.approx(1 + 50 * 2 / 10)
 
 
 def test_of_agents_that_changed_each_has_its_horizon() -> None:

@@ -237,8 +237,9 @@ class Model:
         near(state.tally.told.sum(axis=1), told, "how many values were told")
         near(state.tally.total.sum(axis=1), total, "the totals of what was told")
         entries = unheard(state)
-        found = (len(entries), under_way(entries, state.tally.newest))
-        hold(found == (state.awaited, state.under_way), f"awaited is not what is known, {found}")
+        found = (len(entries), under_way(entries, state.tally.newest), answered(state))
+        known = (state.awaited, state.under_way, state.answered)
+        hold(found == known, f"awaited is not what is known, {found}")
         if state.drifts:
             return  # of an agent that changed the learner keeps a share alone
         learnt = state.learner.state()
@@ -255,6 +256,14 @@ def unheard(state: State) -> list[OpenDecision]:
         if entry.claim is None or entry.claim.accepted
         if not cancelled(entry.reports)
     ]
+
+
+def answered(state: State) -> int:
+    """How many open decisions told the learners of their quality."""
+    return sum(
+        entry.generation == state.generation and entry.credit.quality is not None
+        for entry in state.decisions.values()
+    )
 
 
 def under_way(entries: list[OpenDecision], newest: Array) -> dict[int, list[int]]:
