@@ -54,6 +54,7 @@ FOLD = "fold"
 PAID = {"stream": "scored"}
 RESERVE = 0.02
 LEAST_USD = 1e-9  # that a decision may be paced to
+TYPICAL_WORTH = 0.1  # of quality, of what a call costs
 
 Labels = Callable[[int], dict[str, str]]
 
@@ -160,10 +161,15 @@ def schema(data: Recorded) -> tuple[Feature, ...]:
 
 
 def weights(data: Recorded, cost_weight: float) -> Utility:
-    """utility = quality - cost_weight * cost_usd, on the shipped reference scale."""
+    """utility = quality - cost_weight * cost_usd, on the shipped reference scale.
+
+    Where that scale is worth more than a tenth of a success, calls are taken to be cheaper: then
+    it is what a tenth is worth. The guess of an untried agent's cost goes by it.
+    """
     if data.cost_usd is None:
         return Utility()
-    return Utility(cost=cost_weight * Utility().cost_scale_usd)
+    scale = min(Utility().cost_scale_usd, TYPICAL_WORTH / max(cost_weight, 1e-9))
+    return Utility(cost=cost_weight * scale, cost_scale_usd=scale)
 
 
 def agents(data: Recorded) -> tuple[Agent, ...]:

@@ -120,3 +120,11 @@ def test_the_order_of_time_serves_tasks_at_their_times() -> None:
     shuffled = enter(Run(data, "default", 0), Conditions())
     assert isinstance(shuffled, baselines.Routed)
     assert shuffled.engine.state.config.clock == "logical"
+
+
+@pytest.mark.parametrize(("cost_weight", "scale"), [(0.0, 0.01), (0.2, 0.01), (1e5, 1e-6)])
+def test_the_scale_of_costs_follows_what_they_are_worth(cost_weight: float, scale: float) -> None:
+    """A scale far above the costs would have every untried agent cost more than a success."""
+    utility = baselines.weights(made(), cost_weight)
+    assert utility.cost_scale_usd == pytest.approx(scale)
+    assert utility.cost / utility.cost_scale_usd == pytest.approx(cost_weight)
