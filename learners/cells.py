@@ -1,12 +1,17 @@
 """Cost and latency: shifted log-normal cells per (arm, cell), shrunk to the arm.
 
-    z = log(1 + y / shift) ~ N(mu_kc, v_k)       E[y] = shift * (exp(mu + v / 2) - 1)
+    z = log(1 + y / shift) ~ N(mu_kc, v_k)
+    E[y] = f_k shift (exp(mu_kc + v_k / 2) - 1)
 
 The shift keeps free and cached calls (y = 0) harmless. Means are shrunk with CELL_COUNT
-pseudo-observations from the cell to its arm and ARM_COUNT from the arm to its prior. An arm's
+pseudo-observations from the cell to its arm and ARM_COUNT from the arm to its prior. f_k is what
+the arm's outcomes came to over what the model says of them, shrunk to 1 with MODEL_COUNT
+pseudo-observations: where most calls are cheap and a few run away, or cost nothing at all, y is
+not log-normal, and no number of outcomes would show what it is on average. An arm's
 predictions are a function of its own decayed sums, made when these change: observations can be
 taken back, in any order, and a prediction is a look at a column.
-Source: Gelman et al., Bayesian Data Analysis, chapter 5 (partial pooling).
+Sources: Gelman et al., Bayesian Data Analysis, chapter 5 (partial pooling); Duan (1983), Smearing
+estimate, for means of y from a model of its logarithm.
 """
 
 from __future__ import annotations
@@ -20,6 +25,7 @@ from learners.base import Arms, Array
 
 CELL_COUNT = 3.0
 ARM_COUNT = 1.0
+MODEL_COUNT = 5.0
 VARIANCE = 0.25
 MAX_LOG = 40.0
 MAX_HALF_VARIANCE = 20.0
@@ -50,7 +56,7 @@ class LogNormalCells:
         self.prior = np.minimum(np.log1p(prior / self.shift), MAX_LOG)
         self.n = np.zeros((len(prior), cells))
         self.s = np.zeros((len(prior), cells))
-        self.arm_sums = np.zeros((len(prior), 3))
+        self.arm_sums = np.zeros((len(prior), 4))  # of w, w z, squares within cells, and w y
         self.mean = np.zeros((len(prior), cells))
         self.variance = np.zeros((len(prior), cells))
         self._refresh_all()
@@ -95,7 +101,7 @@ class LogNormalCells:
         # the within-cell sum of squares moves by the squared distance from the cell's own mean
         spread = w * n / (n + w) * (z - s / n) ** 2 if n > EMPTY and n + w > EMPTY else 0.0
         sums = self.arm_sums[arm]
-        sums += (w, w * z, spread)
+        sums += (w, w * z, spread, w * y)
         self._refresh(arm)
 
     def _refresh_all(self) -> None:
@@ -104,7 +110,7 @@ class LogNormalCells:
 
     def _refresh(self, arm: int) -> None:
         """The arm's predictions from its sums: its mean is shrunk to its prior, its cells to it."""
-        count, total, within = self.arm_sums[arm].tolist()
+        count, total, within, told = self.arm_sums[arm].tolist()
         count = max(count, 0.0)
         centre = (ARM_COUNT * self.prior.item(arm) + total) / (ARM_COUNT + count)
         v = (VARIANCE + max(within, 0.0)) / (1.0 + count)
@@ -113,7 +119,12 @@ class LogNormalCells:
         grown /= n + _CELL_COUNT
         np.exp(grown, grown)
         grown *= self.shift * math.exp(min(0.5 * v, MAX_HALF_VARIANCE))
-        np.subtract(grown, self.shift, self.mean[arm])
+        mean = np.subtract(grown, self.shift, self.mean[arm])
+        said = float((n * mean).sum())
+        if count > EMPTY and said > 0.0:
+            factor = (MODEL_COUNT + count * max(told / said, 0.0)) / (MODEL_COUNT + count)
+            mean *= factor
+            grown *= factor
         grown *= grown
         grown *= v
         np.divide(grown, n + _ARM_COUNT, self.variance[arm])
