@@ -7,9 +7,15 @@ The shift keeps free and cached calls (y = 0) harmless. Means are shrunk with CE
 pseudo-observations from the cell to its arm and ARM_COUNT from the arm to its prior. f_k is what
 the arm's outcomes came to over what the model says of them, shrunk to 1 with MODEL_COUNT
 pseudo-observations: where most calls are cheap and a few run away, or cost nothing at all, y is
-not log-normal, and no number of outcomes would show what it is on average. An arm's
-predictions are a function of its own decayed sums, made when these change: observations can be
-taken back, in any order, and a prediction is a look at a column.
+not log-normal, and no number of outcomes would show what it is on average.
+
+The variance is that of a normal whose 16th percentile is the log-normal one's: no mean is below 0,
+and what a normal as wide as the log-normal has there would be a gain to explore the dearest for.
+
+    sd of E[y] = E[y] (1 - exp(-s - s^2 / 2))       s^2 = v_k / (n_kc + ARM_COUNT)
+
+An arm's predictions are a function of its own decayed sums, made when these change: observations
+can be taken back, in any order, and a prediction is a look at a column.
 Sources: Gelman et al., Bayesian Data Analysis, chapter 5 (partial pooling); Duan (1983), Smearing
 estimate, for means of y from a model of its logarithm.
 """
@@ -125,9 +131,9 @@ class LogNormalCells:
             factor = (MODEL_COUNT + count * max(told / said, 0.0)) / (MODEL_COUNT + count)
             mean *= factor
             grown *= factor
-        grown *= grown
-        grown *= v
-        np.divide(grown, n + _ARM_COUNT, self.variance[arm])
+        s_2 = v / (n + _ARM_COUNT)
+        grown *= np.expm1(-np.sqrt(s_2) - 0.5 * s_2)
+        np.multiply(grown, grown, self.variance[arm])
 
     def state(self) -> dict[str, Array]:
         return {name: getattr(self, name) for name in ARRAYS} | {

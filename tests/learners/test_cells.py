@@ -52,3 +52,11 @@ def test_what_was_all_taken_back_leaves_the_prior() -> None:
     mean, variance = learner.predict(0, slice(None))
     assert mean[0] == pytest.approx(mean[1])
     assert variance[0] == pytest.approx(variance[1])
+
+
+def test_nobody_hopes_for_costs_below_zero() -> None:
+    """However little is known of a dear agent, most of what may be true is above nothing."""
+    learner = told([20.0, 0.0, 300.0, 1.0])
+    mean, variance = learner.predict(0, slice(None))
+    assert 0.3 < np.sqrt(variance[0]) / mean[0] < 1.0
+    assert np.sqrt(variance[1]) / mean[1] < 0.5
