@@ -7,6 +7,7 @@ streams of any size. Success is a coin of the agent's chance at the task, or the
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
@@ -45,6 +46,26 @@ def kinds(seed: int) -> Recorded:
     """The same with 3 to 8 kinds of work beside the numbers."""
     rng = np.random.default_rng([seed, 3])
     return logistic("kinds", rng, kinds=int(rng.integers(3, 9)))
+
+
+def costs(seed: int) -> Recorded:
+    """Agents whose calls cost a cent or so: some are free, and some run away.
+
+    2 to 10 agents, 1 to 10 kinds of work; up to half of an agent's calls are free, and up to a
+    tenth cost 10 to 100 times the others. What 1 USD is worth is for the command line to say.
+    """
+    rng = np.random.default_rng([seed, 5])
+    agents, kinds = int(rng.integers(2, 11)), int(rng.integers(1, 11))
+    kind = rng.choice(kinds, TASKS, p=rng.dirichlet(np.ones(kinds)))
+    chance = rng.uniform(0.3, 0.7) + 0.1 * rng.standard_normal(agents)
+    chance = np.clip(chance + 0.1 * rng.standard_normal((kinds, agents)), 0.02, 0.98)
+    usual = 0.01 * np.exp(rng.standard_normal(agents) + 0.5 * rng.standard_normal((kinds, agents)))
+    cost = usual[kind] * np.exp(0.5 * rng.standard_normal((TASKS, agents)))
+    away = rng.random((TASKS, agents)) < rng.uniform(0.0, 0.1, agents)
+    cost = np.where(away, cost * 10.0 ** rng.uniform(1.0, 2.0, agents), cost)
+    free = rng.random((TASKS, agents)) < rng.uniform(0.0, 0.5, agents)
+    recorded = tossed("costs", rng, chance[kind], kind if kinds > 1 else None)
+    return replace(recorded, cost_usd=np.where(free, 0.0, cost))
 
 
 def classes(seed: int) -> Recorded:
@@ -104,6 +125,6 @@ def names(columns: int) -> tuple[str, ...]:
 
 
 SYNTHETIC: dict[str, Callable[[int], Recorded]] = {
-    f"synthetic:{make.__name__}": make for make in (rates, numbers, kinds, classes)
+    f"synthetic:{make.__name__}": make for make in (rates, numbers, kinds, costs, classes)
 }
 """By name, from a seed."""
