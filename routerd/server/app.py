@@ -135,7 +135,10 @@ class Server:
         else:
             if self.gate.streams:
                 logger.warning("cut off %d streams that nobody reads", self.gate.streams)
-        await self._grpc.stop(GOODBYE_S)
+        goodbye = asyncio.create_task(self._grpc.stop(GOODBYE_S))
+        await asyncio.sleep(0)  # it has begun
+        self.gate.release()
+        await goodbye
         if self._routing.classifier is not None:
             await self._routing.classifier.close()
         self._audit.close()

@@ -53,8 +53,9 @@ Q = ParamSpec("Q")
 # An answer that a client lets wait so long holds up no drain, looked at so often.
 STALLED_S, LOOK_S = 1.0, 0.1
 
-LINGER_S = 0.05
-LINGER_ROUNDS = 20
+# A drain waits so long for who may still call. The latter is longer than a pause between attempts
+# by the service config, so that nobody is about to ask again when gRPC stops.
+LINGER_S, PARTING_S = 0.05, 0.25
 
 
 class Partition(NamedTuple):
@@ -100,7 +101,9 @@ class Gate:
         self._partitions = partitions
         self._draining = Ending()
         self._sending = Sending()
-        self._turned_away = 0
+        self._turned_away = False
+        self._released = asyncio.Event()
+        self._released.set()
         self._idle = asyncio.Event()
 
     async def drain(self) -> None:
@@ -111,18 +114,23 @@ class Gate:
         for it is in the log, and sent again it gets the same answers. `streams` counts those.
 
         Then wait a little for calls that are on their way: when gRPC stops it cancels what it has
-        not handed over yet, and only UNAVAILABLE tells a client to go elsewhere.
+        not handed over yet, and only UNAVAILABLE tells a client to go elsewhere. Who is refused may
+        ask again at once, so that there is always one on its way: the last ones hear of it at
+        `release`.
         """
         self._draining.begin()
         began_s = asyncio.get_running_loop().time()
         while (self.in_flight or self.streams) and not self._stalled_since(began_s):
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._idle.wait(), LOOK_S)
-        for _ in range(LINGER_ROUNDS):
-            before = self._turned_away
-            await asyncio.sleep(LINGER_S)
-            if self._turned_away == before:
-                return
+        await asyncio.sleep(LINGER_S)
+        if self._turned_away:
+            self._released.clear()
+            await asyncio.sleep(PARTING_S)
+
+    def release(self) -> None:
+        """Tell the last callers of a drain: gRPC has told their clients that it takes no more."""
+        self._released.set()
 
     def _stalled_since(self, began_s: float) -> bool:
         """Whether only clients that read nothing keep a drain up that began then."""
@@ -145,7 +153,7 @@ class Gate:
 
     def _refuse_if_draining(self) -> None:
         if self._draining.begun:
-            self._turned_away += 1
+            self._turned_away = True
             raise draining()
 
     def _left(self) -> None:
@@ -177,6 +185,7 @@ class Gate:
                 # From here on gRPC itself ends the call at its deadline.
                 return await method(request, partition, now_s() + remaining_s)
             except Exception as error:
+                await self._released.wait()
                 await abort(context, name, error)
             finally:
                 if admitted:
@@ -251,6 +260,7 @@ class Gate:
         except Ended:
             await abort(context, request_type.DESCRIPTOR.name, draining())
         except Exception as error:
+            await self._released.wait()
             await abort(context, request_type.DESCRIPTOR.name, error)
         finally:
             if admitted:

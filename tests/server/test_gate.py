@@ -168,6 +168,24 @@ async def test_stop_tells_health_refuses_and_answers_what_is_in_flight(running: 
     assert (await refused(running.client.route())).code is grpc.StatusCode.UNAVAILABLE
 
 
+async def test_a_drain_under_load_tells_every_call_to_come_again(running: Running) -> None:
+    """Callers that ask again at once, up to the end of the server, see UNAVAILABLE and no other."""
+    codes: set[grpc.StatusCode] = set()
+    left = asyncio.Event()
+
+    async def call() -> None:
+        while not left.is_set():
+            code = await running.client.router.Route(router_pb2.RouteRequest()).code()
+            codes.add(code)
+
+    callers = [asyncio.create_task(call()) for _ in range(100)]
+    await until(lambda: running.state()[0] > 100)
+    await running.stop()
+    left.set()
+    await asyncio.gather(*callers)
+    assert codes == {grpc.StatusCode.OK, grpc.StatusCode.UNAVAILABLE}
+
+
 async def test_a_drain_ends_when_its_time_is_over() -> None:
     """A call that the disk never lets go is cut off after drain_timeout_ms, and so is the disk."""
     async with in_process(drain_timeout_ms=50) as running:
