@@ -18,6 +18,7 @@ from routerd.core.settings import EngineConfig, Policy, StaticRoute
 
 BUCKETS = 64
 METRICS = ("quality", "cost_usd", "latency_ms")
+ARMS, LINES = 8, 1_000
 
 
 class Arm(Section, frozen=True):
@@ -29,7 +30,7 @@ class Arm(Section, frozen=True):
     id: Id
     weight: Positive = 1.0
     policy: Policy | None = None
-    static_routes: Annotated[tuple[StaticRoute, ...], Meta(max_length=1000)] | None = None
+    static_routes: Annotated[tuple[StaticRoute, ...], Meta(max_length=LINES)] | None = None
 
 
 class Experiment(Section, frozen=True):
@@ -41,7 +42,7 @@ class Experiment(Section, frozen=True):
     """
 
     id: Id
-    arms: Annotated[tuple[Arm, ...], Meta(min_length=2, max_length=8)]
+    arms: Annotated[tuple[Arm, ...], Meta(min_length=2, max_length=ARMS)]
     when: When = {}
     unit: Name = "customer"
     shadow: bool = False

@@ -13,9 +13,10 @@ from msgspec import Meta
 from routerd.core.sections import Count, Id, Name, Positive, Section, Share, Word
 
 TEXT_CHARS = 1_024
+CONDITIONS = 16
 
 Text = Annotated[str, Meta(max_length=TEXT_CHARS)]
-When = Annotated[dict[Name, Text], Meta(max_length=16)]
+When = Annotated[dict[Name, Text], Meta(max_length=CONDITIONS)]
 Priority = Annotated[int, Meta(ge=0, le=1_000_000)]
 TimeMs = Annotated[int, Meta(ge=0, le=2**53)]
 

@@ -18,8 +18,9 @@ Share = Annotated[float, Meta(ge=0, le=1)]
 Floor = Annotated[float, Meta(ge=0, le=0.5)]
 Count = Annotated[int, Meta(ge=1)]
 Word = Annotated[str, Meta(max_length=128)]
-Names = Annotated[tuple[Name, ...], Meta(max_length=64)]
-Metadata = Annotated[dict[Name, Annotated[str, Meta(max_length=1024)]], Meta(max_length=64)]
+ENTRIES = 64
+Names = Annotated[tuple[Name, ...], Meta(max_length=ENTRIES)]
+Metadata = Annotated[dict[Name, Annotated[str, Meta(max_length=1024)]], Meta(max_length=ENTRIES)]
 
 
 class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -15,8 +15,10 @@ from google.protobuf.message import Message
 from routerd.config import ConfigErrors, parse_agent
 from routerd.core.answers import CapabilityRecord, Listed, Profile
 from routerd.core.errors import Violation, invalid
+from routerd.core.sections import ENTRIES
 from routerd.core.settings import Agent
 from routerd.core.values import AgentSource, AgentStatus, Heartbeat, Listing, StatusCause
+from routerd.server.lengths import cut
 from routerd.v1 import agents_pb2
 
 PAGE_BYTES = 2**20
@@ -64,6 +66,8 @@ def agent_of(
     agent_id: str, wire: agents_pb2.AgentDefinition
 ) -> tuple[Agent | None, list[Violation]]:
     """A definition as a typed agent, or what is wrong with it."""
+    most = dict.fromkeys(("capabilities", "specializations", "metadata"), ENTRIES)
+    long = cut(wire, "definition", **most)
     data: dict[str, Any] = {
         "id": agent_id,
         "type": wire.type,
@@ -83,9 +87,10 @@ def agent_of(
     if wire.max_concurrency:
         data["max_concurrency"] = wire.max_concurrency
     try:
-        return parse_agent(data), []
+        made = parse_agent(data)
     except ConfigErrors as errors:
-        return None, [Violation(field_of(path), text) for path, text in errors.errors]
+        return None, [*long, *(Violation(field_of(path), text) for path, text in errors.errors)]
+    return None if long else made, long
 
 
 def field_of(path: str) -> str:

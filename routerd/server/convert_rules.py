@@ -11,8 +11,9 @@ from typing import Any
 from routerd.config import ConfigErrors, parse_override
 from routerd.core.answers import ListedBudget, ListedOverride
 from routerd.core.errors import Violation, invalid
-from routerd.core.rules import Override
+from routerd.core.rules import CONDITIONS, Override
 from routerd.server.convert_agents import SOURCES
+from routerd.server.lengths import cut
 from routerd.v1 import policy_pb2
 
 ACTIONS = {
@@ -31,6 +32,7 @@ def override_of(
 ) -> Override:
     """The override that a request defines. Raises RouterError with every violation."""
     told = wire.definition
+    wrong = cut(told, "definition", when=CONDITIONS)
     data: dict[str, Any] = {
         "id": wire.override_id,
         "when": {key: told.when[key] for key in told.when},
@@ -42,7 +44,6 @@ def override_of(
         "author": told.author,
         "reason": told.reason,
     }
-    wrong: list[Violation] = []
     named(data, "action", told.action, ACTIONS, policy_pb2.OverrideAction, wrong)
     if not told.action:
         words = ", ".join(policy_pb2.OverrideAction.Name(number) for number in ACTIONS)

@@ -15,8 +15,11 @@ import msgspec
 from routerd.config import ConfigErrors, parse_experiment
 from routerd.core.answers import ListedExperiment
 from routerd.core.errors import Violation, invalid
-from routerd.core.experiment import Arm, Experiment, Sums, Trial
+from routerd.core.experiment import ARMS, LINES, Arm, Experiment, Sums, Trial
 from routerd.core.lift import Lift, means
+from routerd.core.rules import CONDITIONS
+from routerd.core.sections import ENTRIES
+from routerd.server.lengths import cut
 from routerd.v1 import policy_pb2
 
 POLICY_BYTES = 10_000
@@ -30,9 +33,11 @@ FIELDS = (
 
 def experiment_of(wire: policy_pb2.CreateExperimentRequest) -> Experiment:
     """The experiment that a request defines. Raises RouterError with every violation."""
-    told, wrong = wire.definition, []
+    told = wire.definition
+    wrong = cut(told, "definition", when=CONDITIONS, arms=ARMS)
     arms: list[dict[str, Any]] = []
     for i, arm in enumerate(told.arms):
+        wrong += long_lines(arm, f"definition.arms[{i}]")
         data: dict[str, Any] = {"id": arm.arm_id}
         if arm.weight:
             data["weight"] = arm.weight
@@ -64,6 +69,14 @@ def experiment_of(wire: policy_pb2.CreateExperimentRequest) -> Experiment:
     if wrong:
         raise invalid(wrong)
     return made
+
+
+def long_lines(arm: policy_pb2.ExperimentArm, path: str) -> list[Violation]:
+    """What is too long in an arm's static table."""
+    wrong = cut(arm, path, static_routes=LINES)
+    for i, route in enumerate(arm.static_routes):
+        wrong += cut(route, f"{path}.static_routes[{i}]", when=ENTRIES)
+    return wrong
 
 
 def policy_of(text: str) -> object:

@@ -12,8 +12,8 @@ from google.protobuf.message import Message
 from routerd.core.base import Value
 from routerd.core.errors import RouterError
 from routerd.core.values import Follows, Outcome, OutcomeKind, Preference, Reason, Request, Task
-from routerd.server import convert
-from routerd.v1 import router_pb2, types_pb2
+from routerd.server import convert, convert_agents, convert_rules, convert_trials
+from routerd.v1 import agents_pb2, policy_pb2, router_pb2, types_pb2
 
 EDGE_ONLY = {"explain"}  # not a field of the value: it changes no decision
 
@@ -113,3 +113,33 @@ def test_every_reason_has_a_code_of_its_own() -> None:
     codes = set(convert.REASON_CODES.values())
     assert len(codes) == len(Reason)
     assert types_pb2.REASON_CODE_UNSPECIFIED not in codes
+
+
+TEXTS = {f"k{i}": "x" * 2_000 for i in range(5_000)}
+REGISTER = (convert_agents.registered, agents_pb2.RegisterAgentRequest)
+FORCE = (convert_rules.override_of, policy_pb2.CreateOverrideRequest)
+EXPERIMENT = (convert_trials.experiment_of, policy_pb2.CreateExperimentRequest)
+
+
+@pytest.mark.parametrize(
+    ("read", "request_type", "definition"),
+    [
+        (*REGISTER, {"capabilities": [""] * 5_000}),
+        (*REGISTER, {"specializations": [""] * 5_000}),
+        (*REGISTER, {"metadata": TEXTS}),
+        (*FORCE, {"when": TEXTS}),
+        (*EXPERIMENT, {"when": TEXTS}),
+        (*EXPERIMENT, {"arms": [{}] * 5_000}),
+        (*EXPERIMENT, {"arms": [{"static_routes": [{}] * 5_000}]}),
+        (*EXPERIMENT, {"arms": [{"static_routes": [{"when": dict.fromkeys(TEXTS, "")}]}]}),
+    ],
+)
+def test_of_what_is_too_long_not_each_entry_is_looked_at(
+    read: Any, request_type: Any, definition: Any
+) -> None:
+    """A message of a million entries that are all wrong would keep every other call waiting."""
+    with pytest.raises(RouterError) as refusal:
+        read(request_type(definition=definition))
+    found = refusal.value.violations
+    assert any("must have at most" in violation.description for violation in found)
+    assert len(found) < 1_100
