@@ -77,7 +77,7 @@ class RouterError(Exception):
 
 def invalid(violations: Sequence[Violation]) -> RouterError:
     """All violations of one request in one error."""
-    told = "; ".join(f"{v.field}: {v.description}" for v in violations)
+    told = "; ".join(f"{v.field or 'request'}: {v.description}" for v in violations)
     return RouterError(ErrorReason.FIELD_VIOLATIONS, told, violations=violations)
 
 

@@ -80,7 +80,11 @@ def refusal_of(error: Exception, name: str) -> RouterError | None:
         case RouterError():
             return error
         case DecodeError():
-            return invalid([Violation("", f"is not a message of type {name}")])
+            text = (
+                f"is not a message of type {name}, or has a text that is not UTF-8, such as one "
+                "that was cut within an emoji"
+            )
+            return invalid([Violation("", text)])
         case TimeoutError():
             text = "the deadline passed before the answer was durable: ask again with the same key"
             return RouterError(ErrorReason.DEADLINE_PASSED, text)
