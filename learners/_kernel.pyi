@@ -49,4 +49,14 @@ def learn(
     y: float,
     w: float,
 ) -> bool: ...
+def expect(
+    n: Array,
+    s: Array,
+    sums: Array,
+    prior: Array,
+    mean: Array,
+    variance: Array,
+    arm: int,
+    shift: float,
+) -> None: ...
 def watch(runs: Array, mean: float, y: float, mark: float) -> float: ...

@@ -14,8 +14,9 @@ and what a normal as wide as the log-normal has there would be a gain to explore
 
     sd of E[y] = E[y] (1 - exp(-s - s^2 / 2))       s^2 = v_k / (n_kc + ARM_COUNT)
 
-An arm's predictions are a function of its own decayed sums, made when these change: observations
-can be taken back, in any order, and a prediction is a look at a column.
+An arm's predictions are a function of its own decayed sums, made when these change, see
+learners.plain.expect: observations can be taken back, in any order, and a prediction is a look at
+a column.
 Sources: Gelman et al., Bayesian Data Analysis, chapter 5 (partial pooling); Duan (1983), Smearing
 estimate, for means of y from a model of its logarithm.
 """
@@ -27,20 +28,13 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from learners import kernel
 from learners.base import Arms, Array
+from learners.plain import EMPTY
 
-CELL_COUNT = 3.0
-ARM_COUNT = 1.0
-MODEL_COUNT = 5.0
-VARIANCE = 0.25
 MAX_LOG = 40.0
-MAX_HALF_VARIANCE = 20.0
-EMPTY = 1e-9
 SUMS = ("n", "s", "arm_sums")
 ARRAYS = ("prior", *SUMS, "mean", "variance")
-
-# arrays of no dimension combine with arrays faster than floats do
-_CELL_COUNT, _ARM_COUNT = np.array(CELL_COUNT), np.array(ARM_COUNT)
 
 
 class LogNormalCells:
@@ -115,25 +109,9 @@ class LogNormalCells:
             self._refresh(arm)
 
     def _refresh(self, arm: int) -> None:
-        """The arm's predictions from its sums: its mean is shrunk to its prior, its cells to it."""
-        count, total, within, told = self.arm_sums[arm].tolist()
-        count = max(count, 0.0)
-        centre = (ARM_COUNT * self.prior.item(arm) + total) / (ARM_COUNT + count)
-        v = (VARIANCE + max(within, 0.0)) / (1.0 + count)
-        n = self.n[arm]
-        grown = self.s[arm] + CELL_COUNT * centre
-        grown /= n + _CELL_COUNT
-        np.exp(grown, grown)
-        grown *= self.shift * math.exp(min(0.5 * v, MAX_HALF_VARIANCE))
-        mean = np.subtract(grown, self.shift, self.mean[arm])
-        said = float((n * mean).sum())
-        if count > EMPTY and said > 0.0:
-            factor = (MODEL_COUNT + count * max(told / said, 0.0)) / (MODEL_COUNT + count)
-            mean *= factor
-            grown *= factor
-        s_2 = v / (n + _ARM_COUNT)
-        grown *= np.expm1(-np.sqrt(s_2) - 0.5 * s_2)
-        np.multiply(grown, grown, self.variance[arm])
+        """The arm's predictions from its sums."""
+        told = self.n, self.s, self.arm_sums, self.prior
+        kernel.expect(*told, self.mean, self.variance, arm, self.shift)
 
     def state(self) -> dict[str, Array]:
         return {name: getattr(self, name) for name in ARRAYS} | {

@@ -6,13 +6,32 @@ Both compute the same within 1e-9, and not the same bits: routerd.core.fingerpri
 from __future__ import annotations
 
 try:
-    from learners._kernel import add, joint, laws, learn, means, value_of_information, watch
+    from learners._kernel import (
+        add,
+        expect,
+        joint,
+        laws,
+        learn,
+        means,
+        value_of_information,
+        watch,
+    )
 
     COMPILED = True
 except ImportError:
-    from learners.plain import add, joint, learn, means, value_of_information, watch
+    from learners.plain import add, expect, joint, learn, means, value_of_information, watch
     from learners.plain_law import laws
 
     COMPILED = False
 
-__all__ = ["COMPILED", "add", "joint", "laws", "learn", "means", "value_of_information", "watch"]
+__all__ = [
+    "COMPILED",
+    "add",
+    "expect",
+    "joint",
+    "laws",
+    "learn",
+    "means",
+    "value_of_information",
+    "watch",
+]

@@ -24,6 +24,12 @@ _SURPLUS = np.expm1(TILTS)
 EDGE = 0.02
 _LEAST, _MOST = np.where(TILTS > 0.0, EDGE, 0.0), np.where(TILTS > 0.0, 1.0, 1.0 - EDGE)
 
+# Of costs and latencies: pseudo-observations of the cell, of the arm and of the log-normal model.
+CELL_COUNT, ARM_COUNT, MODEL_COUNT = 3.0, 1.0, 5.0
+VARIANCE = 0.25
+MAX_HALF_VARIANCE = 20.0
+EMPTY = 1e-9
+
 # f of `overtaking` in the middle of each of so many steps of one, up to 8; of so few digits that no
 # C library's last bit matters.
 _STEPS = 128
@@ -172,6 +178,36 @@ def learn(
     ai.dot(h, own)
     np.multiply(r_inv, v.dot(hm), pull)
     return True
+
+
+def expect(
+    n: Array,
+    s: Array,
+    sums: Array,
+    prior: Array,
+    mean: Array,
+    variance: Array,
+    arm: int,
+    shift: float,
+) -> None:
+    """Mean and variance (k, cells) of what one of k arms is expected to cost in each cell.
+
+    n, s (k, cells), sums (k, 4), prior (k,): see learners.cells. The arm's mean is shrunk to its
+    prior, its cells to it, and what the model says to what was told.
+    """
+    count, total, within, told = sums[arm].tolist()
+    count = max(count, 0.0)
+    centre = (ARM_COUNT * prior.item(arm) + total) / (ARM_COUNT + count)
+    v = (VARIANCE + max(within, 0.0)) / (1.0 + count)
+    grown = np.exp((s[arm] + CELL_COUNT * centre) / (n[arm] + CELL_COUNT))
+    grown *= shift * math.exp(min(0.5 * v, MAX_HALF_VARIANCE))
+    said = float((n[arm] * (grown - shift)).sum())
+    factor = 1.0
+    if count > EMPTY and said > 0.0:
+        factor = (MODEL_COUNT + count * max(told / said, 0.0)) / (MODEL_COUNT + count)
+    mean[arm] = factor * (grown - shift)
+    open_s2 = v / (n[arm] + ARM_COUNT)
+    variance[arm] = (factor * grown * np.expm1(-np.sqrt(open_s2) - 0.5 * open_s2)) ** 2
 
 
 def watch(runs: Array, mean: float, y: float, mark: float) -> float:

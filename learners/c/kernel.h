@@ -1,10 +1,10 @@
-/* The innermost loops of a decision and of an outcome: law.c, estimates.c and drift.c, which know
- * nothing of Python; module.c makes the Python module learners._kernel of them. learners/plain.py
- * and plain_law.py say in numpy what each computes, and stand in where this could not be compiled;
- * tests hold the two together.
+/* The innermost loops of a decision and of an outcome: law.c, estimates.c, cells.c and drift.c,
+ * which know nothing of Python; module.c makes the Python module learners._kernel of them.
+ * learners/plain.py and plain_law.py say in numpy what each computes, and stand in where this could
+ * not be compiled; tests hold the two together.
  *
  * Every sum runs in one fixed order and nothing is contracted, so the bits are the same at every
- * optimisation level and vector width; only exp and erfc are the C library's. Arrays are of doubles,
+ * optimisation level and vector width; only exp, erfc and their like are the C library's. Arrays are of doubles,
  * row by row; (k,d) is k rows of d. Functions that return int return 0 when out of memory.
  */
 #include <stddef.h>
@@ -54,6 +54,11 @@ typedef struct {
 /* Moves them by an outcome, whose w and y are in h already. room: 2 d. Whether it did: not where
  * it would divide by next to nothing. */
 int learn(const Step *at, const double *x, double y, double w, double *room);
+
+/* Mean and variance (cells) of what an arm is expected to cost in each cell: see learners/cells.py.
+ * n, s (cells), sums (4): what was told, by cell and in all. */
+void expect(size_t cells, const double *n, const double *s, const double *sums, double prior,
+            double shift, double *mean, double *variance);
 
 /* The runs of an arm's drift detector, see learners/drift.py: (TILTS,4), level, mark that it began
  * at, outcomes, and sum of these above the prediction. Takes in an outcome; the highest level. */

@@ -1,5 +1,5 @@
-/* The Python module learners._kernel: checks shapes, and calls law.c, estimates.c and drift.c.
- * Arguments are contiguous arrays of doubles; learners/_kernel.pyi lists them. */
+/* The Python module learners._kernel: checks shapes, and calls law.c, estimates.c, cells.c and
+ * drift.c. Arguments are contiguous arrays of doubles; learners/_kernel.pyi lists them. */
 #define PY_SSIZE_T_CLEAN
 #define Py_LIMITED_API 0x030b0000
 #include <Python.h>
@@ -209,6 +209,22 @@ static PyObject *py_learn(PyObject *self, PyObject *const *args, Py_ssize_t give
     return leave(&a, PyBool_FromLong(moved));
 }
 
+static PyObject *py_expect(PyObject *self, PyObject *const *args, Py_ssize_t given)
+{
+    Arrays a;
+    double number[2];
+    if (!take(args, given, "rrrrww", &a, 2, number))
+        return refuse(&a);
+    size_t k = a.count[3], cells = k ? a.count[0] / k : 0, arm;
+    if (a.count[0] != k * cells || a.count[1] != k * cells || a.count[2] != 4 * k
+        || a.count[4] != k * cells || a.count[5] != k * cells || !is_place(number[0], k, &arm))
+        return refuse(&a);
+    size_t row = arm * cells;
+    expect(cells, a.at[0] + row, a.at[1] + row, a.at[2] + 4 * arm, a.at[3][arm], number[1],
+           a.at[4] + row, a.at[5] + row);
+    return leave(&a, Py_NewRef(Py_None));
+}
+
 static PyObject *py_watch(PyObject *self, PyObject *const *args, Py_ssize_t given)
 {
     Arrays a;
@@ -222,7 +238,7 @@ static PyObject *py_watch(PyObject *self, PyObject *const *args, Py_ssize_t give
 
 static PyMethodDef METHODS[] = {
     METHOD(laws), METHOD(value_of_information), METHOD(joint), METHOD(means),
-    METHOD(add),  METHOD(learn),                METHOD(watch),
+    METHOD(add),  METHOD(learn),                METHOD(expect), METHOD(watch),
     {NULL, NULL, 0, NULL},
 };
 

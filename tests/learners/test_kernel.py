@@ -113,6 +113,22 @@ def test_a_step_that_would_divide_by_next_to_nothing_moves_nothing() -> None:
         assert all((a == b).all() for a, b in zip(now, was, strict=True))
 
 
+def test_expect() -> None:
+    rng = np.random.default_rng(38)
+    for k, cells in ((1, 1), (3, 17)):
+        n = rng.integers(0, 4, (k, cells)).astype(np.float64)
+        s, prior = 3.0 * n * rng.random((k, cells)), 4.0 * rng.random(k)
+        for y, within in ((0.0, 0.0), (0.3, 2.0), (50.0, 900.0)):
+            sums = np.array([n.sum(1), s.sum(1), np.full(k, within), y * n.sum(1)]).T.copy()
+            made = []
+            for module in (_kernel, plain):
+                mean, variance = np.full((2, k, cells), -1.0)
+                module.expect(n, s, sums, prior, mean, variance, k - 1, 1e-4)
+                made.append([mean, variance])
+                assert (mean[: k - 1] == -1.0).all(), "the others stay"
+            close(*made)
+
+
 def test_watch() -> None:
     rng = np.random.default_rng(37)
     compiled, numpy = np.zeros((6, 4)), np.zeros((6, 4))
