@@ -58,6 +58,9 @@ OPTIONS = (
     ("grpc.server.max_pending_requests_hard_limit", 3_000),
     # A call takes some 25 kB until its client has taken the answer, which a client may never do.
     ("grpc.max_concurrent_streams", 4_000),
+    # gRPC takes so much of a stream before anybody reads it. Else it lets that grow to megabytes.
+    ("grpc.http2.bdp_probe", 0),
+    ("grpc.http2.lookahead_bytes", 256 * 2**10),
 )
 
 # How long the last replies may take to leave after the drain; open health watches end with it.

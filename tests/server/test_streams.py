@@ -246,6 +246,35 @@ async def test_who_reads_no_answers_is_read_no_further() -> None:
             call.cancel()
 
 
+async def test_what_clients_send_ahead_takes_bounded_memory() -> None:
+    """Of each of ten streams whose answers nobody reads gRPC takes some 600 KiB, and no more."""
+    small = [("grpc.http2.bdp_probe", 0), ("grpc.use_local_subchannel_pool", 1)]
+    (message,) = asked({"explain": True, "task": {**TASK, "description": "x" * 1_000}})
+    taken = 0
+
+    async def send(call: Any) -> None:
+        nonlocal taken
+        while True:
+            await call.write(message)
+            taken += message.ByteSize()
+
+    async with (
+        in_process(max_unanswered=10) as running,
+        grpc.aio.insecure_channel(running.address, options=small) as channel,
+    ):
+        calls = [Client(channel).router.RouteStream() for _ in range(10)]
+        sending = [asyncio.create_task(send(call)) for call in calls]
+        before = -1
+        async with asyncio.timeout(PATIENCE_S):
+            while taken != before:  # until it stands still
+                before = taken
+                await asyncio.sleep(0.5)
+        assert 10 * 2**18 < taken < 10 * 2**20
+        for task, call in zip(sending, calls, strict=True):
+            task.cancel()
+            call.cancel()
+
+
 async def test_a_message_has_its_own_deadline(running: Running) -> None:
     """On a stalled disk its status is DEADLINE_EXCEEDED; sent again, it was learnt once."""
     decision = await running.client.route(task=TASK)
