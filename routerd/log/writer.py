@@ -170,7 +170,8 @@ class Writer:
             self.read_only = True
             self._queue = []
             self._reacts = False
-            with suppress(LogUnavailable, LogCorrupt):  # recover() tries again, or says so
+            # recover() tries again, or says so.
+            with suppress(LogUnavailable, LogCorrupt, OSError):
                 self._refold()
 
     def recover(self) -> bool:
@@ -179,7 +180,7 @@ class Writer:
             try:
                 self.log.probe()
                 self._refold()
-            except LogUnavailable:
+            except (LogUnavailable, OSError):
                 return False
             self.read_only = False
             self.go_on()

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+import os
+import resource
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +16,7 @@ from routerd.core.errors import ErrorReason, RouterError
 from routerd.log import committer as committer_module
 from routerd.log.base import LogUnavailable
 from routerd.log.committer import SYNC_EVERY, Committer
+from routerd.log.snapshot import Snapshots
 from routerd.router import request_of
 from tests.core.engine import Engine
 from tests.log.faulty import PATIENCE_S, FaultyLog
@@ -208,6 +212,39 @@ async def test_memory_that_the_log_does_not_hold_is_not_durable() -> None:
         await until(lambda: not s.engine.sequencer.read_only)
         await s.wait(s.decide(request_id="lost"), platter=True)
         assert s.engine.refold().hash() == s.engine.state.hash()
+
+
+async def test_a_disk_that_fails_while_no_file_can_be_opened(tmp_path: Path) -> None:
+    """To look for snapshots takes a descriptor; without one whoever waits is refused all the same,
+    and it is tried again until it works."""
+    async with stack() as s:
+        s.engine.sequencer.snapshots = Snapshots(tmp_path)
+        s.engine.sequencer.snapshots.directory.mkdir()
+        await s.wait(s.decide(), platter=True)
+        s.log.unsyncable = True
+        with no_descriptors():
+            async with asyncio.timeout(PATIENCE_S):
+                await refused(s.wait(s.decide(request_id="again"), platter=True))
+            s.log.heal()
+            probes = s.log.probes
+            await until(lambda: s.log.probes > probes + 1)
+            assert s.health == [False]
+        await until(lambda: not s.engine.sequencer.read_only)
+        await s.wait(s.decide(request_id="again"), platter=True)
+        assert s.engine.refold().hash() == s.engine.state.hash()
+
+
+@contextmanager
+def no_descriptors() -> Iterator[None]:
+    """No file can be opened in this process."""
+    held = resource.getrlimit(resource.RLIMIT_NOFILE)
+    free = os.dup(0)
+    os.close(free)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (free, held[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, held)
 
 
 async def test_a_damaged_log_stays_read_only() -> None:
