@@ -127,17 +127,19 @@ class Projector:
     def _take_up(self) -> None:
         """Open the file, and go on from what it holds."""
         self._store = Store(self._path, self._partition)
+        self._config, self._config_position = None, 0
         try:
             self._mark = self._store.mark()
             held = self._store.last_config()
+            if held is not None:
+                self._config = msgspec.json.decode(held["config"], type=EngineConfig)
+                self._config_position = held["position"]
         except Unusable:
             self._store.close()
             raise
-        self._config = None
-        self._config_position = 0
-        if held is not None:
-            self._config = msgspec.json.decode(held["config"], type=EngineConfig)
-            self._config_position = held["position"]
+        except (TypeError, ValueError) as error:  # SQLite does not see what a text should be
+            self._store.close()
+            raise Unusable(f"{self._path} is damaged: {error}") from error
 
     def _continues(self) -> bool:
         """Whether the log still has the entry that the mark names.

@@ -32,8 +32,10 @@ LOOK_EVERY = 10_000
 COPIED_PAGES = 1_024
 FOREVER = 2**62
 
-DAMAGE = (apsw.CorruptError, apsw.NotADBError, apsw.SQLError, apsw.MismatchError)
-
+DAMAGE = (
+    *(apsw.CorruptError, apsw.NotADBError, apsw.SQLError, apsw.MismatchError),
+    UnicodeDecodeError,
+)
 
 COLUMNS = (
     *("position", "decision_id", "request_id", "time_ms", "task_id", "group_id", "session_id"),
@@ -180,6 +182,9 @@ class Audit:
             self.chain = bytes.fromhex(marks[0][1]) if marks else GENESIS
             origins = self._ask("SELECT value FROM meta WHERE key = 'origin'")
             self.origin = bytes.fromhex(origins[0][0]) if origins else None
+        except (TypeError, ValueError) as error:  # SQLite does not see what a text should be
+            self.close()
+            raise NoAudit(f"the audit file is damaged ({error})", damaged=True) from error
         except BaseException:
             self.close()
             raise

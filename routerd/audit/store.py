@@ -197,7 +197,9 @@ def damaged(path: Path) -> Iterator[None]:
     """Turns what SQLite says of a damaged file, or of one that is none, into Unusable."""
     try:
         yield
-    except sqlite3.OperationalError:
-        raise  # busy, full, not permitted: the file itself may be whole
     except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
+        # Busy, full, not permitted: the file itself may be whole. What Python says, of texts that
+        # are none, has no code of SQLite's.
+        if isinstance(error, sqlite3.OperationalError) and hasattr(error, "sqlite_errorcode"):
+            raise
         raise Unusable(f"{path} is damaged: {error}") from error

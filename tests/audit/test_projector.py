@@ -246,6 +246,18 @@ def spoil_partition(path: Path) -> None:
     execute(path, "UPDATE mark SET position = position + 100000")
 
 
+def spoil_hash(path: Path) -> None:
+    execute(path, "UPDATE mark SET hash = 'no hash'")
+
+
+def spoil_config(path: Path) -> None:
+    execute(path, "UPDATE configs SET config = replace(config, '{', '(')")
+
+
+def spoil_text(path: Path) -> None:
+    execute(path, "UPDATE configs SET config = CAST(x'ff' || config AS TEXT)")
+
+
 def execute(path: Path, sql: str) -> None:
     with closing(sqlite3.connect(path)) as db:
         db.execute(sql)
@@ -261,6 +273,9 @@ def execute(path: Path, sql: str) -> None:
         spoil_table,
         spoil_mark,
         spoil_partition,
+        spoil_hash,
+        spoil_config,
+        spoil_text,
         Path.unlink,
     ],
 )

@@ -214,3 +214,19 @@ def test_a_file_that_cannot_be_read_says_why(tmp_path: Path) -> None:
     with pytest.raises(NoAudit, match="damaged") as caught:
         Audit(path)
     assert caught.value.damaged
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    ["UPDATE mark SET hash = 'no hash'", "UPDATE decisions SET sentence = CAST(x'ff' AS TEXT)"],
+)
+def test_a_text_that_is_none_is_damage(tmp_path: Path, spoil: str) -> None:
+    """SQLite gives it out like any other."""
+    engine = Engine()
+    engine.route()
+    path = projected(engine.log, tmp_path)
+    with closing(apsw.Connection(str(path))) as db:
+        db.execute(spoil)
+    with pytest.raises(NoAudit, match="damaged") as caught, closing(Audit(path)) as audit:
+        audit.decisions(Search(), 1)
+    assert caught.value.damaged
