@@ -19,9 +19,10 @@ def take_lock(directory: Path) -> int:
     """Makes the directory if need be. Returns a descriptor that, while it is open, keeps other
     processes from taking the lock; they are told the pid of this one."""
     try:
-        if not directory.is_dir():
-            directory.mkdir(parents=True)
-            sync_directory(directory.parent)
+        made = [path for path in (directory, *directory.parents) if not path.exists()]
+        directory.mkdir(parents=True, exist_ok=True)
+        for path in made:
+            sync_directory(path.parent)
         if not os.access(directory, os.W_OK):
             raise PermissionError("no permission to write to it")
         lock_fd = os.open(directory / "lock", os.O_RDWR | os.O_CREAT, 0o644)

@@ -11,7 +11,7 @@ from pathlib import Path
 import apsw
 import pytest
 
-from routerd.log import opening
+from routerd.log import disk, opening
 from routerd.log.base import LogUnavailable
 from routerd.log.connections import LIMIT_PAGES, PAGE_BYTES
 from routerd.log.migrations import format_of
@@ -28,6 +28,16 @@ def test_a_closed_log_is_one_file(tmp_path: Path) -> None:
     (tmp_path / "copy").mkdir()
     shutil.copy(directory / "log.db", tmp_path / "copy")
     assert read_all(tmp_path / "copy") == entries
+
+
+def test_every_directory_that_is_made_survives_power_loss(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The name of a directory is on the platter once the one that it stands in is synced."""
+    synced: list[Path] = []
+    monkeypatch.setattr(disk, "sync_directory", synced.append)
+    SqliteLog.open(tmp_path / "a" / "b" / "c").close()
+    assert set(synced) == {tmp_path, tmp_path / "a", tmp_path / "a" / "b"}
 
 
 def test_a_reader_cannot_write(tmp_path: Path) -> None:
