@@ -94,10 +94,11 @@ class Snapshots:
             partial.replace(path)
         finally:
             partial.unlink(missing_ok=True)
+        # A loss of power may then give the old ones back, and never takes them without the new.
+        sync_directory(self.directory)
         found = self.paths(state.partition)
         for old in [*found[: found.index(path)], *found[found.index(path) + keep :]]:
             old.unlink(missing_ok=True)
-        sync_directory(self.directory)
         return path
 
     def paths(self, partition: str) -> list[Path]:

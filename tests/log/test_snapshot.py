@@ -65,6 +65,20 @@ def test_from_any_snapshot_the_state_is_that_of_the_whole_log(kind: str, tmp_pat
         assert fold(engine.log, "default", snapshots).hash() == whole
 
 
+def test_the_old_ones_go_once_the_name_of_the_new_one_survives_power_loss(
+    lived: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A directory's entries may reach the platter in any order, until it is synced."""
+    snapshots = Snapshots(tmp_path)
+    old = snapshots.write(lived.state, keep=1)
+    busy(lived, 3, "more")
+    synced = []
+    monkeypatch.setattr(snapshot, "sync_directory", lambda d: synced.append(sorted(d.iterdir())))
+    new = snapshots.write(lived.state, keep=1)
+    assert synced == [[old, new]]
+    assert snapshots.paths("default") == [new]
+
+
 def test_what_many_have_in_common_is_held_once(lived: Engine, tmp_path: Path) -> None:
     """A restored state takes little more memory than one that lived; gc has nothing to walk."""
     _, state = load(Snapshots(tmp_path).write(lived.state, keep=1))
