@@ -16,7 +16,7 @@ LOCK_BYTES = 200
 
 
 def take_lock(directory: Path) -> int:
-    """Makes the directory if need be. Returns a descriptor that, while it is open, keeps other
+    """Makes the directory if need be. Returns a descriptor that, until it is closed, keeps other
     processes from taking the lock; they are told the pid of this one."""
     try:
         made = [path for path in (directory, *directory.parents) if not path.exists()]
@@ -76,11 +76,6 @@ def power_held(directory: Path) -> bool:
     with suppress(OSError):
         return boot_id() in (directory / "lock").read_text().split()[1:]
     return False
-
-
-def release(lock_fd: int) -> None:
-    """Let go of what take_lock gave."""
-    os.close(lock_fd)
 
 
 class Places:

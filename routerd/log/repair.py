@@ -7,6 +7,7 @@ log's start, or from a snapshot, which stands for all that was before it.
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import closing, suppress
@@ -22,7 +23,7 @@ from routerd.log.base import WHOLE, Base, Entry, LogCorrupt, LogUnavailable
 from routerd.log.check import look_through
 from routerd.log.codec import HASH_BYTES, chain_hash, encode
 from routerd.log.connections import PAGE_BYTES
-from routerd.log.disk import power_held, release, sync_directory, take_lock, why
+from routerd.log.disk import power_held, sync_directory, take_lock, why
 from routerd.log.fold import start_of
 from routerd.log.reach import require_all_reached, snapshots_of
 from routerd.log.salvage import Database, Wal, rows
@@ -85,7 +86,7 @@ def repair(directory: Path) -> Repaired:
         held = whole(directory)
         return Repaired(held, None) if held is not None else made_anew(directory)
     finally:
-        release(lock)
+        os.close(lock)
 
 
 def whole(directory: Path) -> dict[str, Kept] | None:
