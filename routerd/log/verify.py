@@ -162,8 +162,9 @@ def rederive(state: State, logged: Decision) -> tuple[str, list[str]]:
     except (RouterError, *UNFIT) as error:
         return how, [*wrong, f"no law: {error}"]
     if how == "exact":
-        fields = [name for name in Decision.__struct_fields__ if differs(name, made, logged)]
-        return how, wrong + [f"{name} differs" for name in fields]
+        fields = Decision.__struct_fields__
+        differ = [name for name in fields if getattr(made, name) != getattr(logged, name)]
+        return how, wrong + [f"{name} differs" for name in differ]
     if made.agents != logged.agents or len(made.law) != len(logged.law):
         return how, [*wrong, "agents differ"]
     apart = float(np.abs(np.frombuffer(made.law) - np.frombuffer(logged.law)).max())
@@ -189,7 +190,3 @@ def is_law(logged: Decision) -> bool:
         return False
     law = np.frombuffer(logged.law)
     return bool(law.min() >= 0.0 and abs(law.sum() - 1.0) <= CLOSE)
-
-
-def differs(name: str, made: Decision, logged: Decision) -> bool:
-    return bool(getattr(made, name) != getattr(logged, name))

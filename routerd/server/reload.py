@@ -81,7 +81,7 @@ class Reload:
             except Exception:
                 logger.exception("%s was not applied", self._source.file)
                 return False
-        kept = [name for name in PROCESS_KEYS if differs(name, config, self._running)]
+        kept = [key for key in PROCESS_KEYS if getattr(config, key) != getattr(self._running, key)]
         later = f"; from the next start on: {', '.join(kept)}" if kept else ""
         with suppress(OSError):  # nobody reads what is said
             self._told(f"configuration in force at position {position}{later}")
@@ -101,7 +101,3 @@ class Reload:
 
 TAKEN_OVER = {*EngineConfig.__struct_fields__, "signals", "texts"}
 PROCESS_KEYS = tuple(name for name in Config.__struct_fields__ if name not in TAKEN_OVER)
-
-
-def differs(name: str, one: Config, other: Config) -> bool:
-    return bool(getattr(one, name) != getattr(other, name))
