@@ -13,12 +13,7 @@ from routerd.v1 import policy_pb2
 MOST = 10_000
 
 KINDS: dict[AlarmKind, policy_pb2.AlarmKind] = {
-    AlarmKind.ENTROPY_COLLAPSE: policy_pb2.ALARM_KIND_ENTROPY_COLLAPSE,
-    AlarmKind.CANNOT_WIN: policy_pb2.ALARM_KIND_CANNOT_WIN,
-    AlarmKind.SILENCE: policy_pb2.ALARM_KIND_SILENCE,
-    AlarmKind.FEATURE_DRIFT: policy_pb2.ALARM_KIND_FEATURE_DRIFT,
-    AlarmKind.FEATURE_SWAP: policy_pb2.ALARM_KIND_FEATURE_SWAP,
-    AlarmKind.AGENT_DRIFT: policy_pb2.ALARM_KIND_AGENT_DRIFT,
+    kind: getattr(policy_pb2, f"ALARM_KIND_{kind}") for kind in AlarmKind
 }
 
 
