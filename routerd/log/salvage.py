@@ -14,9 +14,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
+from routerd.log.wal import FRAME_HEADER, HEADER
+
 LEAF, INTERIOR = 0x0A, 0x02  # of a table without rowid
 TABLE_LEAF = 0x0D  # of one with it, whose inner pages hold no rows
-WAL_HEADER, FRAME_HEADER = 32, 24
 NUMBERS = {1: 1, 2: 2, 3: 3, 4: 4, 5: 6, 6: 8}  # bytes of an integer by its serial type
 MOST_BYTES = 2**26
 
@@ -64,8 +65,8 @@ class Wal:
         self._size, self._behind = size, behind
         self._file = path.open("rb")
         step = FRAME_HEADER + size
-        self._frames = range(WAL_HEADER, path.stat().st_size - step + 1, step)
-        now = {self._salts(16), self._salts(WAL_HEADER + 8)}  # two, since one may be broken
+        self._frames = range(HEADER, path.stat().st_size - step + 1, step)
+        now = {self._salts(16), self._salts(HEADER + 8)}  # two, since one may be broken
         self._latest = {self._number(at): at for at in self._frames if self._salts(at + 8) in now}
 
     def all(self) -> Iterator[tuple[int, bytes]]:
