@@ -1,4 +1,4 @@
-"""A log in memory: for tests, replays and benchmarks. It survives nothing."""
+"""A log in memory: of a router without a directory, of replays and tests. It survives nothing."""
 
 from __future__ import annotations
 
