@@ -263,4 +263,4 @@ CREATE VIEW events AS -- in the order of the log, but for overrides, experiments
 
 def statements() -> list[str]:
     """The statements that make the tables, one by one."""
-    return [f"{part.strip()}" for part in TABLES.split(";\n") if part.strip()]
+    return [part.strip() for part in TABLES.split(";\n") if part.strip()]
