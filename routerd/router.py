@@ -16,7 +16,7 @@ import msgspec
 from msgspec.inspect import is_struct_type
 from msgspec.structs import fields as fields_of
 
-from routerd.audit.queries import projected_through, sync_audit
+from routerd.audit.queries import forgettable
 from routerd.audit.reach import require_audited
 from routerd.clock import wall_clock
 from routerd.config import ConfigErrors, load, parse, parse_agent
@@ -30,7 +30,7 @@ from routerd.core.values import AgentStatus, Claim, Listing, Outcome, Request, T
 from routerd.log.base import Log, LogUnavailable
 from routerd.log.memory import MemoryLog
 from routerd.log.registry import Registry
-from routerd.log.retention import FORGET_AT_ONCE, dispensable, last_words
+from routerd.log.retention import FORGET_AT_ONCE, last_words
 from routerd.log.sequencer import Sequencer
 from routerd.log.snapshot import Snapshots
 from routerd.log.sqlite import SqliteLog
@@ -190,10 +190,7 @@ class Router:
             self._log.sync()
             last_words(snapshots, sequencer.state, self.config.log)
             partition = sequencer.state.partition
-            projected = projected_through(snapshots.data_dir, partition, wanted=False)
-            through = dispensable(self._log, snapshots, partition, self.config.log, projected)
-            if through:
-                sync_audit(snapshots.data_dir, partition)  # it alone tells of that then
+            through = forgettable(self._log, snapshots, partition, self.config.log, audited=False)
             while self._log.forget(partition, through, FORGET_AT_ONCE):
                 pass
 

@@ -18,8 +18,12 @@ import apsw
 import msgspec
 
 from routerd.audit import schema
+from routerd.core.process_settings import Retention
 from routerd.core.state import GENESIS
+from routerd.log.base import Log
 from routerd.log.disk import sync_directory, sync_stored
+from routerd.log.retention import dispensable
+from routerd.log.snapshot import Snapshots
 
 EQUAL = (
     *("agent_id", "work_type", "domain", "group_id", "session_id", "task_id", "request_id"),
@@ -143,6 +147,22 @@ def projected_through(directory: Path, partition: str, *, wanted: bool) -> int |
         return 0
     with closing(audit):
         return audit.projected_through
+
+
+def forgettable(
+    log: Log, snapshots: Snapshots, partition: str, rules: Retention, *, audited: bool
+) -> int:
+    """The position up to which a log may forget, as routerd.log.retention has it; 0 for nothing.
+
+    What is forgotten the audit alone tells of, so that survives power loss when this returns.
+    audited: whether it waits for an audit that is still to be made. Raises OSError, LogCorrupt,
+    LogUnavailable.
+    """
+    projected = projected_through(snapshots.data_dir, partition, wanted=audited)
+    through = dispensable(log, snapshots, partition, rules, projected)
+    if through:
+        sync_audit(snapshots.data_dir, partition)
+    return through
 
 
 def sync_audit(directory: Path, partition: str) -> None:

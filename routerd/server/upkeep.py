@@ -15,12 +15,12 @@ import logging
 import shutil
 from pathlib import Path
 
-from routerd.audit.queries import projected_through, sync_audit
+from routerd.audit.queries import forgettable
 from routerd.child import ROUTERD
 from routerd.core.process_settings import Config
 from routerd.log.base import LogCorrupt, LogUnavailable
 from routerd.log.committer import Committer
-from routerd.log.retention import FORGET_AT_ONCE, dispensable, due, last_words
+from routerd.log.retention import FORGET_AT_ONCE, due, last_words
 from routerd.log.snapshot import Snapshots
 
 LOOK_EVERY_S = 1.0
@@ -126,20 +126,16 @@ class Upkeep:
         keep = self._rules.keep_events
         if keep is None or self._sequencer.durable - keep <= base:
             return
-        through = await asyncio.to_thread(self._dispensable, partition)
+        through = await asyncio.to_thread(self._forgettable, partition)
         # What is forgotten must be in snapshots that no loss of power can put beyond the log's end.
         through = min(through, self._committer.synced)
         while not self._sequencer.read_only and log.forget(partition, through, FORGET_AT_ONCE):
             await asyncio.sleep(BREATH_S)
 
-    def _dispensable(self, partition: str) -> int:
-        """In a thread: see routerd.log.retention."""
+    def _forgettable(self, partition: str) -> int:
+        """In a thread."""
         log = self._sequencer.log.reader()
         try:
-            projected = projected_through(self.directory, partition, wanted=self._audited)
-            through = dispensable(log, self._snapshots, partition, self._rules, projected)
-            if through:
-                sync_audit(self.directory, partition)  # it alone tells of that then
-            return through
+            return forgettable(log, self._snapshots, partition, self._rules, audited=self._audited)
         finally:
             log.close()
