@@ -7,7 +7,6 @@ rules of the configuration file, and its violations are named as fields of the r
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from enum import StrEnum
 from typing import Any, TypeVar
 
 from google.protobuf.message import Message
@@ -34,7 +33,7 @@ CAUSES: dict[StatusCause | None, agents_pb2.StatusCause] = {
 }
 CAUSES[None] = agents_pb2.STATUS_CAUSE_UNSPECIFIED
 
-E = TypeVar("E", bound=StrEnum)
+E = TypeVar("E", bound=str)
 M = TypeVar("M", bound=Message)
 
 

@@ -12,17 +12,17 @@ from routerd.config import ConfigErrors, parse_override
 from routerd.core.answers import ListedBudget, ListedOverride
 from routerd.core.errors import Violation, invalid
 from routerd.core.rules import CONDITIONS, Override
-from routerd.server.convert_agents import SOURCES
+from routerd.server.convert_agents import SOURCES, named
 from routerd.server.lengths import cut
 from routerd.v1 import policy_pb2
 
 ACTIONS = {
-    policy_pb2.OVERRIDE_ACTION_FORCE: "force",
-    policy_pb2.OVERRIDE_ACTION_FORBID: "forbid",
+    "force": policy_pb2.OVERRIDE_ACTION_FORCE,
+    "forbid": policy_pb2.OVERRIDE_ACTION_FORBID,
 }
 OTHERWISE = {
-    policy_pb2.OVERRIDE_OTHERWISE_REFUSE: "refuse",
-    policy_pb2.OVERRIDE_OTHERWISE_POLICY: "policy",
+    "refuse": policy_pb2.OVERRIDE_OTHERWISE_REFUSE,
+    "policy": policy_pb2.OVERRIDE_OTHERWISE_POLICY,
 }
 FIELDS = {"id": "override_id", "agent": "definition.agent_id"}
 
@@ -44,11 +44,20 @@ def override_of(
         "author": told.author,
         "reason": told.reason,
     }
-    named(data, "action", told.action, ACTIONS, policy_pb2.OverrideAction, wrong)
-    if not told.action:
-        words = ", ".join(policy_pb2.OverrideAction.Name(number) for number in ACTIONS)
+    enum = policy_pb2.OverrideAction
+    action, unknown = named(ACTIONS, "definition.action", told.action, enum)
+    wrong += unknown
+    if action is not None:
+        data["action"] = action
+    elif not told.action:
+        words = ", ".join(map(enum.Name, ACTIONS.values()))
         wrong.append(Violation("definition.action", f"is not set; give one of {words}"))
-    named(data, "otherwise", told.otherwise, OTHERWISE, policy_pb2.OverrideOtherwise, wrong)
+    otherwise, unknown = named(
+        OTHERWISE, "definition.otherwise", told.otherwise, policy_pb2.OverrideOtherwise
+    )
+    if otherwise is not None:
+        data["otherwise"] = otherwise
+    wrong += unknown
     try:
         made = parse_override(data)
     except ConfigErrors as errors:
@@ -61,22 +70,6 @@ def override_of(
 def field_of(path: str) -> str:
     """A path in a configuration file as a field of the request."""
     return FIELDS.get(path, f"definition.{path}" if path else "definition")
-
-
-def named(
-    data: dict[str, Any],
-    field: str,
-    number: int,
-    words: dict[Any, str],
-    enum: Any,
-    wrong: list[Violation],
-) -> None:
-    """Note the word of an enum's number; none for 0, a violation for one not known here."""
-    if number in words:
-        data[field] = words[number]
-    elif number:
-        text = f"{number} is none of {', '.join(enum.keys())}"
-        wrong.append(Violation(f"definition.{field}", text))
 
 
 def override(told: ListedOverride) -> policy_pb2.Override:
@@ -106,17 +99,15 @@ def budget(told: ListedBudget) -> policy_pb2.Budget:
 
 
 def definition(of: Override) -> policy_pb2.OverrideDefinition:
-    actions = {word: number for number, word in ACTIONS.items()}
-    otherwise = {word: number for number, word in OTHERWISE.items()}
     return policy_pb2.OverrideDefinition(
         when=of.when,
-        action=actions[of.action],
+        action=ACTIONS[of.action],
         agent_id=of.agent,
         pool=of.pool,
         type=of.type,
         priority=of.priority,
         expires_time_ms=of.expires_time_ms,
-        otherwise=otherwise[of.otherwise],
+        otherwise=OTHERWISE[of.otherwise],
         author=of.author,
         reason=of.reason,
     )
