@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from routerd.cli.output import Failed, console
+from routerd.cli.output import Exit, Failed, console
 from routerd.cli.paths import FileToWrite, PathTo
 from routerd.cli.ranges import WEIGHT, Finite
 from routerd.cli.tables import table
@@ -57,7 +57,7 @@ def cascade(
     try:
         data = judged(file, confidence)
     except DataError as error:
-        raise Failed(str(error), exit_code=2) from None
+        raise Failed(str(error), exit_code=Exit.USAGE) from None
     screen, points = console(stderr=True), []
     with Progress(console=screen, disable=not screen.is_terminal) as progress:
         bar = progress.add_task("playing", total=len(weights) * (len(taus) + 1) * seeds)

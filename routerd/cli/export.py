@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from routerd.cli.output import Failed, progress
+from routerd.cli.output import Exit, Failed, progress
 from routerd.cli.paths import DataDirectory, PathTo
 from routerd.core.words import counted
 
@@ -34,7 +34,7 @@ def export(directory: Path, path: Path, partition: str) -> None:
 
     if path.suffix not in WRITERS:
         told = f"{path}: the name must end in {' or '.join(WRITERS)}"
-        raise Failed(told, exit_code=2)
+        raise Failed(told, exit_code=Exit.USAGE)
     try:
         log = SqliteLog.open(directory, read_only=True)
         try:
@@ -46,7 +46,7 @@ def export(directory: Path, path: Path, partition: str) -> None:
         finally:
             log.close()
     except MissingPyarrow as error:
-        raise Failed(str(error), exit_code=2) from None
+        raise Failed(str(error), exit_code=Exit.USAGE) from None
     except (LogCorrupt, LogUnavailable) as error:
         raise Failed(str(error)) from None
     except OSError as error:

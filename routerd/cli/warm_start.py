@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
-from routerd.cli.output import Failed, console, json_option, say_json
+from routerd.cli.output import Exit, Failed, console, json_option, say_json
 from routerd.cli.paths import PathTo
 from routerd.cli.ranges import Finite
 from routerd.cli.tables import facts
@@ -66,7 +66,9 @@ def warm_start(
     from routerd.log.warm_start import warm_start as learn
 
     if config_file is None and not (directory / "log.db").is_file():
-        raise Failed(f"no log in {directory}: give --config FILE to begin one", exit_code=2)
+        raise Failed(
+            f"no log in {directory}: give --config FILE to begin one", exit_code=Exit.USAGE
+        )
     try:
         table = open_table(source)
         check(table, source)
@@ -82,9 +84,9 @@ def warm_start(
         finally:
             log.close()
     except DataError as error:
-        raise Failed(str(error), exit_code=2) from None
+        raise Failed(str(error), exit_code=Exit.USAGE) from None
     except ConfigErrors as error:
-        raise Failed(str(error), exit_code=2) from None
+        raise Failed(str(error), exit_code=Exit.USAGE) from None
     except (LogCorrupt, LogUnavailable, RouterError) as error:
         raise Failed(str(error)) from None
     if told.unknown and not (told.learnt or told.before):
@@ -92,7 +94,7 @@ def warm_start(
         raise Failed(
             f"{source}: nothing was learnt: its agents are {', '.join(sorted(told.unknown)[:20])}, "
             f"and the configuration has {known}",
-            exit_code=2,
+            exit_code=Exit.USAGE,
         )
     proposed = proposals(table, config)
     if as_json:
