@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -182,12 +183,8 @@ def of_directory(
     if not is_rule(policy) and not Path(policy).exists():
         raise DataError(f"--policy {policy}: is neither {FORMS} nor a file that is there")
     judged = policy if is_rule(policy) else load_or_fail(Path(policy))
-    log = SqliteLog.open(directory, read_only=True)
-    try:
-        with progress() as bar:
-            found = read_log(log, partition, judged, burn_in=burn_in, bounds=bounds, told=bar)
-    finally:
-        log.close()
+    with closing(SqliteLog.open(directory, read_only=True)) as log, progress() as bar:
+        found = read_log(log, partition, judged, burn_in=burn_in, bounds=bounds, told=bar)
     return judge(found, found.independent, policy, "utility", seed)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 
 import click
@@ -36,15 +37,12 @@ def export(directory: Path, path: Path, partition: str) -> None:
         told = f"{path}: the name must end in {' or '.join(WRITERS)}"
         raise Failed(told, exit_code=Exit.USAGE)
     try:
-        log = SqliteLog.open(directory, read_only=True)
-        try:
+        with closing(SqliteLog.open(directory, read_only=True)) as log:
             if partition not in log.partitions():
                 known = ", ".join(log.partitions())
                 raise Failed(f"{directory} has no partition {partition!r}; there are: {known}")
             with progress() as told_how_far:
                 count = write(decisions(log, partition, told_how_far), path)
-        finally:
-            log.close()
     except MissingPyarrow as error:
         raise Failed(str(error), exit_code=Exit.USAGE) from None
     except (LogCorrupt, LogUnavailable) as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 import click
@@ -38,8 +38,7 @@ def snapshot(directory: Path, keep: int, nice: bool, as_json: bool) -> None:
     made = {}
     try:
         snapshots = Snapshots(directory)
-        log = SqliteLog.open(directory, read_only=True)
-        try:
+        with closing(SqliteLog.open(directory, read_only=True)) as log:
             for partition in log.partitions():
                 state = fold(log, partition, snapshots)
                 # The daemon may not have synced all of it: a snapshot must not outlive its log.
@@ -47,8 +46,6 @@ def snapshot(directory: Path, keep: int, nice: bool, as_json: bool) -> None:
                 made[partition] = (state.position, str(snapshots.write(state, keep)))
                 with suppress(LogCompacted):  # by the daemon, meanwhile: what is left next time
                     seal(log, partition, state.position, directory)
-        finally:
-            log.close()
     except (LogCorrupt, LogUnavailable, OSError) as error:
         raise Failed(str(error)) from None
     if as_json:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,12 +45,9 @@ def verified(directory: Path) -> Verified:
     from routerd.log.verify import verify as derive_again
 
     try:
-        log = SqliteLog.open(directory, read_only=True)
-        try:
+        with closing(SqliteLog.open(directory, read_only=True)) as log:
             require_audited(log, directory)
             return derive_again(log, Snapshots(directory))
-        finally:
-            log.close()
     except (LogCorrupt, LogUnavailable) as error:
         raise Failed(str(error)) from None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from contextlib import closing
 from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -74,15 +75,12 @@ def warm_start(
         check(table, source)
         config: EngineConfig = load(config_file) if config_file else config_of(directory)
         wanted = list(rows(table, source, config))  # every error of it before anything is written
-        log = SqliteLog.open(directory)
-        try:
+        with closing(SqliteLog.open(directory)) as log:
             require_audited(log, directory)
             kept = Snapshots(directory)
             sequencer = Sequencer.open(log, config, wall_clock(), snapshots=kept)
             hashed = blake2b(source.read_bytes(), digest_size=16).hexdigest()
             told = learn(sequencer, hashed, wanted, weight)
-        finally:
-            log.close()
     except DataError as error:
         raise Failed(str(error), exit_code=Exit.USAGE) from None
     except ConfigErrors as error:
@@ -109,11 +107,8 @@ def config_of(directory: Path) -> EngineConfig:
     from routerd.log.snapshot import Snapshots
     from routerd.log.sqlite import SqliteLog
 
-    log = SqliteLog.open(directory, read_only=True)
-    try:
+    with closing(SqliteLog.open(directory, read_only=True)) as log:
         return fold(log, "default", Snapshots(directory)).config
-    finally:
-        log.close()
 
 
 def check(table: Table, source: Path) -> None:
