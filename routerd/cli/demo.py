@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -58,7 +60,6 @@ def demo(seed: int, limit: int | None, as_json: bool) -> None:
 
 
 def _run(config: Config, fit: Tasks, stream: Tasks, seed: int) -> Report:
-    from routerd.cli.demo_daemon import daemon
     from routerd.cli.demo_report import Report
     from routerd.cli.demo_score import TABLE, chosen, lift, references, score, strongest_cost
     from routerd.cli.verify import in_words, verified
@@ -69,7 +70,7 @@ def _run(config: Config, fit: Tasks, stream: Tasks, seed: int) -> Report:
     with tempfile.TemporaryDirectory(prefix="routerd-demo-") as folder:
         data_dir, file = Path(folder, "data"), Path(folder, "routerd.yaml")
         file.write_text(CONFIG_FILE.read_text() + "clock: logical\naudit: {enabled: false}\n")
-        with daemon(file, data_dir, seed) as address:
+        with _daemon(file, data_dir, seed) as address:
             choices, outcomes, seconds = _drive(address, stream, laws[TABLE], weights)
         found = verified(data_dir)
     law = chosen(choices, stream)
@@ -90,6 +91,24 @@ def _run(config: Config, fit: Tasks, stream: Tasks, seed: int) -> Report:
         seconds=time.perf_counter() - started,
         decisions_per_s=len(stream) / seconds,
     )
+
+
+@contextmanager
+def _daemon(config_file: Path, data_dir: Path, seed: int) -> Iterator[str]:
+    """The address of a daemon of the demo's own, on a free port, until the block ends.
+
+    Raises Failed with what the daemon said when it does not start or does not end with code 0.
+    """
+    from routerd.child import ROUTERD, NotServing, serving
+
+    flags = {"config": config_file, "data": data_dir, "listen": "127.0.0.1:0", "seed": seed}
+    told = data_dir.with_suffix(".stderr")
+    command = [*ROUTERD, "serve", *(f"--{name}={value}" for name, value in flags.items())]
+    try:
+        with told.open("w") as stderr, serving(command, stderr) as found:
+            yield found.address
+    except NotServing as error:
+        raise Failed(f"{error}\n{told.read_text()}".strip()) from None
 
 
 def _drive(
