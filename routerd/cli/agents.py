@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from routerd.cli.calls import TIMEOUT_S, address_option, connected, in_json, pages
-from routerd.cli.output import console, json_option, key_values, say_json
+from routerd.cli.output import console, json_option, key_values, options, say_json
 from routerd.cli.ranges import INT32
 from routerd.cli.tables import facts, table
 from routerd.cli.times import utc
@@ -17,11 +17,9 @@ from routerd.cli.times import utc
 if TYPE_CHECKING:
     from routerd.v1 import agents_pb2, agents_pb2_grpc
 
-Command = Callable[..., Any]
-
 STATUSES = click.Choice(["online", "busy", "offline"])
 
-DEFINITION = (
+definition_options = options(
     click.option("--version", help="Of what runs under this id."),
     click.option("--type", help="What sort of agent it is."),
     click.option("--pool", help="A request may ask for one."),
@@ -50,12 +48,6 @@ DEFINITION = (
         help="A fact, not looked at here.",
     ),
 )
-
-
-def definition_options(command: Command) -> Command:
-    for option in reversed(DEFINITION):
-        command = option(command)
-    return command
 
 
 @contextmanager

@@ -25,6 +25,8 @@ UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 JOINER = "\u200d"
 """Emoji of several persons or parts are made with it."""
 
+Command = Callable[..., Any]
+
 Told = Callable[[int, int, str], None]
 """Hears of long work: how much is done, of how much, and what."""
 
@@ -39,6 +41,17 @@ class Exit(IntEnum):
 
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
+
+
+def options(*each: Callable[[Command], Command]) -> Callable[[Command], Command]:
+    """Options that several commands have, as one decorator; help shows them in this order."""
+
+    def decorated(command: Command) -> Command:
+        for option in reversed(each):
+            command = option(command)
+        return command
+
+    return decorated
 
 
 def key_values(_: click.Context, __: click.Parameter, pairs: tuple[str, ...]) -> dict[str, str]:

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from routerd.cli.calls import TIMEOUT_S, address_option, in_json, pages, policy_service
-from routerd.cli.output import Failed, console, json_option, key_values, say_json
+from routerd.cli.output import Failed, console, json_option, key_values, options, say_json
 from routerd.cli.ranges import INT32
 from routerd.cli.tables import facts, table
 from routerd.cli.times import from_now, utc
 
 if TYPE_CHECKING:
     from routerd.v1 import policy_pb2
-
-Command = Callable[..., Any]
 
 WHEN = click.option(
     "--when",
@@ -26,7 +23,7 @@ WHEN = click.option(
     help="A label, work_type or domain that tasks must have; may be given several times.",
 )
 
-DEFINITION = (
+definition_options = options(
     WHEN,
     click.option("--agent", "agent_id", default="", help="The agent that is meant."),
     click.option("--pool", default="", help="The agents of it are meant."),
@@ -50,12 +47,6 @@ DEFINITION = (
     click.option("--reason", default="", help="Why."),
     click.option("--replace", is_flag=True, help="In place of the one that is in force."),
 )
-
-
-def definition_options(command: Command) -> Command:
-    for option in reversed(DEFINITION):
-        command = option(command)
-    return command
 
 
 @click.group(invoke_without_command=True)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from routerd.cli import overruling
 from routerd.cli.calls import TIMEOUT_S, address_option, connected, in_json
-from routerd.cli.output import Failed, console, json_option, key_values, say_json, shown
+from routerd.cli.output import Failed, console, json_option, key_values, options, say_json, shown
 from routerd.cli.tables import Facts, Rows, facts, table
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def weights(
     return told
 
 
-_OPTIONS = (
+_request_options = options(
     click.argument("text", default=""),
     click.option("--work-type", default="", help="The kind of work, for example code."),
     click.option("--domain", default="", help="The subject, for example legal."),
@@ -74,12 +74,6 @@ _OPTIONS = (
     json_option,
     address_option,
 )
-
-
-def _request_options(command: Callable[..., None]) -> Callable[..., None]:
-    for option in reversed(_OPTIONS):
-        command = option(command)
-    return command
 
 
 @click.command()
