@@ -17,7 +17,6 @@ from itertools import groupby
 from typing import Any, Protocol, TypeVar
 
 from routerd.core.errors import ErrorReason, RouterError
-from routerd.core.process_settings import Server
 from routerd.log.base import LogCorrupt, LogStuck
 from routerd.log.crowd import PATIENCE_S, Crowd
 from routerd.log.sequencer import Sequencer
@@ -48,12 +47,7 @@ class Committer:
     most: messages of streams may wait, for company or for the disk; room: how many more may.
     """
 
-    def __init__(
-        self,
-        sequencer: Sequencer,
-        on_health: Callable[[bool], None],
-        most: int = Server().max_in_flight,
-    ) -> None:
+    def __init__(self, sequencer: Sequencer, on_health: Callable[[bool], None], most: int) -> None:
         self.sequencer = sequencer
         self.on_health = on_health
         self.most = self.room = most

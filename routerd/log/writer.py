@@ -74,13 +74,7 @@ class Writer:
         return self
 
     @classmethod
-    def folded(
-        cls,
-        log: Log,
-        clock: Clock,
-        partition: str = "default",
-        snapshots: Snapshots | None = None,
-    ) -> Self:
+    def folded(cls, log: Log, clock: Clock, partition: str, snapshots: Snapshots | None) -> Self:
         """As open, and nothing is written yet: begin() comes before all else."""
         return cls(log, checked_fold(log, partition, snapshots), clock, snapshots)
 

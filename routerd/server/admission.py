@@ -98,8 +98,7 @@ class Admission:
     """Told of each call that comes up, and asked about it; `waiting` is how many wait behind it.
 
     counts: the server's counters. in_hand: how many calls are being answered, or a few less.
-    max_wait_s: how long a call may wait before it is looked at. lulls: those of the event loop, by
-    default there are none.
+    max_wait_s: how long a call may wait before it is looked at. lulls: those of the event loop.
     """
 
     def __init__(
@@ -107,7 +106,7 @@ class Admission:
         counts: Callable[[], Counts],
         in_hand: Callable[[], int],
         max_wait_s: float,
-        lulls: Lulls | None = None,
+        lulls: Lulls,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._counts = counts
@@ -130,8 +129,7 @@ class Admission:
     def came(self) -> None:
         """A call comes up, be it of a method that there is not: it stood in the queue as well."""
         self._number += 1
-        if self._lulls is not None:
-            self._lulls.came()
+        self._lulls.came()
 
     def admits(self) -> bool:
         """Whether the call that has just come up is to be answered."""
@@ -173,7 +171,7 @@ class Admission:
 
     def _find_out(self, now_s: float) -> None:
         """See how many wait: none where there was a lull, else at the price of a look."""
-        if not self.refusing and self._lulls is not None and self._lulls.take():
+        if not self.refusing and self._lulls.take():
             self._looked_s = now_s
             self._admitted = self.waiting = 0
             self._seen = deque([(now_s, self._number)])

@@ -115,7 +115,7 @@ def asked_streamed(sequencer: Sequencer, wire: router_pb2.RouteStreamRequest) ->
 def reported_streamed(
     sequencer: Sequencer,
     wires: Sequence[router_pb2.StreamOutcomesRequest],
-    _: Sequence[None] = (),
+    _: Sequence[None],
 ) -> list[router_pb2.ReportOutcomeResponse | Exception]:
     """The acknowledgement or the refusal of each message."""
     results: list[router_pb2.ReportOutcomeResponse | Exception] = []

@@ -35,7 +35,7 @@ class RouterService:
     classifier: finds work types in descriptions; None for none. It may be replaced at any time.
     """
 
-    def __init__(self, power: bool, limits: Server, classifier: Classifier | None = None) -> None:
+    def __init__(self, power: bool, limits: Server, classifier: Classifier | None) -> None:
         self._power = power
         self._limits = limits
         self.classifier = classifier

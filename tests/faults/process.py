@@ -58,10 +58,10 @@ class Process:
         self.sequencer = Sequencer.open(self.log, typed, clock, snapshots=snapshots)
         self.serving = True
         self.changes_of_health = 0
-        committer = Committer(self.sequencer, self._on_health)
+        committer = Committer(self.sequencer, self._on_health, most=256)
         self.partition = Partition.of(self.sequencer, committer)
         self.partition.leases.restart()
-        self._services = (RouterService(power, Server()), AgentService(), PolicyService())
+        self._services = (RouterService(power, Server(), None), AgentService(), PolicyService())
         self.started = True
 
     @property

@@ -70,9 +70,9 @@ class Serving:
         self.health = [True]
         typed = msgspec.convert(ENGINE, EngineConfig)
         self.sequencer = Sequencer.open(log, typed, lambda: START_MS + int(1000 * loop.time()))
-        committer = Committer(self.sequencer, self.health.append)
+        committer = Committer(self.sequencer, self.health.append, most=256)
         self.partition = Partition.of(self.sequencer, committer)
-        self.service = RouterService(True, Server())
+        self.service = RouterService(True, Server(), None)
         self.refusals = 0
 
     async def work(self, started: int) -> None:

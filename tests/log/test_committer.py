@@ -29,7 +29,7 @@ class Stack:
         self.log = FaultyLog()
         self.engine = Engine(self.log, clock="logical")
         self.health: list[bool] = []
-        self.committer = Committer(self.engine.sequencer, self.health.append)
+        self.committer = Committer(self.engine.sequencer, self.health.append, most=256)
 
     def decide(self, **fields: Any) -> int:
         """A decision that is not committed; its position."""

@@ -24,7 +24,7 @@ class Desk:
     def __init__(self, **config: Any) -> None:
         self.log = FaultyLog()
         self.engine = Engine(self.log, clock="logical", **config)
-        self.committer = Committer(self.engine.sequencer, lambda serving: None)
+        self.committer = Committer(self.engine.sequencer, lambda serving: None, most=256)
         self.decided: list[str] = []
 
     def route(self, request_id: str, **fields: object) -> Callable[[], Answer]:

@@ -79,6 +79,16 @@ class Details:
     invocation_metadata: tuple[tuple[str, str | bytes], ...] = ()
 
 
+class NoLulls(Lulls):
+    """For who has no event loop: a call always waits, as far as they can tell."""
+
+    def came(self) -> None:
+        pass
+
+    def take(self) -> bool:
+        return False
+
+
 class Queue:
     """A queue that the test fills, and a clock that it moves. look_s: what a look takes."""
 
@@ -86,7 +96,9 @@ class Queue:
         self.now_s = self.looked_s = 0.0
         self.begun = self.ended = 0
         self._look_s = look_s
-        self.admission = Admission(self._counts, lambda: 0, max_wait_s, now=lambda: self.now_s)
+        self.admission = Admission(
+            self._counts, lambda: 0, max_wait_s, NoLulls(), now=lambda: self.now_s
+        )
 
     def _counts(self) -> Counts:
         self.now_s += self._look_s

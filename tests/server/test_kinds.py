@@ -132,7 +132,7 @@ class Served:
 async def served(**limits: int) -> AsyncIterator[Served]:
     """A gRPC server on a socket with nothing but the gate before the kinds."""
     sequencer = Engine().sequencer
-    committer = Committer(sequencer, lambda serving: None)
+    committer = Committer(sequencer, lambda serving: None, most=256)
     gate = Gate(Server(**limits), {DEFAULT_PARTITION: Partition.of(sequencer, committer)})
     kinds, methods = Kinds(), Methods(gate)
     methods.add(KINDS, kinds)
