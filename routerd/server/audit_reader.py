@@ -28,7 +28,7 @@ class AuditReader:
         self._projection = projection
         self._partition = partition
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="routerd-audit")
-        self._waiters: list[tuple[int, asyncio.Future[None]]] = []
+        self._waiters: dict[asyncio.Future[None], int] = {}
         self._looking: asyncio.Task[None] | None = None
 
     async def ask(
@@ -88,14 +88,17 @@ class AuditReader:
     async def _grown(self, position: int) -> None:
         """Return when the audit was seen to hold everything up to a position."""
         future = asyncio.get_running_loop().create_future()
-        self._waiters.append((position, future))
+        self._waiters[future] = position
         if self._looking is None:
             self._looking = asyncio.create_task(self._look())
-        await future
+        try:
+            await future
+        finally:
+            self._waiters.pop(future, None)
 
     async def _look(self) -> None:
         """Look how far the audit is, once for all who wait, until nobody does."""
-        loop, reached = asyncio.get_running_loop(), 0
+        loop = asyncio.get_running_loop()
         try:
             while self._waiters:
                 await asyncio.sleep(LOOK_EVERY_S)
@@ -103,14 +106,10 @@ class AuditReader:
                     reached, _ = await self._ask(lambda _: None, loop.time() + LOOK_S, 0)
                 except RouterError:
                     continue  # it is being made anew: how long they wait, their deadlines say
-                waiting, self._waiters = self._waiters, []
-                for position, future in waiting:
-                    if future.done():  # its call was cancelled
-                        continue
-                    if position <= reached:
+                for future, position in [*self._waiters.items()]:
+                    if position <= reached and not future.done():  # as when it was cancelled
+                        del self._waiters[future]
                         future.set_result(None)
-                    else:
-                        self._waiters.append((position, future))
         finally:
             self._looking = None
 

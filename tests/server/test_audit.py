@@ -15,6 +15,8 @@ import grpc
 import pytest
 
 from routerd.audit.schema import audit_path
+from routerd.server.audit_reader import AuditReader
+from routerd.server.projection import Projection
 from routerd.v1 import audit_pb2
 from routerd.v1.router_pb2 import ClaimRequest
 from tests.server.harness import (
@@ -25,6 +27,7 @@ from tests.server.harness import (
     Running,
     in_process,
     refused,
+    until,
 )
 
 AUDIT = {"enabled": True}
@@ -283,3 +286,17 @@ async def test_an_audit_made_by_hand_is_read_as_far_as_it_reaches(running: Runni
     refusal = await refused(listed(client, at_least_position=second.position))
     assert refusal.reason == "AUDIT_UNAVAILABLE"
     assert f"up to position {first.position}" in refusal.message
+
+
+async def test_nobody_looks_on_for_who_has_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While the file is still to be made, too: that may take for ever."""
+    monkeypatch.setattr(Projection, "runs", True)
+    reader = AuditReader(Projection(tmp_path, None), "default")
+    late_s = asyncio.get_running_loop().time() + PATIENCE_S
+    asking = asyncio.create_task(reader.ask(lambda audit: None, late_s, at_least=1))
+    await until(lambda: reader._looking is not None)
+    asking.cancel()
+    await until(lambda: reader._looking is None)
+    reader.close()
