@@ -17,7 +17,7 @@ from routerd.log.base import LogUnavailable
 from routerd.log.disk import Places, is_deleted, sync_file, withdraw
 from routerd.log.migrations import migrate, require_known
 from routerd.log.opening import require_file, require_no_remains
-from routerd.log.tables import FORMAT, FORMAT_OF_FILE, SCHEMA, reading
+from routerd.log.tables import FORMAT, FORMAT_OF_FILE, SCHEMA, format_held, reading
 from routerd.log.writable import WritableTables
 
 BUSY_TIMEOUT_MS = 2_000
@@ -59,7 +59,7 @@ class Connections(WritableTables):
             require_no_remains(self._path)
             with db:
                 db.execute(SCHEMA)
-        held = self.format()
+        held = format_held(self._db, self._directory)
         require_known(self._path, held)
         if held < FORMAT:
             self._migrate(held)
@@ -90,7 +90,7 @@ class Connections(WritableTables):
         if self._is_blank():
             require_no_remains(self._path)
             raise FileNotFoundError("there is no log yet; `routerd serve` makes one")
-        held = self.format()
+        held = format_held(self._db, self._directory)
         require_known(self._path, held)
         if held < FORMAT:
             text = f"its format is {held}: `routerd migrate {self._directory}` makes it {FORMAT}"

@@ -17,7 +17,7 @@ import apsw
 from routerd.log.base import LogUnavailable
 from routerd.log.disk import why
 from routerd.log.opening import require_file
-from routerd.log.tables import FORMAT, Tables
+from routerd.log.tables import FORMAT, format_held
 
 BUSY_TIMEOUT_MS = 2_000
 
@@ -68,14 +68,12 @@ def migrate(path: Path, held: int) -> None:
 def format_of(directory: Path) -> int:
     """The format of the log in a directory, whichever it is. Raises LogCorrupt, LogUnavailable."""
     require_file(directory / "log.db")
-    tables = Tables()
-    tables._directory = directory
     try:
         # Not to read only: a process that was killed may have left a transaction to take back.
-        tables._db = apsw.Connection(str(directory / "log.db"), flags=apsw.SQLITE_OPEN_READWRITE)
-        with closing(tables._db):
-            tables._db.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
-            return tables.format()
+        flags = apsw.SQLITE_OPEN_READWRITE
+        with closing(apsw.Connection(str(directory / "log.db"), flags=flags)) as db:
+            db.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
+            return format_held(db, directory)
     except apsw.Error as error:
         text = f"cannot open {directory / 'log.db'}: {why(error, directory)}"
         raise LogUnavailable(text) from error

@@ -46,7 +46,7 @@ from routerd.log.disk import (
     write_scratch,
 )
 from routerd.log.opening import require_file, require_sqlite
-from routerd.log.tables import FORGET, NEW_BASE, base_row
+from routerd.log.tables import FORGET, NEW_BASE, base_row, format_held
 from routerd.log.wal import require_whole
 
 CHECKPOINT_PAGES = 4_096
@@ -115,7 +115,7 @@ class SqliteLog(Connections):
         Raises LogUnavailable.
         """
         with self._db:
-            self.format()
+            format_held(self._db, self._directory)  # a transaction sees what it saw first
             yield
 
     def copy(self, path: Path, told: Callable[[int, int], None]) -> None:

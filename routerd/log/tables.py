@@ -233,20 +233,22 @@ class Tables:
         ((pages,),) = self._select("PRAGMA page_count")
         return pages <= 1 and not self._select("SELECT 1 FROM sqlite_schema")
 
-    def format(self) -> int:
-        """The number of the tables' format. Raises LogCorrupt."""
-        found = self._select(FORMAT_OF_FILE)
-        if len(found) != 1 or not isinstance(found[0][0], int) or found[0][0] < 1:
-            told = found[0][0] if found else "missing"
-            raise LogCorrupt("", 1, f"its format is {told}")
-        number: int = found[0][0]
-        return number
-
     def _select(
         self, sql: str, bindings: tuple[object, ...] = (), partition: str = "", position: int = 1
     ) -> list[Row]:
         with reading(self._directory, partition, position):
             return self._db.execute(sql, bindings).fetchall()
+
+
+def format_held(db: apsw.Connection, directory: Path) -> int:
+    """The number of the format of a log's tables. Raises LogCorrupt, LogUnavailable."""
+    with reading(directory):
+        found = db.execute(FORMAT_OF_FILE).fetchall()
+    if len(found) != 1 or not isinstance(found[0][0], int) or found[0][0] < 1:
+        told = found[0][0] if found else "missing"
+        raise LogCorrupt("", 1, f"its format is {told}")
+    number: int = found[0][0]
+    return number
 
 
 def base_row(base: Base) -> Row:

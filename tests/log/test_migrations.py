@@ -61,7 +61,7 @@ def old_rows(directory: Path) -> list[Entry]:
 def require_whole(directory: Path) -> None:
     """That a log holds what the old file held, in this version's format, and goes on."""
     with closing(SqliteLog.open(directory)) as log:
-        assert log.format() == FORMAT
+        assert format_of(directory) == FORMAT
         assert list(log.read("p")) == following(0, GENESIS, 50)
         append(log, 5)
         assert log.forget("p", 20, most=500) == 20
