@@ -60,7 +60,7 @@ class Store:
     def __init__(self, path: Path, partition: str) -> None:
         """Opens the file, making it if need be. Raises Unusable, sqlite3.OperationalError."""
         self.path = path
-        self.partition = partition
+        self._partition = partition
         with damaged(path):
             self._connection = sqlite3.connect(path, BUSY_TIMEOUT_S, isolation_level=None)
             try:
@@ -169,7 +169,7 @@ class Store:
         with self.transaction():
             for statement in schema.statements():
                 self._connection.execute(statement)
-            facts = {"partition": self.partition, "routerd": __version__}
+            facts = {"partition": self._partition, "routerd": __version__}
             self.insert("meta", [{"key": key, "value": value} for key, value in facts.items()])
             self._connection.execute(f"PRAGMA user_version = {schema.VERSION}")
 

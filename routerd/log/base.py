@@ -13,9 +13,6 @@ class Conflict(Exception):
 
     def __init__(self, partition: str, expect: int, last: int) -> None:
         super().__init__(f"partition {partition!r} ends at position {last}, not at {expect}")
-        self.partition = partition
-        self.expect = expect
-        self.last = last
 
 
 class LogUnavailable(Exception):

@@ -49,7 +49,7 @@ class Committer:
 
     def __init__(self, sequencer: Sequencer, on_health: Callable[[bool], None], most: int) -> None:
         self.sequencer = sequencer
-        self.on_health = on_health
+        self._on_health = on_health
         self.most = self.room = most
         self.synced = sequencer.durable
         self._loop = asyncio.get_running_loop()
@@ -265,7 +265,7 @@ class Committer:
                 future.set_exception(lost())
         if self._recovery is None:
             self._recovery = self._loop.create_task(self._recover())
-            self.on_health(False)
+            self._on_health(False)
 
     async def _recover(self) -> None:
         while True:
@@ -280,7 +280,7 @@ class Committer:
                 self.synced = self.sequencer.durable
                 self._recovery = None
                 logger.warning("the log can be written again")  # as loud as that it could not
-                self.on_health(True)
+                self._on_health(True)
                 return
 
 

@@ -80,7 +80,7 @@ class Writer:
 
     def begin(self, config: EngineConfig) -> None:
         """Go on from the end of the log, with `config` in force. Raises LogUnavailable."""
-        self.go_on()
+        self._go_on()
         self.configure(config)
         self.commit()
         self.log.sync()  # what is found was perhaps never synced, and will be answered for
@@ -177,10 +177,10 @@ class Writer:
             except (LogUnavailable, OSError):
                 return False
             self.read_only = False
-            self.go_on()
+            self._go_on()
         return True
 
-    def go_on(self) -> None:
+    def _go_on(self) -> None:
         """React to the end of a log that was cut off before what it called for was written."""
         if self.position:
             self.react()

@@ -25,13 +25,13 @@ class Systemd:
             self._address = "\0" + self._address[1:]
         mine = environ.get("WATCHDOG_PID", str(os.getpid())) == str(os.getpid())
         told = environ.get("WATCHDOG_USEC", "")
-        self.watchdog_s = int(told) / 1e6 if mine and told.isdigit() else 0.0
+        self._watchdog_s = int(told) / 1e6 if mine and told.isdigit() else 0.0
         self._beating: asyncio.Task[None] | None = None
 
     def ready(self, status: str) -> None:
         """Calls are accepted; from now on tell the watchdog, too, that the event loop turns."""
         self.send("READY=1", f"STATUS={status}")
-        if self._address and self.watchdog_s and self._beating is None:
+        if self._address and self._watchdog_s and self._beating is None:
             self._beating = asyncio.get_running_loop().create_task(self._beat())
 
     def reloading(self) -> None:
@@ -55,4 +55,4 @@ class Systemd:
     async def _beat(self) -> None:
         while True:
             self.send("WATCHDOG=1")
-            await asyncio.sleep(self.watchdog_s / 3)
+            await asyncio.sleep(self._watchdog_s / 3)

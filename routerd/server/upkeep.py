@@ -36,12 +36,12 @@ class Upkeep:
     """Keeps the snapshots of one partition recent and its log short."""
 
     def __init__(self, config: Config, committer: Committer) -> None:
-        self.directory = Path(config.data_dir)
+        self._directory = Path(config.data_dir)
         self._rules = config.log
         self._audited = config.audit.enabled
         self._committer = committer
         self._sequencer = committer.sequencer
-        self._snapshots = Snapshots(self.directory)
+        self._snapshots = Snapshots(self._directory)
         self._keeping: asyncio.Task[None] | None = None
         self._low = False
 
@@ -90,18 +90,18 @@ class Upkeep:
 
     def _look_at_the_disk(self) -> None:
         """Warn before it is full, once until there is room again. Raises OSError."""
-        free = shutil.disk_usage(self.directory).free
+        free = shutil.disk_usage(self._directory).free
         if free < LOW_BYTES and not self._low:
             logger.warning(
                 "%d MB are free where %s is: make room, a full disk refuses calls that write",
                 free // 10**6,
-                self.directory,
+                self._directory,
             )
         self._low = free < (2 * LOW_BYTES if self._low else LOW_BYTES)
 
     async def _snapshot(self) -> None:
         """Have a snapshot made. Raises OSError."""
-        how = ["snapshot", str(self.directory), "--keep", str(self._rules.snapshots), "--nice"]
+        how = ["snapshot", str(self._directory), "--keep", str(self._rules.snapshots), "--nice"]
         process = await asyncio.create_subprocess_exec(
             *(*ROUTERD, *how),
             stdout=asyncio.subprocess.DEVNULL,
