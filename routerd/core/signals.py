@@ -31,9 +31,9 @@ class SignalFailure(StrEnum):
 class Directives(Value, frozen=True):
     """What the caller shall do with a label.
 
-    inject: a text for the caller's prompt, with places (see routerd.signals.directives). agent_id
-    is who gets the task, whatever the policy's law; model, spawn and metadata are told to the
-    caller. Every answer with the label shares it, so nothing in it can be changed.
+    inject: a text for the caller's prompt, with places that the answer fills. agent_id is who gets
+    the task, whatever the policy's law; model, spawn and metadata are told to the caller. Every
+    answer with the label shares it, so nothing in it can be changed.
     """
 
     inject: str = ""
