@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import closing, suppress
+from functools import partial
 from pathlib import Path
 
 import click
@@ -43,7 +44,8 @@ def snapshot(directory: Path, keep: int, nice: bool, as_json: bool) -> None:
                 state = fold(log, partition, snapshots)
                 # The daemon may not have synced all of it: a snapshot must not outlive its log.
                 sync_stored(directory / "log.db-wal", directory / "log.db")
-                made[partition] = (state.position, str(snapshots.write(state, keep)))
+                path = snapshots.write(state, keep, partial(log.last, partition))
+                made[partition] = (state.position, str(path))
                 with suppress(LogCompacted):  # by the daemon, meanwhile: what is left next time
                     seal(log, partition, state.position, directory)
     except (LogCorrupt, LogUnavailable, OSError) as error:
@@ -51,5 +53,5 @@ def snapshot(directory: Path, keep: int, nice: bool, as_json: bool) -> None:
     if as_json:
         say_json({name: {"position": at, "file": path} for name, (at, path) in made.items()})
         return
-    for partition, (position, path) in made.items():
-        click.echo(f"{path}: partition {partition} up to position {position}")
+    for partition, (position, file) in made.items():
+        click.echo(f"{file}: partition {partition} up to position {position}")

@@ -12,7 +12,7 @@ equals that of a fold from position 1 because every bit of the state is here.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from hashlib import blake2b
 from itertools import islice
@@ -75,11 +75,14 @@ class Snapshots:
         self.data_dir = directory
         self.directory = directory / FOLDER
 
-    def write(self, state: State, keep: int) -> Path:
+    def write(
+        self, state: State, keep: int, end: Callable[[], tuple[int, bytes]] | None = None
+    ) -> Path:
         """Write a snapshot of a state that is durable, and delete all but the `keep` newest.
 
-        Those of later positions are deleted too: they are of a log that lost its end. Raises
-        OSError.
+        end: of who is not the log's writer: its last position and hash by now; without it the log
+        ends at the state. Those of positions behind that are deleted too: they are of a log that
+        lost its end. Raises OSError, and what `end` does.
         """
         if not self.directory.is_dir():
             self.directory.mkdir(parents=True)
@@ -97,7 +100,9 @@ class Snapshots:
         # A loss of power may then give the old ones back, and never takes them without the new.
         sync_directory(self.directory)
         found = self.paths(state.partition)
-        for old in [*found[: found.index(path)], *found[found.index(path) + keep :]]:
+        last = end()[0] if end else state.position
+        lost = sum(position_of(each) > last for each in found)
+        for old in [*found[:lost], *found[lost + keep :]]:
             old.unlink(missing_ok=True)
         return path
 

@@ -12,13 +12,16 @@ from typing import Any
 
 import msgspec
 import pytest
+from click.testing import CliRunner
 
+from routerd.cli.main import main
 from routerd.core.state import State
 from routerd.log import snapshot
 from routerd.log.base import LogCorrupt
 from routerd.log.fold import fold
 from routerd.log.memory import MemoryLog
 from routerd.log.snapshot import Snapshots, Unusable, check, load
+from routerd.router import Router
 from tests.core.engine import Engine
 
 DAY_MS = 86_400_000
@@ -237,6 +240,26 @@ def test_snapshots_of_a_future_that_is_lost_go(lived: Engine, tmp_path: Path) ->
     snapshots.write(other.state, keep=2)
     path = snapshots.write(lived.state, keep=2)
     assert snapshots.paths("default") == [path]
+
+
+def test_a_daemon_that_went_on_keeps_the_snapshots_that_it_made_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`routerd snapshot` takes no lock, and may be slow: its log may start behind its state."""
+    with Router.open({"agents": [{"id": "small"}], "clock": "logical"}, tmp_path) as router:
+        router.route()
+        later: list[Path] = []
+
+        def slow(*given: Any) -> State:
+            state = fold(*given)
+            router.route()
+            later.append(Snapshots(tmp_path).write(router._sequencer.state, keep=1))
+            return state
+
+        monkeypatch.setattr("routerd.log.fold.fold", slow)
+        told = CliRunner().invoke(main, ["snapshot", str(tmp_path), "--keep", "1"])
+        assert told.exit_code == 0, told.output
+        assert Snapshots(tmp_path).paths("default") == later
 
 
 def test_a_snapshot_appears_whole_or_not_at_all(
