@@ -9,8 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Set
 
-from routerd.core.events import AgentDeregistered, AgentEvent, AgentRegistered, AgentUpdated
-from routerd.core.health import AgentCooledDown, AgentRecovered
+from routerd.core.events import (
+    AgentCooledDown,
+    AgentDeregistered,
+    AgentEvent,
+    AgentRecovered,
+    AgentRegistered,
+    AgentUpdated,
+)
 from routerd.core.registry import seat
 from routerd.core.state import State
 

@@ -12,8 +12,14 @@ from typing import NamedTuple
 
 import msgspec
 
-from routerd.core.events import AgentRegistered, AgentUpdated, AnyEvent, ConfigApplied
-from routerd.core.experiment import Arm, ExperimentStarted, in_force, promoted_of
+from routerd.core.events import (
+    AgentRegistered,
+    AgentUpdated,
+    AnyEvent,
+    ConfigApplied,
+    ExperimentStarted,
+)
+from routerd.core.experiment import Arm, in_force, promoted_of
 from routerd.core.settings import Agent, EngineConfig, RandomPolicy, StaticPolicy
 from routerd.core.values import Query
 

@@ -34,12 +34,15 @@ from routerd.core.apply import apply
 from routerd.core.decide import decide
 from routerd.core.encode import Encoder, width
 from routerd.core.errors import RouterError
-from routerd.core.events import AgentDeregistered, ConfigApplied, Decision, Record
-from routerd.core.experiment import (
+from routerd.core.events import (
+    AgentDeregistered,
+    ConfigApplied,
+    Decision,
     ExperimentDeleted,
     ExperimentPromoted,
     ExperimentStarted,
     ExperimentStopped,
+    Record,
 )
 from routerd.core.fingerprint import fingerprint
 from routerd.core.outcomes import current

@@ -21,10 +21,10 @@ from routerd.audit.reach import require_audited
 from routerd.clock import wall_clock
 from routerd.config import ConfigErrors, load, parse, parse_agent
 from routerd.core.answers import Ack, Answer, Found, Listed, Profile
-from routerd.core.claim_events import Claimed
 from routerd.core.errors import ErrorReason, RouterError, Violation, invalid
 from routerd.core.process_settings import Config
 from routerd.core.settings import Agent
+from routerd.core.state import Claimed
 from routerd.core.validate import MAX_PAGE_SIZE, check_request
 from routerd.core.values import AgentStatus, Claim, Listing, Outcome, Request, Task
 from routerd.log.base import Log, LogUnavailable

@@ -10,8 +10,14 @@ from typing import NamedTuple, Protocol
 
 import msgspec
 
-from routerd.core.claim_events import ClaimMade
-from routerd.core.events import AnyEvent, ConfigApplied, Decision, DecisionsClosed, OutcomeReported
+from routerd.core.events import (
+    AnyEvent,
+    ClaimMade,
+    ConfigApplied,
+    Decision,
+    DecisionsClosed,
+    OutcomeReported,
+)
 from routerd.core.outcomes import Reports, cancelled, current, write_registers
 from routerd.core.settings import EngineConfig
 from routerd.core.values import Outcome

@@ -19,12 +19,14 @@ from routerd.audit.rows import Row
 from routerd.audit.schema import audit_path, files_of, move_aside
 from routerd.audit.store import Mark, Store, Unusable
 from routerd.audit.tallies import Tallies
-from routerd.core.claim_events import CompetenceDisputed
 from routerd.core.events import (
+    AgentCooledDown,
     AgentDeregistered,
+    AgentRecovered,
     AgentRegistered,
     AgentStatusChanged,
     AgentUpdated,
+    CompetenceDisputed,
     ConfigApplied,
     Decision,
     DecisionsClosed,
@@ -32,7 +34,6 @@ from routerd.core.events import (
     OutcomeReported,
     Record,
 )
-from routerd.core.health import AgentCooledDown, AgentRecovered
 from routerd.core.outcomes import Reports
 from routerd.core.settings import EngineConfig
 from routerd.core.values import Outcome

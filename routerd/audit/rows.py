@@ -8,18 +8,19 @@ from typing import Any
 import msgspec
 
 from routerd.audit.book import Case
-from routerd.core.claim_events import CompetenceDisputed
 from routerd.core.events import (
+    AgentCooledDown,
     AgentDeregistered,
     AgentEvent,
+    AgentRecovered,
     AgentRegistered,
     AgentStatusChanged,
     AgentUpdated,
+    CompetenceDisputed,
     ConfigApplied,
     Decision,
     DriftDetected,
 )
-from routerd.core.health import AgentCooledDown, AgentRecovered
 from routerd.core.outcomes import DEFAULT_SOURCE
 from routerd.core.reasons import law_of, sentence
 from routerd.core.settings import Agent

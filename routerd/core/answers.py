@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from routerd.core.claim_events import Claimed
 from routerd.core.events import Decision
 from routerd.core.experiment import Trial
 from routerd.core.ledger import Ledger
 from routerd.core.lift import Lift
 from routerd.core.rules import Budget, Override
 from routerd.core.settings import Agent
+from routerd.core.state import Claimed
 from routerd.core.values import AgentSource, AgentStatus, StatusCause
 
 

@@ -6,7 +6,6 @@ import msgspec
 
 from routerd.core.awaited import await_result, hear
 from routerd.core.budgets import charge, explore, keep, settle
-from routerd.core.claim_events import ClaimMade, CompetenceDisputed
 from routerd.core.claims import apply_claim, apply_dispute
 from routerd.core.cooldown import (
     apply_cooldown,
@@ -20,29 +19,32 @@ from routerd.core.credit import credit_of, look_ahead, move_credit
 from routerd.core.drift import apply_drift, watch
 from routerd.core.encode import Encoder
 from routerd.core.events import (
+    AgentCooledDown,
     AgentDeregistered,
+    AgentRecovered,
     AgentRegistered,
     AgentStatusChanged,
     AgentUpdated,
+    ClaimMade,
+    CompetenceDisputed,
     ConfigApplied,
     Decision,
     DecisionsClosed,
     DriftDetected,
-    OutcomeReported,
-    Record,
-)
-from routerd.core.experiment import (
     ExperimentDeleted,
     ExperimentPromoted,
     ExperimentStarted,
     ExperimentStopped,
-    in_force,
+    OutcomeReported,
+    OutcomesImported,
+    OverrideRemoved,
+    OverrideSet,
+    Record,
 )
+from routerd.core.experiment import in_force
 from routerd.core.follow import ran, tried
 from routerd.core.head_starts import take_slots
-from routerd.core.health import AgentCooledDown, AgentRecovered
 from routerd.core.importing import apply_import
-from routerd.core.imports import OutcomesImported
 from routerd.core.in_force import apply_override, put_in_force
 from routerd.core.models import take_fresh_models
 from routerd.core.open_decisions import let_go, take_in
@@ -55,7 +57,6 @@ from routerd.core.registry import (
     seat,
     take_arms,
 )
-from routerd.core.rule_events import OverrideRemoved, OverrideSet
 from routerd.core.settings import EmbeddingFeature, EngineConfig, TextFeature
 from routerd.core.state import Credit, OpenDecision, State
 from routerd.core.trials import apply_experiment, configured, count_decision

@@ -12,9 +12,9 @@ import msgspec
 
 from routerd.core.awaited import await_result
 from routerd.core.budgets import settle
-from routerd.core.claim_events import Claimed, ClaimMade, CompetenceDisputed
 from routerd.core.draw import uniform
-from routerd.core.state import Credit, OpenDecision, State
+from routerd.core.events import ClaimMade, CompetenceDisputed
+from routerd.core.state import Claimed, Credit, OpenDecision, State
 from routerd.core.tally import QUALITY
 
 PRIOR = 5.0

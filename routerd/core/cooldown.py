@@ -11,7 +11,8 @@ from collections.abc import Mapping
 
 import msgspec
 
-from routerd.core.health import AgentCooledDown, AgentRecovered, CooldownCause, Cooling, Health
+from routerd.core.events import AgentCooledDown, AgentRecovered, CooldownCause
+from routerd.core.health import Cooling, Health
 from routerd.core.state import State
 from routerd.core.values import Outcome, OutcomeKind
 

@@ -6,20 +6,13 @@ default and never renamed, reordered or given another meaning. Arrays are raw li
 
 from __future__ import annotations
 
+from enum import StrEnum
+
 import msgspec
 
-from routerd.core.base import Event
-from routerd.core.claim_events import ClaimMade, CompetenceDisputed
-from routerd.core.experiment import (
-    ExperimentDeleted,
-    ExperimentPromoted,
-    ExperimentStarted,
-    ExperimentStopped,
-    Trialled,
-)
-from routerd.core.health import AgentCooledDown, AgentRecovered
-from routerd.core.imports import OutcomesImported
-from routerd.core.rule_events import OverrideRemoved, OverrideSet
+from routerd.core.base import Event, Value
+from routerd.core.experiment import Experiment, Trialled
+from routerd.core.rules import Override
 from routerd.core.settings import Agent
 from routerd.core.values import AgentStatus, Excluded, Outcome, Query, Reason, StatusCause
 
@@ -110,6 +103,32 @@ class DriftDetected(Event, frozen=True, tag=True):
     count: float = 0.0
 
 
+class Recorded(Value, frozen=True):
+    """What an agent once made of a task, encoded as a request's is. x: raw float64."""
+
+    agent_id: str
+    x: bytes
+    cell: int
+    quality: float
+    cost_usd: float | None = None
+    latency_ms: float | None = None
+
+
+class OutcomesImported(Event, frozen=True, tag=True):
+    """Outcomes that were learnt from without a decision.
+
+    source: a hash of the file that they are from, in hex. through: how many of its rows these
+    agents are done with. weight: what each counts, where a reported outcome counts 1. new_slots: as
+    in Query.
+    """
+
+    source: str
+    through: int
+    outcomes: tuple[Recorded, ...] = ()
+    weight: float = 1.0
+    new_slots: tuple[tuple[str, str], ...] = ()
+
+
 class AgentRegistered(Event, frozen=True, tag=True):
     """An agent that came over RPC."""
 
@@ -147,6 +166,104 @@ class AgentStatusChanged(Event, frozen=True, tag=True):
 AgentEvent = AgentRegistered | AgentUpdated | AgentDeregistered | AgentStatusChanged
 """What is told of an agent over RPC, by its heartbeats or their absence."""
 
+
+class CooldownCause(StrEnum):
+    """Why an agent is set aside."""
+
+    FAILURES = "FAILURES"
+    BELOW_PEERS = "BELOW_PEERS"
+    TRIAL_FAILED = "TRIAL_FAILED"
+
+
+class AgentCooledDown(Event, frozen=True, tag=True):
+    """An agent fails, so it is set aside until a time. times: in a row."""
+
+    agent_id: str
+    until_ms: int
+    times: int
+    cause: CooldownCause
+
+
+class AgentRecovered(Event, frozen=True, tag=True):
+    """An agent that was set aside has passed its trial."""
+
+    agent_id: str
+
+
+class RemovalCause(StrEnum):
+    """Why a rule is gone: somebody removed it, or its time was over."""
+
+    REMOVED = "REMOVED"
+    EXPIRED = "EXPIRED"
+
+
+class OverrideSet(Event, frozen=True, tag=True):
+    """An override that came over RPC: a new one, or another in place of its namesake."""
+
+    override: Override
+
+
+class OverrideRemoved(Event, frozen=True, tag=True):
+    """An override that came over RPC is gone."""
+
+    override_id: str
+    cause: RemovalCause = RemovalCause.REMOVED
+
+
+class ExperimentStarted(Event, frozen=True, tag=True):
+    """An experiment runs from here on."""
+
+    experiment: Experiment
+
+
+class ExperimentStopped(Event, frozen=True, tag=True):
+    """An experiment takes no more decisions; outcomes of those that it has still count."""
+
+    experiment_id: str
+
+
+class ExperimentPromoted(Event, frozen=True, tag=True):
+    """An arm is in force for all tasks from here on, and its experiment has ended."""
+
+    experiment_id: str
+    arm_id: str
+
+
+class ExperimentDeleted(Event, frozen=True, tag=True):
+    """An experiment that had ended is forgotten, with its sums."""
+
+    experiment_id: str
+
+
+ExperimentEvent = ExperimentStarted | ExperimentStopped | ExperimentPromoted | ExperimentDeleted
+
+
+class ClaimMade(Event, frozen=True, tag=True):
+    """A decision's agent claims its task, or is not let.
+
+    competence: as it said, from 0 to 1; None when it said nothing. expected: the quality that its
+    earlier self-reports of this height came to.
+    """
+
+    decision_id: str
+    accepted: bool
+    competence: float | None = None
+    expected: float | None = None
+
+
+class CompetenceDisputed(Event, frozen=True, tag=True):
+    """An agent says of itself what its results do not bear out.
+
+    shown: its mean quality over so many outcomes.
+    """
+
+    decision_id: str
+    agent_id: str
+    competence: float
+    shown: float
+    outcomes: int
+
+
 AnyEvent = (
     ConfigApplied
     | Decision
@@ -154,16 +271,10 @@ AnyEvent = (
     | DecisionsClosed
     | DriftDetected
     | OutcomesImported
-    | AgentRegistered
-    | AgentUpdated
-    | AgentDeregistered
-    | AgentStatusChanged
+    | AgentEvent
     | OverrideSet
     | OverrideRemoved
-    | ExperimentStarted
-    | ExperimentStopped
-    | ExperimentPromoted
-    | ExperimentDeleted
+    | ExperimentEvent
     | AgentCooledDown
     | AgentRecovered
     | ClaimMade

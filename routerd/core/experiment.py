@@ -1,4 +1,4 @@
-"""Experiments: arms that share the tasks of some units, what each came to, and its events.
+"""Experiments: arms that share the tasks of some units, and what each came to.
 
 An arm is a policy, a static table or both, small enough to stand in the log. The model that an arm
 decides by is the configured policy's: arms differ in how they choose, not in what is learnt.
@@ -11,7 +11,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from routerd.core.base import Event, Value
+from routerd.core.base import Value
 from routerd.core.rules import Text, When
 from routerd.core.sections import Id, Name, Positive, Section, Word
 from routerd.core.settings import EngineConfig, Policy, StaticRoute
@@ -103,31 +103,6 @@ class Promoted(Value, frozen=True):
 
 def promoted_of(arm: Arm) -> Promoted:
     return Promoted(arm.policy, arm.static_routes)
-
-
-class ExperimentStarted(Event, frozen=True, tag=True):
-    """An experiment runs from here on."""
-
-    experiment: Experiment
-
-
-class ExperimentStopped(Event, frozen=True, tag=True):
-    """An experiment takes no more decisions; outcomes of those that it has still count."""
-
-    experiment_id: str
-
-
-class ExperimentPromoted(Event, frozen=True, tag=True):
-    """An arm is in force for all tasks from here on, and its experiment has ended."""
-
-    experiment_id: str
-    arm_id: str
-
-
-class ExperimentDeleted(Event, frozen=True, tag=True):
-    """An experiment that had ended is forgotten, with its sums."""
-
-    experiment_id: str
 
 
 def in_force(config: EngineConfig, promoted: Promoted | None) -> EngineConfig:

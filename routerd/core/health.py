@@ -1,20 +1,10 @@
-"""How an agent has done lately, and what is logged when it is set aside or taken back."""
+"""How an agent has done lately, and whether it is set aside."""
 
 from __future__ import annotations
 
-from enum import StrEnum
-
 import msgspec
 
-from routerd.core.base import Event
-
-
-class CooldownCause(StrEnum):
-    """Why an agent is set aside."""
-
-    FAILURES = "FAILURES"
-    BELOW_PEERS = "BELOW_PEERS"
-    TRIAL_FAILED = "TRIAL_FAILED"
+from routerd.core.events import CooldownCause
 
 
 class Health(msgspec.Struct, frozen=True, gc=False):
@@ -40,18 +30,3 @@ class Cooling(msgspec.Struct, frozen=True, gc=False):
     cause: CooldownCause
     trial: str = ""
     passed: bool | None = None
-
-
-class AgentCooledDown(Event, frozen=True, tag=True):
-    """An agent fails, so it is set aside until a time. times: in a row."""
-
-    agent_id: str
-    until_ms: int
-    times: int
-    cause: CooldownCause
-
-
-class AgentRecovered(Event, frozen=True, tag=True):
-    """An agent that was set aside has passed its trial."""
-
-    agent_id: str

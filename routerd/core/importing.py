@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from routerd.core.events import OutcomesImported
 from routerd.core.head_starts import take_slots
-from routerd.core.imports import OutcomesImported
 from routerd.core.state import State
 from routerd.core.tally import COST, LATENCY, QUALITY
 

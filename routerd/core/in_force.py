@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from routerd.core.events import OverrideRemoved, OverrideSet
 from routerd.core.overrides import Overrides, Placed
-from routerd.core.rule_events import OverrideRemoved, OverrideSet
 from routerd.core.state import State
 
 

@@ -6,9 +6,8 @@ from itertools import islice, takewhile
 
 from routerd.core.cooldown import findings
 from routerd.core.drift import drift_of, is_plain
-from routerd.core.events import AnyEvent, DecisionsClosed
+from routerd.core.events import AnyEvent, DecisionsClosed, OverrideRemoved, RemovalCause
 from routerd.core.overrides import has_expired
-from routerd.core.rule_events import OverrideRemoved, RemovalCause
 from routerd.core.state import OpenDecision, State
 
 CLOSE_AT_ONCE = 256

@@ -17,7 +17,7 @@ from learners.cells import LogNormalCells
 from learners.contexts import Contexts
 from learners.drift import DriftDetector
 from learners.means import ShrunkMeans
-from routerd.core.claim_events import Claimed
+from routerd.core.base import Value
 from routerd.core.encode import Encoder
 from routerd.core.events import Decision, DriftDetected
 from routerd.core.experiment import Experiment, Promoted, Trial
@@ -69,6 +69,19 @@ class Registers(msgspec.Struct, gc=False, omit_defaults=True):
     quality: Register | None = None
     reported_confidence: Register | None = None
     success: Register | None = None
+
+
+class Claimed(Value, frozen=True):
+    """What became of a claim, for good; expected is None when nothing was claimed.
+
+    position: in the log. disputed: whether the agent's results spoke against it.
+    """
+
+    position: int
+    accepted: bool
+    competence: float | None = None
+    expected: float | None = None
+    disputed: bool = False
 
 
 class OpenDecision(msgspec.Struct, gc=False):

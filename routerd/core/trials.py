@@ -8,15 +8,17 @@ import msgspec
 
 from routerd.core.draw import uniform
 from routerd.core.encode import category, matches
+from routerd.core.events import (
+    ExperimentDeleted,
+    ExperimentEvent,
+    ExperimentPromoted,
+    ExperimentStarted,
+)
 from routerd.core.experiment import (
     BUCKETS,
     METRICS,
     Arm,
     Experiment,
-    ExperimentDeleted,
-    ExperimentPromoted,
-    ExperimentStarted,
-    ExperimentStopped,
     Sums,
     Trial,
     Trialled,
@@ -29,8 +31,6 @@ from routerd.core.values import Query
 
 IDS = ("request_id", "task_id", "group_id", "session_id")
 ARM, BUCKET = "experiment", "experiment bucket"
-
-ExperimentEvent = ExperimentStarted | ExperimentStopped | ExperimentPromoted | ExperimentDeleted
 
 
 class Assigned(NamedTuple):

@@ -16,9 +16,9 @@ from routerd.core.errors import (
     invalid,
     not_registered,
 )
+from routerd.core.events import OverrideRemoved, OverrideSet
 from routerd.core.ledger import Ledger, window_ms, window_of
 from routerd.core.overrides import Placed, has_expired
-from routerd.core.rule_events import OverrideRemoved, OverrideSet
 from routerd.core.rules import Budget, Override
 from routerd.core.state import State
 from routerd.core.validate import PAGE_SIZE, check_id, check_override_listing, check_page

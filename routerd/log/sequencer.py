@@ -13,7 +13,6 @@ from typing import TypeVar
 import msgspec
 
 from routerd.core.answers import Ack, Answer, Candidate, Companion, Found
-from routerd.core.claim_events import Claimed
 from routerd.core.claims import dispute, judged
 from routerd.core.decide import decided, digest_of, digest_of_request, encode_request
 from routerd.core.errors import (
@@ -30,7 +29,7 @@ from routerd.core.outcomes import current, meant
 from routerd.core.probe import together
 from routerd.core.react import window_ended
 from routerd.core.reasons import law_of, sentence
-from routerd.core.state import OpenDecision
+from routerd.core.state import Claimed, OpenDecision
 from routerd.core.validate import MADE_ID, check_claim, check_outcome, check_request
 from routerd.core.values import Claim, Outcome, Query, Request
 from routerd.core.view import View

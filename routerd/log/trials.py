@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from routerd.core.answers import ExperimentPage, ListedExperiment, Removal
 from routerd.core.errors import ErrorReason, RouterError, Violation, invalid, not_registered
-from routerd.core.experiment import (
-    Experiment,
+from routerd.core.events import (
     ExperimentDeleted,
     ExperimentPromoted,
     ExperimentStarted,
     ExperimentStopped,
-    Trial,
-    promoted_of,
 )
+from routerd.core.experiment import Experiment, Trial, promoted_of
 from routerd.core.lift import lifts
 from routerd.core.state import State
 from routerd.core.validate import PAGE_SIZE, check_id, check_page

@@ -10,12 +10,11 @@ import numpy as np
 
 from learners.law import draw
 from routerd import __version__
-from routerd.core.claim_events import ClaimMade
 from routerd.core.claims import judged
 from routerd.core.decide import decide
 from routerd.core.draw import AGENT, uniform
 from routerd.core.errors import RouterError
-from routerd.core.events import Decision
+from routerd.core.events import ClaimMade, Decision
 from routerd.core.fingerprint import fingerprint
 from routerd.core.state import State
 from routerd.log.base import Log, LogCorrupt

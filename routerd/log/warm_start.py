@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from routerd.core.imports import OutcomesImported, Recorded
+from routerd.core.events import OutcomesImported, Recorded
 from routerd.core.values import Task
 from routerd.log.sequencer import Sequencer
 

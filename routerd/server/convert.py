@@ -9,8 +9,8 @@ from __future__ import annotations
 from google.rpc.status_pb2 import Status
 
 from routerd.core.answers import Ack, Answer, Candidate, Estimate, Found
-from routerd.core.claim_events import Claimed
 from routerd.core.errors import ErrorReason, RouterError, Violation, invalid
+from routerd.core.state import Claimed
 from routerd.core.values import (
     Claim,
     Evidence,

@@ -5,32 +5,34 @@ from __future__ import annotations
 from typing import Any
 
 from routerd.core.answers import Found
-from routerd.core.claim_events import ClaimMade, CompetenceDisputed
 from routerd.core.errors import Violation, invalid
 from routerd.core.events import (
+    AgentCooledDown,
     AgentDeregistered,
+    AgentRecovered,
     AgentRegistered,
     AgentStatusChanged,
     AgentUpdated,
     AnyEvent,
+    ClaimMade,
+    CompetenceDisputed,
     ConfigApplied,
     Decision,
     DecisionsClosed,
     DriftDetected,
-    OutcomeReported,
-    Record,
-)
-from routerd.core.experiment import (
     ExperimentDeleted,
     ExperimentPromoted,
     ExperimentStarted,
     ExperimentStopped,
+    OutcomeReported,
+    OutcomesImported,
+    OverrideRemoved,
+    OverrideSet,
+    Record,
+    RemovalCause,
 )
-from routerd.core.health import AgentCooledDown, AgentRecovered
-from routerd.core.imports import OutcomesImported
 from routerd.core.outcomes import DEFAULT_SOURCE
 from routerd.core.reasons import sentence
-from routerd.core.rule_events import OverrideRemoved, OverrideSet, RemovalCause
 from routerd.core.values import Outcome
 from routerd.log.codec import decision_id
 from routerd.server import convert_rules, convert_trials

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from bench.ope_estimators import known
-from routerd.core.health import AgentCooledDown, AgentRecovered
+from routerd.core.events import AgentCooledDown, AgentRecovered
 from tests.bench.test_ope_log import PLAIN, configured, engine, judged
 from tests.core.engine import AGENTS, Engine
 

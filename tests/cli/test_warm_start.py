@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from routerd.core.imports import OutcomesImported
+from routerd.core.events import OutcomesImported
 from routerd.log.codec import records
 from routerd.log.fold import fold
 from routerd.log.sqlite import SqliteLog

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from routerd.core.claim_events import Claimed, ClaimMade, CompetenceDisputed
 from routerd.core.errors import ErrorReason
+from routerd.core.events import ClaimMade, CompetenceDisputed
+from routerd.core.state import Claimed
 from routerd.core.values import Claim
 from routerd.log.verify import verify
 from tests.core.engine import HOUR_MS, Engine

@@ -9,8 +9,8 @@ import pytest
 
 from learners.sequences import asymptotic_factor
 from routerd.core.errors import ErrorReason
-from routerd.core.events import Decision
-from routerd.core.experiment import ExperimentPromoted, Trial
+from routerd.core.events import Decision, ExperimentPromoted
+from routerd.core.experiment import Trial
 from routerd.core.lift import lifts, means
 from routerd.core.reasons import law_of
 from routerd.core.values import Reason

@@ -13,8 +13,7 @@ from bench.engine import Engine
 from routerd.config import parse_experiment
 from routerd.core.decide import decide, encode_request
 from routerd.core.errors import RouterError
-from routerd.core.events import Decision
-from routerd.core.experiment import ExperimentStarted
+from routerd.core.events import Decision, ExperimentStarted
 from routerd.core.reasons import law_of
 from routerd.core.settings import EngineConfig
 from routerd.router import request_of

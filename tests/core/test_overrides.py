@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 
 from routerd.core.errors import ErrorReason
-from routerd.core.events import Decision
+from routerd.core.events import Decision, OverrideRemoved, RemovalCause
 from routerd.core.reasons import law_of
-from routerd.core.rule_events import OverrideRemoved, RemovalCause
 from routerd.core.rules import Override
 from routerd.core.values import AgentSource, Exclusion, Reason
 from routerd.log.verify import verify

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from routerd.core.claim_events import Claimed
 from routerd.core.ledger import Ledger
+from routerd.core.state import Claimed
 from routerd.core.values import AgentStatus, Claim, OutcomeKind
 from tests.core.engine import HOUR_MS, Engine
 from tests.core.test_budgets import engine as budgeted

@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from routerd.core.imports import OutcomesImported, Recorded
+from routerd.core.events import OutcomesImported, Recorded
 from routerd.core.restore import restored
 from routerd.core.state import Marks, OpenDecision, State
 from routerd.core.values import Claim

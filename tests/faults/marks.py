@@ -13,27 +13,28 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from routerd.core.claim_events import ClaimMade, CompetenceDisputed
 from routerd.core.events import (
+    AgentCooledDown,
     AgentDeregistered,
+    AgentRecovered,
     AgentRegistered,
     AgentStatusChanged,
     AgentUpdated,
+    ClaimMade,
+    CompetenceDisputed,
     ConfigApplied,
     Decision,
     DecisionsClosed,
     DriftDetected,
-    OutcomeReported,
-    Record,
-)
-from routerd.core.experiment import (
     ExperimentDeleted,
     ExperimentPromoted,
     ExperimentStarted,
     ExperimentStopped,
+    OutcomeReported,
+    OverrideRemoved,
+    OverrideSet,
+    Record,
 )
-from routerd.core.health import AgentCooledDown, AgentRecovered
-from routerd.core.rule_events import OverrideRemoved, OverrideSet
 from routerd.core.rules import Override
 from routerd.core.state import State
 from routerd.core.values import AgentStatus, Exclusion, FollowCause, Follows

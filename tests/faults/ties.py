@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from routerd.core.claim_events import ClaimMade, CompetenceDisputed
-from routerd.core.events import Decision
+from routerd.core.events import ClaimMade, CompetenceDisputed, Decision
 from routerd.core.state import State
 from routerd.core.values import Reason
 from tests.faults.model import ValuesOf, hold

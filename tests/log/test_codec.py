@@ -17,18 +17,18 @@ from routerd.core.events import (
     Decision,
     DecisionsClosed,
     DriftDetected,
-    OutcomeReported,
-)
-from routerd.core.experiment import (
-    Arm,
-    Experiment,
     ExperimentDeleted,
     ExperimentPromoted,
     ExperimentStarted,
     ExperimentStopped,
+    OutcomeReported,
+    OutcomesImported,
+    OverrideRemoved,
+    OverrideSet,
+    Recorded,
+    RemovalCause,
 )
-from routerd.core.imports import OutcomesImported, Recorded
-from routerd.core.rule_events import OverrideRemoved, OverrideSet, RemovalCause
+from routerd.core.experiment import Arm, Experiment
 from routerd.core.rules import Override
 from routerd.core.settings import Agent, Prices, StaticPolicy, StaticRoute
 from routerd.core.state import GENESIS
