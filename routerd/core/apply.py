@@ -45,10 +45,10 @@ from routerd.core.experiment import in_force
 from routerd.core.follow import ran, tried
 from routerd.core.head_starts import take_slots
 from routerd.core.importing import apply_import
-from routerd.core.in_force import apply_override, put_in_force
 from routerd.core.models import take_fresh_models
 from routerd.core.open_decisions import let_go, take_in
 from routerd.core.outcomes import owes, write_registers
+from routerd.core.overrides import Overrides, Placed
 from routerd.core.registry import (
     agents_of,
     apply_definition,
@@ -142,7 +142,7 @@ def apply_config(state: State, event: ConfigApplied) -> None:
         state.placed.pop(override.id, None)
     if config.cooldown is None:  # no result is counted any more that could take an agent back
         state.health, state.cooling = {}, {}
-    put_in_force(state)
+    take_overrides(state)
     if not kept:
         start_anew(state)
     seat(state)
@@ -172,6 +172,22 @@ def learning_basis(config: EngineConfig) -> dict[str, object]:
         "utility.cost_scale_usd": config.utility.cost_scale_usd,
         "utility.latency_scale_ms": config.utility.latency_scale_ms,
     }
+
+
+def apply_override(state: State, event: OverrideSet | OverrideRemoved) -> None:
+    if isinstance(event, OverrideSet):
+        state.placed[event.override.id] = Placed(event.override, event.time_ms)
+    else:
+        del state.placed[event.override_id]
+    take_overrides(state)
+
+
+def take_overrides(state: State) -> None:
+    """Take all overrides together: those of the configuration, and those that came over RPC."""
+    placed = [placed.override for placed in state.placed.values()]
+    state.overrides = Overrides((*state.config.overrides, *placed))
+    ends = [override.expires_time_ms for override in placed if override.expires_time_ms]
+    state.overrides_expire_ms = min(ends, default=0)
 
 
 def apply_decision(state: State, position: int, decision_id: str, event: Decision) -> None:

@@ -8,10 +8,10 @@ from sys import intern
 
 from msgspec.structs import force_setattr
 
+from routerd.core.apply import take_overrides
 from routerd.core.encode import Encoder
 from routerd.core.events import Decision
 from routerd.core.experiment import in_force
-from routerd.core.in_force import put_in_force
 from routerd.core.models import take_fresh_models
 from routerd.core.open_decisions import take_in
 from routerd.core.registry import agents_of
@@ -48,7 +48,7 @@ def take_roles(state: State) -> None:
     take_running(state)
     state.encoder = Encoder(state.config.features, state.config.seed)
     state.roster = Roster(tuple(agents_of(state).values()), state.arm_of)
-    put_in_force(state)
+    take_overrides(state)
     state.sessions = OrderedDict(sorted(state.sessions.items(), key=lambda item: item[1][1]))
     online = AgentStatus.ONLINE
     state.away = {name: s for name, s in state.standings.items() if s.status is not online}
