@@ -15,7 +15,7 @@ from routerd.core.cooldown import (
     counts,
     result_of,
 )
-from routerd.core.credit import credit_of, look_ahead, move_credit
+from routerd.core.credit import apply_import, credit_of, look_ahead, move_credit
 from routerd.core.drift import apply_drift, watch
 from routerd.core.encode import Encoder
 from routerd.core.events import (
@@ -44,7 +44,6 @@ from routerd.core.events import (
 from routerd.core.experiment import in_force
 from routerd.core.follow import ran, tried
 from routerd.core.head_starts import take_slots
-from routerd.core.importing import apply_import
 from routerd.core.models import take_fresh_models
 from routerd.core.open_decisions import let_go, take_in
 from routerd.core.outcomes import owes, write_registers

@@ -1,4 +1,4 @@
-"""What the learners hold of a decision: given, moved and taken back as outcomes tell of it."""
+"""What the learners hold: of a decision, moved and taken back as outcomes tell of it; of a file."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import numpy as np
 
 from routerd.core.claims import learn_claim
 from routerd.core.drift import weight_of
+from routerd.core.events import OutcomesImported
+from routerd.core.head_starts import take_slots
 from routerd.core.outcomes import Current, current
 from routerd.core.outlook import is_due
 from routerd.core.paths import terms
@@ -70,6 +72,25 @@ def move_credit(state: State, entry: OpenDecision, credit: Credit) -> None:
         learn_claim(state, entry, credit, 1.0)
     if first and is_due(state.contexts.seen):
         look_ahead(state)
+
+
+def apply_import(state: State, event: OutcomesImported) -> None:
+    """Learn from each, as of now; up to where is kept by agent, who may become known later."""
+    learnt = state.imports.setdefault(event.source, {})
+    take_slots(state, event.new_slots)
+    epoch, weight = state.epoch(event.time_ms), event.weight
+    for told in event.outcomes:
+        learnt[told.agent_id] = event.through
+        arm, x = state.arm_of[told.agent_id], np.frombuffer(told.x)
+        state.learner.observe(arm, x, told.quality, weight, epoch)
+        state.contexts.push(x, told.cell)
+        state.tally.observed(arm, told.cell, QUALITY, told.quality, weight)
+        if told.cost_usd is not None:
+            state.cost.observe(arm, told.cell, told.cost_usd, weight, epoch)
+            state.tally.observed(arm, told.cell, COST, told.cost_usd, weight)
+        if told.latency_ms is not None:
+            state.latency.observe(arm, told.cell, told.latency_ms, weight, epoch)
+            state.tally.observed(arm, told.cell, LATENCY, told.latency_ms, weight)
 
 
 def look_ahead(state: State) -> None:

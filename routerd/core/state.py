@@ -221,8 +221,7 @@ class State:
     versions: of every agent that has an arm. discounts: of arms that changed, see
     routerd.core.drift. drifts: the latest change that was found of an agent. under_way, awaited,
     answered: see routerd.core.awaited.
-    imports: by the hash of a file, up to which of its rows each agent has learnt, see
-    routerd.core.importing.
+    imports: by the hash of a file, up to which of its rows each agent has learnt.
     failing: by type of agent how many of its decisions failed in a row. ledgers: of each budget, by
     the values of its `per`. explored: what exploration gave up lately.
     trials: the experiments by id; running: those that run; promoted: the arm in force.
