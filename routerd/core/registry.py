@@ -1,4 +1,4 @@
-"""Who there is and how each one stands: what the events about agents do to the state.
+"""Who there is, how many may be, and how each one stands: what events about agents do to the state.
 
 An agent comes from the configuration or over RPC. It gets an arm when it is first seen and keeps it
 for good, so an agent that was removed and comes back still knows what it learnt.
@@ -7,12 +7,14 @@ for good, so an agent that was removed and comes back still knows what it learnt
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from routerd.core.drift import inherit
+from routerd.core.errors import ErrorReason, RouterError
 from routerd.core.events import AgentDeregistered, AgentRegistered, AgentStatusChanged, AgentUpdated
 from routerd.core.head_starts import take_head_starts
 from routerd.core.models import priors
-from routerd.core.settings import Agent
+from routerd.core.settings import Agent, EngineConfig
 from routerd.core.standing import UNHEARD_OF
 from routerd.core.state import Roster, State
 from routerd.core.values import AgentStatus
@@ -50,13 +52,10 @@ def seat(state: State) -> None:
     types = {agent.type for agent in agents.values()}
     state.failing = {name: times for name, times in state.failing.items() if name in types}
     # One that is gone has no standing: it comes back as a new one does, online.
-    for agent_id in [gone for gone in state.standings if gone not in agents]:
-        del state.standings[agent_id]
-        state.away.pop(agent_id, None)
-    for agent_id in [gone for gone in state.health if gone not in agents]:
-        del state.health[agent_id]
-    for agent_id in [gone for gone in state.cooling if gone not in agents]:
-        del state.cooling[agent_id]
+    held: tuple[dict[str, Any], ...] = state.standings, state.away, state.health, state.cooling
+    for by_agent in held:
+        for agent_id in by_agent.keys() - agents.keys():
+            del by_agent[agent_id]
 
 
 def take_versions(state: State, agents: Mapping[str, Agent]) -> None:
@@ -69,7 +68,7 @@ def take_versions(state: State, agents: Mapping[str, Agent]) -> None:
 
 def apply_definition(state: State, event: AgentRegistered | AgentUpdated) -> None:
     agent_id = event.agent.id
-    known = agent_id in state.registered if isinstance(event, AgentUpdated) else False
+    known = isinstance(event, AgentUpdated) and agent_id in state.registered
     assert (agent_id in state.roster.index) == known, "an agent is registered once, then updated"
     state.registered[agent_id] = event.agent
     seat(state)
@@ -88,3 +87,24 @@ def apply_status(state: State, event: AgentStatusChanged) -> None:
         state.away.pop(event.agent_id, None)
     else:
         state.away[event.agent_id] = standing
+
+
+def require_room(state: State, config: EngineConfig) -> None:
+    """Raise TOO_MANY_AGENTS if a configuration has agents for which its limits have no room.
+
+    One that adds none is never refused.
+    """
+    new = sorted({agent.id for agent in config.agents} - state.arm_of.keys())
+    count = len(state.arm_of) + len(new)
+    if new and count > config.limits.agents:
+        raise too_many(new[0], count, config.limits.agents)
+
+
+def too_many(agent_id: str, count: int, limit: int) -> RouterError:
+    """The refusal of an agent that would be one too many."""
+    text = (
+        f"with {agent_id!r} {count} agents would be known, removed ones whose learning is kept "
+        f"included; limits.agents is {limit}: use the id of a removed agent, or raise it"
+    )
+    facts = {"agent_id": agent_id, "limit": str(limit)}
+    return RouterError(ErrorReason.TOO_MANY_AGENTS, text, metadata=facts)

@@ -17,7 +17,7 @@ from routerd.core.events import (
     AgentUpdated,
 )
 from routerd.core.profile import profile
-from routerd.core.room import too_many
+from routerd.core.registry import too_many
 from routerd.core.settings import Agent
 from routerd.core.standing import UNHEARD_OF, Standing
 from routerd.core.state import State

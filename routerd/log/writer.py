@@ -24,7 +24,7 @@ from routerd.core.events import AnyEvent, ConfigApplied, Record
 from routerd.core.fingerprint import fingerprint
 from routerd.core.process_settings import engine_part
 from routerd.core.react import react
-from routerd.core.room import require_room
+from routerd.core.registry import require_room
 from routerd.core.settings import EngineConfig
 from routerd.core.state import State
 from routerd.log.base import Entry, Log, LogCorrupt, LogUnavailable
