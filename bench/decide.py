@@ -20,9 +20,9 @@ import numpy as np
 
 from bench.engine import Engine
 from bench.recorded import Array
-from routerd.core.many import AT_ONCE
 from routerd.core.settings import Agent, CategoryFeature, EngineConfig, NumberFeature, Utility
 from routerd.core.values import Task
+from routerd.core.view import AT_ONCE
 
 GRID = ((3, 26), (8, 32), (16, 64))
 WARM_UP, STEPS, PEER_STEPS = 500, 3_000, 1_000

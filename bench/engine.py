@@ -24,13 +24,12 @@ from routerd.core.events import (
     Record,
 )
 from routerd.core.fingerprint import fingerprint
-from routerd.core.many import views
 from routerd.core.process_settings import engine_part
 from routerd.core.react import react, window_ended
 from routerd.core.settings import Agent, EngineConfig
 from routerd.core.state import GENESIS, State
 from routerd.core.values import Follows, Outcome, Request, Task
-from routerd.core.view import View
+from routerd.core.view import View, views
 
 
 class Engine:

@@ -1,8 +1,14 @@
-"""What a decision looks at: the query, and the estimates of every agent on the roster."""
+"""What a decision looks at: the query, and the estimates of every agent on the roster.
+
+Many queries are estimated together, and each keeps the bits that it has alone. A view made so stays
+true as long as nothing is learnt: until an outcome comes, a decision is closed, or time enters
+another epoch.
+"""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -21,6 +27,8 @@ from routerd.core.worth import weights_of
 
 Estimates = tuple[Array, Array]
 LEAST_VARIANCE = 1e-12
+AT_ONCE = 64
+"""Queries whose arrays fit a processor's nearer caches together."""
 
 
 class View:
@@ -228,7 +236,7 @@ class View:
     @property
     def noise(self) -> float:
         """Variance of one observed utility around its mean."""
-        return max(self.quality_weight**2 * self.state.learner.noise, 1e-12)
+        return max(self.quality_weight**2 * self.state.learner.noise, LEAST_VARIANCE)
 
     def utility_of(self, eligible: tuple[int, ...]) -> Estimates:
         """The utilities of the agents at these roster indices."""
@@ -270,6 +278,15 @@ class View:
                 )
             )
         return tuple(told)
+
+
+def views(state: State, queries: Sequence[Query]) -> list[View]:
+    """The views of at most AT_ONCE queries, with the estimates of quality; of no time as yet."""
+    made = [View(state, query, 0) for query in queries]
+    together = estimated(state, np.array([view.x for view in made]))
+    for view, *known in zip(made, *together, strict=True):
+        view.know(*known)
+    return made
 
 
 def estimated(state: State, x: Array) -> tuple[Array, Array, Array]:

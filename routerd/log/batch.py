@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from routerd.core.answers import Answer
 from routerd.core.budgets import price
 from routerd.core.errors import ErrorReason, RouterError
-from routerd.core.many import AT_ONCE, views
 from routerd.core.values import Query, Request
+from routerd.core.view import AT_ONCE, views
 from routerd.log.sequencer import Sequencer
 
 Asked = tuple[Request, bool]

@@ -11,9 +11,9 @@ from msgspec import structs
 from routerd.core.decide import decide, decided, encode_request
 from routerd.core.errors import RouterError
 from routerd.core.events import Decision
-from routerd.core.many import AT_ONCE, views
 from routerd.core.state import State
 from routerd.core.values import Query
+from routerd.core.view import AT_ONCE, views
 from routerd.router import request_of
 from tests.core.engine import Engine
 
@@ -73,7 +73,8 @@ def alone(state: State, query: Query) -> Decision | str:
 
 def together(state: State, several: list[Query]) -> list[Decision | str]:
     made: list[Decision | str] = []
-    for view in views(state, several, state.time_ms):
+    for view in views(state, several):
+        view.time_ms = state.time_ms
         try:
             made.append(decided(view))
         except RouterError as error:

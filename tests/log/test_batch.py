@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from routerd.core.errors import ErrorReason, RouterError
-from routerd.core.many import AT_ONCE
 from routerd.core.values import Request
+from routerd.core.view import AT_ONCE
 from routerd.log.batch import Told, route_many
 from routerd.log.codec import records
 from routerd.log.verify import verify
