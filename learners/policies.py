@@ -5,6 +5,8 @@ The law of every policy is P(arm k's independent normal score is the largest); s
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from learners import kernel
@@ -12,6 +14,18 @@ from learners.base import Array
 
 # A further look at an arm is a run of horizon / SHORTER looks, one at least.
 SHORTER = 256.0
+
+
+def decay(start: float, least: float, count: float, tau: float) -> float:
+    """max(least, start / sqrt(1 + count / tau)); count decays too, so drift re-opens exploration.
+
+    Shrinking the posterior is empirical, so it stands beside a floor that does not vanish (Phan,
+    Abbasi-Yadkori and Domke 2019; Hamidi and Bayati 2020 for what theory wants instead).
+
+    >>> decay(1.0, 0.2, 0.0, 100.0), decay(1.0, 0.2, 300.0, 100.0), decay(1.0, 0.2, 1e9, 100.0)
+    (1.0, 0.5, 0.2)
+    """
+    return max(least, start / math.sqrt(1.0 + max(count, 0.0) / tau))
 
 
 def thompson(mean: Array, variance: Array, v: float) -> tuple[Array, Array]:

@@ -10,13 +10,13 @@ import numpy as np
 
 from learners.base import Array
 from learners.law import win_probabilities, with_floor
-from learners.policies import squarecb, thompson, upper_confidence, value_of_information
-from learners.schedule import decay
+from learners.policies import decay, squarecb, thompson, upper_confidence, value_of_information
 from routerd.core import static
 from routerd.core.settings import (
     CheapestPolicy,
     GreedyPolicy,
     PointPolicy,
+    Policy,
     RandomPolicy,
     RotationPolicy,
     SquareCBPolicy,
@@ -52,15 +52,13 @@ def value(view: View, eligible: Eligible, kind: ValuePolicy) -> Choice:
 
 def thompson_sampling(view: View, eligible: Eligible, kind: ThompsonPolicy) -> Choice:
     count = view.state.learner.count
-    v = decay(kind.v_0, kind.v_min, count, kind.tau)
-    floor = decay(kind.floor, kind.floor_min, count, kind.tau)
-    return Choice(win_probabilities(*thompson(*view.utility_of(eligible), v), floor))
+    scores = thompson(*view.utility_of(eligible), width_of(kind, count))
+    return Choice(win_probabilities(*scores, floor_of(kind, count)))
 
 
 def square_cb(view: View, eligible: Eligible, kind: SquareCBPolicy) -> Choice:
     mean, _ = view.utility_of(eligible)
-    gamma = kind.gamma_scale * (1.0 + max(view.state.learner.count, 0.0)) ** kind.gamma_exponent
-    return Choice(squarecb(mean, gamma))
+    return Choice(squarecb(mean, gamma_of(kind, view.state.learner.count)))
 
 
 def greedy(view: View, eligible: Eligible, kind: GreedyPolicy) -> Choice:
@@ -75,6 +73,26 @@ def ucb(view: View, eligible: Eligible, kind: UcbPolicy) -> Choice:
 
 def uniform(view: View, eligible: Eligible, kind: RandomPolicy) -> Choice:
     return Choice(np.full(len(eligible), 1.0 / len(eligible)))
+
+
+def width_of(kind: ThompsonPolicy, count: float) -> float:
+    """How many of the posterior's sds a score is drawn with, after so many outcomes."""
+    return decay(kind.v_0, kind.v_min, count, kind.tau)
+
+
+def gamma_of(kind: SquareCBPolicy, count: float) -> float:
+    """How much a gap counts after so many outcomes."""
+    return float(kind.gamma_scale * (1.0 + max(count, 0.0)) ** kind.gamma_exponent)
+
+
+def floor_of(kind: Policy, count: float) -> float:
+    """The share that a policy explores at random whatever it knows, after so many outcomes."""
+    match kind:
+        case ThompsonPolicy():
+            return decay(kind.floor, kind.floor_min, count, kind.tau)
+        case RandomPolicy() | SquareCBPolicy():
+            return 0.0
+    return kind.floor
 
 
 Named = Callable[[View, Eligible], tuple[int, str]]

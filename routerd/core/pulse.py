@@ -9,8 +9,8 @@ import math
 from itertools import islice
 from typing import NamedTuple
 
-from learners.schedule import decay
 from routerd.core.events import Decision
+from routerd.core.policies import floor_of, gamma_of, width_of
 from routerd.core.reasons import law_of
 from routerd.core.settings import RandomPolicy, SquareCBPolicy, ThompsonPolicy, ValuePolicy
 from routerd.core.state import OpenDecision, State
@@ -103,14 +103,12 @@ def schedule(state: State) -> dict[str, float]:
             horizon = count + kind.patience * len(state.roster.ids)
             return {"horizon": horizon, "spread": kind.spread, "floor": kind.floor}
         case ThompsonPolicy():
-            return {
-                "v": decay(kind.v_0, kind.v_min, count, kind.tau),
-                "floor": decay(kind.floor, kind.floor_min, count, kind.tau),
-            }
+            return {"v": width_of(kind, count), "floor": floor_of(kind, count)}
         case SquareCBPolicy():
-            return {"gamma": kind.gamma_scale * (1.0 + count) ** kind.gamma_exponent}
-    floor: float | None = getattr(kind, "floor", None)
-    return {} if floor is None else {"floor": floor}
+            return {"gamma": gamma_of(kind, count)}
+        case RandomPolicy():
+            return {}
+    return {"floor": kind.floor}
 
 
 def why(state: State, seen: Pulse) -> str:

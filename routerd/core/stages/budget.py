@@ -11,12 +11,12 @@ import numpy as np
 from msgspec.structs import replace
 
 from learners.law import with_floor
-from learners.schedule import decay
 from routerd.core.budgets import accounts
 from routerd.core.errors import ErrorReason, RouterError
 from routerd.core.law import Law
 from routerd.core.ledger import cap_window, window_ms, window_of
-from routerd.core.settings import Agent, Policy, RandomPolicy, SquareCBPolicy, ThompsonPolicy
+from routerd.core.policies import floor_of
+from routerd.core.settings import Agent
 from routerd.core.values import Excluded, Exclusion
 from routerd.core.view import View
 
@@ -153,7 +153,7 @@ def exploration_cap(law: Law, view: View) -> Law:
         return law
     mean, _ = view.utility_of(law.eligible)
     best = float(mean.max())
-    spent = view.state.explored.at(window_of_cap(view))
+    spent = view.state.explored.at(cap_window(cap, view.time_ms))
     if spent.given_up > cap.share * spent.best:
         p = np.zeros(len(mean))
         p[int(mean.argmax())] = 1.0
@@ -161,17 +161,3 @@ def exploration_cap(law: Law, view: View) -> Law:
         law = replace(law, p=p, stages=(*law.stages, "exploration_cap"))
     given_up = max(best - float(law.p @ mean), 0.0)
     return replace(law, given_up=(given_up, max(best, 0.0)))
-
-
-def window_of_cap(view: View) -> int:
-    return cap_window(view.state.config.exploration_cap, view.time_ms)
-
-
-def floor_of(policy: Policy, count: float) -> float:
-    """The share that a policy explores at random whatever it knows."""
-    match policy:
-        case ThompsonPolicy():
-            return decay(policy.floor, policy.floor_min, count, policy.tau)
-        case RandomPolicy() | SquareCBPolicy():
-            return 0.0
-    return policy.floor
