@@ -46,6 +46,13 @@ def win_probabilities(mean: Array, sd: Array, floor: float = 0.0) -> Array:
     return law
 
 
+def point_mass(arms: int, arm: int) -> Array:
+    """The law, (arms,), that is all on one arm."""
+    law = np.zeros(arms)
+    law[arm] = 1.0
+    return law
+
+
 def with_floor(law: Array, floor: float) -> Array:
     """Mix each `law`, (..., K), with the uniform one: (1 - floor) law + floor / K, floor in [0, 1].
 

@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 
 from learners.base import Array
-from learners.law import win_probabilities, with_floor
+from learners.law import point_mass, win_probabilities, with_floor
 from learners.policies import decay, squarecb, thompson, upper_confidence, value_of_information
 from routerd.core import static
 from routerd.core.settings import (
@@ -103,18 +103,15 @@ def named(rule: Named) -> Callable[[View, Eligible, PointPolicy], Choice]:
 
     def law(view: View, eligible: Eligible, kind: PointPolicy) -> Choice:
         index, detail = rule(view, eligible)
-        p = np.zeros(len(eligible))
-        p[index] = 1.0
-        return Choice(with_floor(p, kind.floor), Reason.STATIC_ROUTE, detail, index)
+        p = with_floor(point_mass(len(eligible), index), kind.floor)
+        return Choice(p, Reason.STATIC_ROUTE, detail, index)
 
     return law
 
 
 def point(score: Array, floor: float) -> Array:
     """All on the highest score, but for the floor."""
-    p = np.zeros(score.size)
-    p[score.argmax()] = 1.0
-    return with_floor(p, floor)
+    return with_floor(point_mass(score.size, int(score.argmax())), floor)
 
 
 LAWS: dict[type, Callable[[View, Eligible, Any], Choice]] = {

@@ -10,12 +10,11 @@ from typing import NamedTuple
 import numpy as np
 from msgspec.structs import replace
 
-from learners.law import with_floor
 from routerd.core.budgets import accounts
 from routerd.core.errors import ErrorReason, RouterError
 from routerd.core.law import Law
 from routerd.core.ledger import cap_window, window_ms, window_of
-from routerd.core.policies import floor_of
+from routerd.core.policies import floor_of, point
 from routerd.core.settings import Agent
 from routerd.core.values import Excluded, Exclusion
 from routerd.core.view import View
@@ -155,9 +154,7 @@ def exploration_cap(law: Law, view: View) -> Law:
     best = float(mean.max())
     spent = view.state.explored.at(cap_window(cap, view.time_ms))
     if spent.given_up > cap.share * spent.best:
-        p = np.zeros(len(mean))
-        p[int(mean.argmax())] = 1.0
-        p = with_floor(p, floor_of(view.state.config.policy, view.state.learner.count))
+        p = point(mean, floor_of(view.state.config.policy, view.state.learner.count))
         law = replace(law, p=p, stages=(*law.stages, "exploration_cap"))
     given_up = max(best - float(law.p @ mean), 0.0)
     return replace(law, given_up=(given_up, max(best, 0.0)))

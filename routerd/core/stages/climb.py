@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import numpy as np
 from msgspec.structs import replace
 
+from learners.law import point_mass
 from routerd.core.follow import tried
 from routerd.core.law import Law
 from routerd.core.paths import next_after
@@ -23,6 +23,5 @@ def climb(law: Law, view: View) -> Law:
     above = next_after(view, law.eligible, last)
     if above < 0:
         return law
-    p = np.zeros(len(law.eligible))
-    p[above] = 1.0
+    p = point_mass(len(law.eligible), above)
     return replace(law, p=p, stages=(*law.stages, "climb"))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import numpy as np
 from msgspec.structs import replace
 
+from learners.law import point_mass
 from routerd.core.errors import not_registered
 from routerd.core.law import Law
 from routerd.core.stages.budget import exhausted
@@ -28,8 +28,7 @@ def explicit(law: Law, view: View) -> Law:
         if why.reason is Exclusion.OVER_BUDGET:
             raise exhausted(view, metadata, [why])
         raise not_now(text, metadata, {why.reason})
-    p = np.zeros(len(law.eligible))
-    p[law.eligible.index(index)] = 1.0
+    p = point_mass(len(law.eligible), law.eligible.index(index))
     return replace(
         law, p=p, reason=Reason.EXPLICIT, detail="", stages=(*law.stages, "explicit"), about=-1
     )

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import numpy as np
 from msgspec.structs import replace
 
+from learners.law import point_mass
 from routerd.core.confidence import by_mean
 from routerd.core.law import Law
 from routerd.core.probe import capped, together
@@ -34,8 +34,7 @@ def companion(view: View) -> Law:
     first = view.state.decisions[query.companion_of].decision
     wanted, _ = together(first)[query.companion - 1]
     eligible = tuple([roster.index[agent_id] for agent_id in first.agents])
-    p = np.zeros(len(eligible))
-    p[first.agents.index(wanted)] = 1.0
+    p = point_mass(len(eligible), first.agents.index(wanted))
     return Law(
         eligible, p, first.policy_id, Reason.PROBE, first.detail, ("companion",), first.excluded
     )

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import numpy as np
 from msgspec.structs import replace
 
+from learners.law import point_mass
 from routerd.core.law import Law
 from routerd.core.values import Reason
 from routerd.core.view import View
@@ -27,8 +27,7 @@ def signal(law: Law, view: View) -> Law:
     index = view.state.roster.index.get(agent_id, -1)
     if index not in law.eligible:
         return law
-    p = np.zeros(len(law.eligible))
-    p[law.eligible.index(index)] = 1.0
+    p = point_mass(len(law.eligible), law.eligible.index(index))
     return replace(
         law,
         p=p,
