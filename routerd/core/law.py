@@ -8,7 +8,7 @@ import msgspec
 
 from learners.base import Array
 from routerd.core.experiment import Trialled
-from routerd.core.values import Excluded, Reason
+from routerd.core.values import Excluded, Exclusion, Reason
 from routerd.core.view import View
 
 
@@ -38,3 +38,9 @@ class Law(msgspec.Struct, frozen=True, gc=False):
 
 
 Stage = Callable[[Law, View], Law]
+
+Out = tuple[Exclusion, str]
+"""Why an agent may not be chosen, with what is told of it."""
+
+Why = dict[int, Out | None]
+"""By roster index: why an agent may not be chosen; None when it may."""

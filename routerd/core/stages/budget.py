@@ -12,14 +12,12 @@ from msgspec.structs import replace
 
 from routerd.core.budgets import accounts
 from routerd.core.errors import ErrorReason, RouterError
-from routerd.core.law import Law
+from routerd.core.law import Law, Why
 from routerd.core.ledger import cap_window, window_ms, window_of
 from routerd.core.policies import floor_of, point
 from routerd.core.settings import Agent
 from routerd.core.values import Excluded, Exclusion
 from routerd.core.view import View
-
-Out = tuple[Exclusion, str]
 
 
 class Over(NamedTuple):
@@ -80,11 +78,8 @@ def fitting(view: View, eligible: Sequence[int], most: int) -> int:
     return sum(together <= least for together in accumulate(dearest))
 
 
-def leave_out(why: dict[int, Out | None], over: Mapping[int, str], view: View) -> None:
-    """Exclude those that are over; where the budgets say so, the cheapest may all the same.
-
-    why: by roster index the reason why an agent may not be chosen, None where it may; is changed.
-    """
+def leave_out(why: Why, over: Mapping[int, str], view: View) -> None:
+    """Exclude in `why` those that are over; the cheapest stays where the budgets say so."""
     left = [i for i, out in why.items() if out is None]
     losing = [i for i in left if i in over]
     if losing and len(losing) == len(left) and not refuses(view):

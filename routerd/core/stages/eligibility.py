@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from routerd.core.cooldown import set_aside
 from routerd.core.errors import ErrorReason, RouterError, not_registered
 from routerd.core.follow import tried
-from routerd.core.law import Law
+from routerd.core.law import Law, Out, Why
 from routerd.core.stages.budget import NONE_OVER, exhausted, leave_out, overdrawn
 from routerd.core.stages.override import overrule, ruling_overrides
 from routerd.core.values import AgentStatus, Excluded, Exclusion, StatusCause
@@ -57,10 +57,6 @@ def eligibility(law: Law, view: View) -> Law:
     return Law(eligible, p, stages=stages, excluded=tuple(excluded), forced=forced)
 
 
-Why = dict[int, tuple[Exclusion, str] | None]
-"""By roster index: why an agent may not be chosen; None when it may."""
-
-
 def spare(why: Why, others: Why) -> None:
     """Leave these out as well, unless that leaves nobody."""
     left = {i for i, out in why.items() if out is None}
@@ -68,9 +64,7 @@ def spare(why: Why, others: Why) -> None:
         why |= {i: out for i, out in others.items() if i in left}
 
 
-def exclusion(
-    view: View, index: int, full: Mapping[str, int], before: Sequence[str]
-) -> tuple[Exclusion, str] | None:
+def exclusion(view: View, index: int, full: Mapping[str, int], before: Sequence[str]) -> Out | None:
     """Why the agent at this roster index may not be chosen; None when it may.
 
     What will not pass by itself comes first: it says most about what has to change. full: who may

@@ -12,13 +12,11 @@ from collections.abc import Sequence
 from msgspec.structs import replace
 
 from routerd.core import overrides
-from routerd.core.law import Law
+from routerd.core.law import Law, Why
 from routerd.core.rules import Override
 from routerd.core.settings import Agent
 from routerd.core.values import Exclusion, Reason
 from routerd.core.view import View
-
-Out = tuple[Exclusion, str]
 
 
 def ruling_overrides(view: View) -> Sequence[Override]:
@@ -28,13 +26,8 @@ def ruling_overrides(view: View) -> Sequence[Override]:
     return view.state.overrides.holding(view.query, view.time_ms)
 
 
-def overrule(
-    why: dict[int, Out | None], ruling: Sequence[Override], agents: Sequence[Agent]
-) -> str:
-    """Exclude whom the overrides do not leave; returns the one that forces, as it is told.
-
-    why: by roster index the reason why an agent may not be chosen, None where it may; is changed.
-    """
+def overrule(why: Why, ruling: Sequence[Override], agents: Sequence[Agent]) -> str:
+    """Exclude in `why` whom the overrides do not leave; returns the one that forces, as told."""
     for override in ruling:
         left = [i for i, out in why.items() if out is None]
         forces = override.action == "force"
