@@ -260,10 +260,10 @@ def apply_outcome(state: State, position: int, event: OutcomeReported) -> None:
         hear(state, entry)
         settle(state, entry, event.time_ms)
     passed = result_of(outcome)
-    if passed is not None and not entry.counted:
-        entry.counted = True
+    if passed is not None and not latest.counted:
+        latest.counted = True
         if counts(state):
-            count(state, ran(state, entry), outcome.decision_id, passed=passed)
+            count(state, ran(state, latest), outcome.decision_id, passed=passed)
 
 
 def apply_closing(state: State, event: DecisionsClosed) -> None:

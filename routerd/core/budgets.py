@@ -66,8 +66,7 @@ def price(state: State, query: Query) -> float:
 def charge(state: State, entry: OpenDecision) -> None:
     """A decision was made: what it is expected to cost is spent."""
     decision = entry.decision
-    if decision.predicted_usd is None:
-        return
+    assert decision.predicted_usd is not None, "a decision without budgets is charged nothing"
     entry.charged_usd = decision.predicted_usd
     for budget, value, ledger in accounts(state, decision.query):
         window = window_of(budget, decision.time_ms)

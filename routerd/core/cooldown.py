@@ -107,10 +107,8 @@ BECAUSE = {
 
 
 def findings(state: State) -> list[AgentCooledDown | AgentRecovered]:
-    """What the latest result calls for: to set its agent aside, or to take it back."""
+    """What the result that was heard calls for: to set its agent aside, or to take it back."""
     agent_id, time_ms = state.heard, state.time_ms
-    if not agent_id or agent_id not in state.health:
-        return []
     cooling = state.cooling.get(agent_id)
     if cooling is None:
         cause = failing(state, agent_id)
@@ -128,7 +126,7 @@ def findings(state: State) -> list[AgentCooledDown | AgentRecovered]:
 def length_ms(state: State, times: int) -> int:
     """How long an agent is set aside for the so-many-th time in a row."""
     settings = state.config.cooldown
-    assert settings is not None
+    assert settings is not None, "only then is an agent set aside"
     seconds = settings.base_seconds * 2.0 ** min(times - 1, 40)
     return int(1000 * min(seconds, settings.max_seconds))
 
@@ -136,8 +134,7 @@ def length_ms(state: State, times: int) -> int:
 def failing(state: State, agent_id: str) -> CooldownCause | None:
     """Why an agent is to be set aside; None when it is not."""
     settings, held = state.config.cooldown, state.health[agent_id]
-    if settings is None:
-        return None
+    assert settings is not None, "only then are results counted"
     if settings.failures is not None and held.failures >= settings.failures:
         return CooldownCause.FAILURES
     if settings.below_peers is None or len(held.results) < settings.window:
