@@ -107,7 +107,29 @@ class RowByRow(ABC):
         return mean, variance, covariance
 
 
-class Sums:
+class Decaying:
+    """Sums as of an epoch, in which what was observed in earlier ones weighs less.
+
+    gamma: the weight that an observation keeps from one epoch to the next.
+    """
+
+    def __init__(self, gamma: float) -> None:
+        self.gamma = gamma
+        self.epoch = 0
+
+    def weight(self, weight: float, epoch: int) -> float:
+        """What `weight` at `epoch` is worth now."""
+        return weight if epoch >= self.epoch else weight * self.gamma ** (self.epoch - epoch)
+
+    def moved_on(self, epoch: int) -> float:
+        """Go on to `epoch`, no earlier one; by what the sums are to be multiplied."""
+        if epoch <= self.epoch:
+            return 1.0
+        passed, self.epoch = epoch - self.epoch, epoch
+        return float(self.gamma**passed)
+
+
+class Sums(Decaying):
     """Additive sufficient statistics of `arms` linear regressions on `d` features.
 
     >>> s = Sums(arms=2, d=1, gamma=0.5)
@@ -122,9 +144,8 @@ class Sums:
     """
 
     def __init__(self, arms: int, d: int, gamma: float) -> None:
+        super().__init__(gamma)
         self.d = d
-        self.gamma = gamma
-        self.epoch = 0
         self.lam = np.zeros((arms, d, d))
         self.h = np.zeros((arms, d))
         self.n = np.zeros(arms)
@@ -148,10 +169,7 @@ class Sums:
 
     def advance(self, epoch: int) -> bool:
         """Decay to `epoch`; True if that changed the sums."""
-        if epoch <= self.epoch:
-            return False
-        factor = self.gamma ** (epoch - self.epoch)
-        self.epoch = epoch
+        factor = self.moved_on(epoch)
         if factor == 1.0 or not self.n.any():
             return False
         for sums in (self.lam, self.h, self.n, self.yy):
@@ -164,10 +182,6 @@ class Sums:
         self.total -= (1.0 - keep) * float(self.n[arm])
         for sums in (self.lam, self.h, self.n, self.yy):
             sums[arm] *= keep
-
-    def weight(self, weight: float, epoch: int) -> float:
-        """What `weight` at `epoch` is worth now."""
-        return weight if epoch >= self.epoch else weight * self.gamma ** (self.epoch - epoch)
 
     def beyond(self, start: Array) -> tuple[Array, float]:
         """h and ss of y - x . start_k: what is beyond the head starts, (arms, d)."""

@@ -29,7 +29,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from learners import kernel
-from learners.base import Arms, Array
+from learners.base import Arms, Array, Decaying
 from learners.plain import EMPTY
 
 MAX_LOG = 40.0
@@ -37,7 +37,7 @@ SUMS = ("n", "s", "arm_sums")
 ARRAYS = ("prior", *SUMS, "mean", "variance")
 
 
-class LogNormalCells:
+class LogNormalCells(Decaying):
     """Mean and variance of the expected y of each arm in each cell.
 
     scale: a typical y, in y's unit; prior (arms,): a guess of each arm's y.
@@ -50,9 +50,8 @@ class LogNormalCells:
     """
 
     def __init__(self, prior: Array, cells: int, scale: float, gamma: float = 1.0) -> None:
+        super().__init__(gamma)
         self.shift = 0.01 * scale
-        self.gamma = gamma
-        self.epoch = 0
         self.prior = np.minimum(np.log1p(prior / self.shift), MAX_LOG)
         self.n = np.zeros((len(prior), cells))
         self.s = np.zeros((len(prior), cells))
@@ -77,13 +76,11 @@ class LogNormalCells:
         self._refresh_all()
 
     def advance(self, epoch: int) -> None:
-        if epoch > self.epoch:
-            factor = self.gamma ** (epoch - self.epoch)
-            self.epoch = epoch
-            if factor != 1.0 and self.arm_sums.any():
-                for sums in (self.n, self.s, self.arm_sums):
-                    sums *= factor
-                self._refresh_all()
+        factor = self.moved_on(epoch)
+        if factor != 1.0 and self.arm_sums.any():
+            for sums in (self.n, self.s, self.arm_sums):
+                sums *= factor
+            self._refresh_all()
 
     def predict(self, cell: int, arms: Arms) -> tuple[Array, Array]:
         """Expected y in this cell and the variance of that expectation, each (k,).
@@ -93,8 +90,9 @@ class LogNormalCells:
         return self.mean[arms, cell], self.variance[arms, cell]
 
     def observe(self, arm: int, cell: int, y: float, weight: float, epoch: int) -> None:
-        self.advance(epoch)
-        w = weight if epoch >= self.epoch else weight * self.gamma ** (self.epoch - epoch)
+        if epoch > self.epoch:
+            self.advance(epoch)
+        w = self.weight(weight, epoch)
         z = min(math.log1p(y / self.shift), MAX_LOG)
         n, s = self.n.item(arm, cell), self.s.item(arm, cell)
         self.n[arm, cell], self.s[arm, cell] = n + w, s + w * z

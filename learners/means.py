@@ -14,14 +14,14 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from learners.base import Arms, Array
+from learners.base import Arms, Array, Decaying
 
 CELL_COUNT = 4.0
 ARM_COUNT = 2.0
 ARRAYS = ("n", "s")
 
 
-class ShrunkMeans:
+class ShrunkMeans(Decaying):
     """Sums of `kinds` sorts of numbers from 0 to 1, for each arm and cell.
 
     >>> means = ShrunkMeans(arms=2, cells=3, kinds=1)
@@ -32,8 +32,7 @@ class ShrunkMeans:
     """
 
     def __init__(self, arms: int, cells: int, kinds: int, gamma: float = 1.0) -> None:
-        self.gamma = gamma
-        self.epoch = 0
+        super().__init__(gamma)
         self.n = np.zeros((arms, cells, kinds))
         self.s = np.zeros((arms, cells, kinds))
 
@@ -44,17 +43,15 @@ class ShrunkMeans:
 
     def advance(self, epoch: int) -> None:
         """Decay the sums to this epoch; an earlier one changes nothing."""
-        if epoch > self.epoch:
-            factor = self.gamma ** (epoch - self.epoch)
-            self.epoch = epoch
-            if factor != 1.0:
-                self.n *= factor
-                self.s *= factor
+        factor = self.moved_on(epoch)
+        if factor != 1.0:
+            self.n *= factor
+            self.s *= factor
 
     def observe(self, arm: int, cell: int, kind: int, y: float, weight: float, epoch: int) -> None:
         """Add one number; a negative weight takes an earlier one back."""
         self.advance(epoch)
-        w = weight if epoch >= self.epoch else weight * self.gamma ** (self.epoch - epoch)
+        w = self.weight(weight, epoch)
         self.n[arm, cell, kind] += w
         self.s[arm, cell, kind] += w * y
 

@@ -10,12 +10,12 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from learners.base import Array
+from learners.base import Array, Decaying
 
 MOST = 1_024
 
 
-class RowSums:
+class RowSums(Decaying):
     """rows (m, d): the contexts, in order of first sight. n, s (arms, m): sum w and sum w y.
 
     >>> sums = RowSums(arms=2, d=2, gamma=0.5)
@@ -25,8 +25,7 @@ class RowSums:
     """
 
     def __init__(self, arms: int, d: int, gamma: float) -> None:
-        self.gamma = gamma
-        self.epoch = 0
+        super().__init__(gamma)
         self.rows = np.zeros((1, d))
         self.rows[0, 0] = 1.0
         self.n = np.zeros((arms, 1))
@@ -45,7 +44,7 @@ class RowSums:
         row = self.find(x)
         if row < 0:
             row = self._new_row(x) if len(self.rows) < MOST else 0
-        w = weight if epoch >= self.epoch else weight * self.gamma ** (self.epoch - epoch)
+        w = self.weight(weight, epoch)
         self.n[arm, row] += w
         self.s[arm, row] += w * y
 
@@ -67,10 +66,7 @@ class RowSums:
 
     def advance(self, epoch: int) -> bool:
         """Decay to `epoch`; True if that changed the sums."""
-        if epoch <= self.epoch:
-            return False
-        factor = self.gamma ** (epoch - self.epoch)
-        self.epoch = epoch
+        factor = self.moved_on(epoch)
         if factor == 1.0 or not self.n.any():
             return False
         self.n *= factor
