@@ -16,14 +16,14 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from learners.base import Arms, Array, RowByRow
-from learners.rowsums import RowSums
+from learners.base import Arms, Array
+from learners.rowsums import RowLearner, RowSums
 
 ARM_COUNT = 2.0
 CELL_COUNT = 4.0
 
 
-class BetaCells(RowByRow):
+class BetaCells(RowLearner):
     """Success rates by arm and categories.
 
     >>> learner = BetaCells(arms=2, d=1)
@@ -36,10 +36,6 @@ class BetaCells(RowByRow):
     def __init__(self, arms: int, d: int, gamma: float = 1.0) -> None:
         self.sums = RowSums(arms, d, gamma)
         self.start = np.zeros((arms, d))
-
-    @property
-    def count(self) -> float:
-        return float(self.sums.n.sum())
 
     @property
     def centre(self) -> float:
@@ -68,9 +64,6 @@ class BetaCells(RowByRow):
     def advance(self, epoch: int) -> None:
         self.sums.advance(epoch)
 
-    def weight_of(self, arm: int) -> float:
-        return float(self.sums.n[arm].sum())
-
     def discount(self, arm: int, keep: float) -> None:
         self.sums.discount(arm, keep)
 
@@ -91,12 +84,6 @@ class BetaCells(RowByRow):
         mean = np.clip((CELL_COUNT * expected + s) / (CELL_COUNT + n), 0.01, 0.99)
         own = mean * (1.0 - mean) / (CELL_COUNT + n + 1.0)
         return mean, own, centre * (1.0 - centre) / (of_arm + 1.0), CELL_COUNT / (CELL_COUNT + n)
-
-    def means(self, at: Array, arms: Arms) -> Array:
-        means = np.empty((len(at), len(self.sums.n[arms])))
-        for row, mine in zip(at, means, strict=True):
-            mine[:] = self.predict(row, arms)[0]
-        return means
 
     def covariance(self, x: Array, at: Array, arms: Arms) -> Array:
         _, own, shared, pull = self._moments(x, arms)

@@ -21,8 +21,8 @@ from collections.abc import Mapping
 import numpy as np
 from scipy.special import expit
 
-from learners.base import Arms, Array, RowByRow
-from learners.rowsums import RowSums
+from learners.base import Arms, Array
+from learners.rowsums import RowLearner, RowSums
 
 SCALE_INTERCEPT = 1.5
 SCALE_SLOPE = 1.0
@@ -33,7 +33,7 @@ EDGE = 0.02
 LOG_ODDS = 6.0
 
 
-class LogisticRegression(RowByRow):
+class LogisticRegression(RowLearner):
     """theta (arms, d): the modes; cov (arms, d, d): inverse Hessians at them.
 
     >>> learner = LogisticRegression(arms=2, d=1)
@@ -53,10 +53,6 @@ class LogisticRegression(RowByRow):
         self.theta = np.zeros((arms, d))
         self.cov = np.zeros((arms, d, d))
         self._rebuild()
-
-    @property
-    def count(self) -> float:
-        return float(self.sums.n.sum())
 
     @property
     def noise(self) -> float:
@@ -85,9 +81,6 @@ class LogisticRegression(RowByRow):
         if self.sums.advance(epoch):
             self._rebuild()
 
-    def weight_of(self, arm: int) -> float:
-        return float(self.sums.n[arm].sum())
-
     def discount(self, arm: int, keep: float) -> None:
         self.sums.discount(arm, keep)
         self._fit(arm)
@@ -98,12 +91,6 @@ class LogisticRegression(RowByRow):
         mean = expit(logit / np.sqrt(1.0 + math.pi / 8.0 * variance))
         slope = mean * (1.0 - mean)
         return mean, np.maximum(slope * slope * variance, 1e-12)
-
-    def means(self, at: Array, arms: Arms) -> Array:
-        means = np.empty((len(at), len(self.sums.n[arms])))
-        for row, mine in zip(at, means, strict=True):
-            mine[:] = self.predict(row, arms)[0]
-        return means
 
     def covariance(self, x: Array, at: Array, arms: Arms) -> Array:
         slopes = self.means(at, arms).T

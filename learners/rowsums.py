@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from learners.base import Array, Decaying
+from learners.base import Arms, Array, Decaying, RowByRow
 
 MOST = 1_024
 
@@ -86,3 +86,22 @@ class RowSums(Decaying):
         self.rows, self.n, self.s = (state[name].copy() for name in ("rows", "n", "s"))
         self.epoch = int(state["epoch"][0])
         self._index = self._indexed()
+
+
+class RowLearner(RowByRow):
+    """A learner that holds nothing of its outcomes but RowSums."""
+
+    sums: RowSums
+
+    @property
+    def count(self) -> float:
+        return float(self.sums.n.sum())
+
+    def weight_of(self, arm: int) -> float:
+        return float(self.sums.n[arm].sum())
+
+    def means(self, at: Array, arms: Arms) -> Array:
+        means = np.empty((len(at), len(self.sums.n[arms])))
+        for row, mine in zip(at, means, strict=True):
+            mine[:] = self.predict(row, arms)[0]
+        return means
