@@ -17,6 +17,7 @@ from routerd.core.events import ClaimMade, CompetenceDisputed
 from routerd.core.state import Claimed, Credit, OpenDecision, State
 from routerd.core.tally import QUALITY
 
+BINS = 5
 PRIOR = 5.0
 TRIAL = 0.05
 CLAIM = "claim"
@@ -24,14 +25,13 @@ ENOUGH = 10
 """Outcomes below which a profile disputes nothing."""
 
 
-def bin_of(state: State, competence: float) -> int:
-    bins: int = state.claims.n.shape[1]
-    return min(int(competence * bins), bins - 1)
+def bin_of(competence: float) -> int:
+    return min(int(competence * BINS), BINS - 1)
 
 
 def expected(state: State, arm: int, competence: float) -> float:
     """The quality that an agent's self-report of this height stands for."""
-    where = (arm, bin_of(state, competence), 0)
+    where = (arm, bin_of(competence), 0)
     told, total = max(state.claims.n.item(where), 0.0), state.claims.s.item(where)
     return min(max((total + PRIOR * competence) / (told + PRIOR), 0.0), 1.0)
 
@@ -95,5 +95,5 @@ def learn_claim(state: State, entry: OpenDecision, credit: Credit, weight: float
         return
     if credit.quality is None or credit.arm != arm:
         return
-    where, epoch = bin_of(state, claim.competence), state.epoch(decision.time_ms)
+    where, epoch = bin_of(claim.competence), state.epoch(decision.time_ms)
     state.claims.observe(arm, where, 0, credit.quality, weight, epoch)

@@ -15,6 +15,7 @@ from learners.linear import LinearRegression
 from learners.logistic import LogisticRegression
 from learners.means import ShrunkMeans
 from learners.pooled import PooledRegression
+from routerd.core.claims import BINS
 from routerd.core.encode import CELLS
 from routerd.core.outlook import Outlook
 from routerd.core.paths import KINDS
@@ -31,8 +32,6 @@ LEARNERS: dict[str, Callable[[int, int, float], Learner]] = {
 """The models of quality by `policy.learner.kind`."""
 
 UNKNOWN_LATENCY_SHARE = 0.1
-BINS = 5
-"""Of self-reported competence (see routerd.core.claims)."""
 
 
 def take_fresh_models(state: State, agents: list[Agent | None]) -> None:
