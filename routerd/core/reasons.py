@@ -1,4 +1,4 @@
-"""A decision's reason as a sentence that an operator can read."""
+"""What a logged decision says to a reader: its reason as a sentence, its law by agent."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ from routerd.core.values import (
 
 MAX_AMOUNT = 1e12
 MAX_TIME_MS = 2**53
-LIST_ITEMS = 64
+MAX_CAPABILITIES = 64
 MADE_ID = "@"
 PAGE_SIZE = 100
 MAX_PAGE_SIZE = 1_000
@@ -36,7 +36,7 @@ MAX_LEASE_MS = 24 * 3_600_000
 
 
 class Check:
-    """Collects violations under one prefix of field names."""
+    """Collects the violations of one request."""
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
@@ -88,7 +88,7 @@ def check_request(state: State, request: Request) -> None:
     if request.request_id.startswith(MADE_ID):
         check.add("request_id", f"starts with {MADE_ID!r}, which is kept for ids made here")
     if request.required_capabilities:
-        check_list(check, "required_capabilities", request.required_capabilities)
+        check_capabilities(check, request.required_capabilities)
     preference = request.preference
     check.between("preference.quality", preference.quality, 0, MAX_AMOUNT)
     check.between("preference.cost", preference.cost, 0, MAX_AMOUNT)
@@ -141,13 +141,14 @@ def check_escalation(check: Check, follows: Follows, tau: float) -> None:
         check.add("follows.evidence.reported_confidence", text)
 
 
-def check_list(check: Check, field: str, values: tuple[str, ...]) -> None:
-    if len(values) > LIST_ITEMS:
-        check.add(field, f"has {len(values)} entries; the limit is {LIST_ITEMS}")
-    for i, value in enumerate(values[:LIST_ITEMS]):
-        if not value:
+def check_capabilities(check: Check, names: tuple[str, ...]) -> None:
+    field = "required_capabilities"
+    if len(names) > MAX_CAPABILITIES:
+        check.add(field, f"has {len(names)} entries; the limit is {MAX_CAPABILITIES}")
+    for i, name in enumerate(names[:MAX_CAPABILITIES]):
+        if not name:
             check.add(f"{field}[{i}]", "is empty; name a capability or leave the entry out")
-        check.text(f"{field}[{i}]", value, check.limits.id_chars)
+        check.text(f"{field}[{i}]", name, check.limits.id_chars)
 
 
 def check_labels(check: Check, field: str, labels: Mapping[str, str]) -> None:
