@@ -112,9 +112,7 @@ def decided(view: View) -> Decision:
         given_up=law.given_up,
         escalate_below=view.escalate_below(law.eligible, drawn),
         inclusion=inclusion(law, view, drawn) if query.probe else None,
-        trial=law.trial
-        if law.trial is None or law.shadow is None
-        else shadowed(law, drawn, u, ids),
+        trial=law.trial if law.shadow is None else shadowed(law, drawn, u, ids),
         at_once=law.at_once,
     )
 

@@ -46,17 +46,15 @@ def meant(outcome: Outcome, signals: Mapping[str, Signal], since_ms: int) -> Out
 
     The log then holds what was learnt, whatever a later configuration makes of the signal.
     """
-    source = outcome.source
     if outcome.group_id:
-        source = source or GROUP_SOURCE
+        return msgspec.structs.replace(outcome, source=outcome.source or GROUP_SOURCE)
     if not outcome.signal:
-        return msgspec.structs.replace(outcome, source=source) if outcome.group_id else outcome
+        return outcome
     signal = signals[outcome.signal]
     limit = signal.within_minutes
     timely = limit is None or since_ms <= limit * 60_000
-    return msgspec.structs.replace(
-        outcome, source=source or SIGNAL_SOURCE, quality=signal.quality if timely else None
-    )
+    quality, source = signal.quality if timely else None, outcome.source or SIGNAL_SOURCE
+    return msgspec.structs.replace(outcome, source=source, quality=quality)
 
 
 def write_registers(reports: Reports, outcome: Outcome, time_ms: int, position: int) -> None:

@@ -15,7 +15,7 @@ from routerd.core.settings import Agent
 from routerd.core.state import State
 from routerd.core.static import table_index
 from routerd.core.tally import QUALITY
-from routerd.core.values import Exclusion, Reason
+from routerd.core.values import AgentStatus, Exclusion, Reason
 from routerd.core.view import View
 from routerd.core.words import counted
 
@@ -121,7 +121,7 @@ def pool_load(pool: str, state: State, time_ms: int) -> float:
     busy, room = 0, 0
     for agent in state.roster.agents:
         standing = state.away.get(agent.id)
-        if agent.pool != pool or (standing is not None and standing.status == "OFFLINE"):
+        if agent.pool != pool or (standing is not None and standing.status is AgentStatus.OFFLINE):
             continue
         if agent.max_concurrency is None:
             return 0.0
