@@ -12,8 +12,7 @@ from collections.abc import Mapping
 import msgspec
 
 from routerd.core.events import AgentCooledDown, AgentRecovered, CooldownCause
-from routerd.core.health import Cooling, Health
-from routerd.core.state import State
+from routerd.core.state import Cooling, Health, State
 from routerd.core.values import Outcome, OutcomeKind
 
 UNKNOWN = Health()

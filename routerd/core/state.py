@@ -19,9 +19,8 @@ from learners.drift import DriftDetector
 from learners.means import ShrunkMeans
 from routerd.core.base import Value
 from routerd.core.encode import Encoder
-from routerd.core.events import Decision, DriftDetected
+from routerd.core.events import CooldownCause, Decision, DriftDetected
 from routerd.core.experiment import Experiment, Promoted, Trial
-from routerd.core.health import Cooling, Health
 from routerd.core.in_flight import InFlight
 from routerd.core.ledger import Explored, Ledger
 from routerd.core.outlook import Outlook
@@ -127,6 +126,31 @@ class OpenDecision(msgspec.Struct, gc=False):
     def refused(self) -> bool:
         """Whether its agent was not let."""
         return self.claim is not None and not self.claim.accepted
+
+
+class Health(msgspec.Struct, frozen=True, gc=False):
+    """failures: in a row. results: the latest, a byte each, 1 for a success. since: the position at
+    which the agent was last set aside or taken back; 0 when it never was. What was decided before
+    does not count.
+    """
+
+    failures: int = 0
+    results: bytes = b""
+    since: int = 0
+
+
+class Cooling(msgspec.Struct, frozen=True, gc=False):
+    """An agent that is set aside until a time, and then tried by one decision at a time.
+
+    times: in a row. trial: the decision that tries it. passed: what came of that; None while
+    nothing did.
+    """
+
+    times: int
+    until_ms: int
+    cause: CooldownCause
+    trial: str = ""
+    passed: bool | None = None
 
 
 class Roster:
