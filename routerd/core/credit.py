@@ -1,4 +1,4 @@
-"""What the learners hold: of a decision, moved and taken back as outcomes tell of it; of a file."""
+"""What the learners hold: of each decision, as its outcomes tell, and of imported outcomes."""
 
 from __future__ import annotations
 
