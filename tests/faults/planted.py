@@ -132,7 +132,7 @@ def group_without_bound() -> Patch:
 
 def forgetful_start() -> Patch:
     """What the end of a log calls for is not asked for when it is opened."""
-    return Sequencer, "go_on", lambda self: None
+    return Sequencer, "_go_on", lambda self: None
 
 
 def tried_again() -> Patch:
