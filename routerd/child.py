@@ -41,7 +41,10 @@ def serving(command: Sequence[str], stderr: IO[str] | None = None) -> Iterator[S
         try:
             yield Serving(address_of(process), process.pid)
             process.terminate()
-            code = process.wait(STOP_S)
+            try:
+                code = process.wait(STOP_S)
+            except subprocess.TimeoutExpired:
+                raise NotServing(f"the server did not end within {STOP_S:g} s") from None
             if code != 0:
                 raise NotServing(f"the server ended with code {code}")
         finally:

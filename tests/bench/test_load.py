@@ -18,6 +18,7 @@ from click.testing import CliRunner
 from bench import drive, load, targets
 from bench.callers import BATCH, Caller, Point
 from bench.load import Figures, Ratio
+from routerd import child
 from routerd.child import NotServing, serving
 from routerd.cli.main import main
 from routerd.v1 import router_pb2
@@ -222,6 +223,16 @@ def test_a_server_that_does_not_start_is_told(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "json.tool"]
     with pytest.raises(NotServing, match="did not start"), serving(command):
         pass
+
+
+def test_a_server_that_does_not_end_is_said_to_be_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is killed, and whoever asked for it gets a sentence."""
+    monkeypatch.setattr(child, "STOP_S", 0.1)
+    deaf = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)"
+    program = f"{deaf}; print('x listening on here, now', flush=True); signal.pause()"
+    told = pytest.raises(NotServing, match="did not end")
+    with told, serving([sys.executable, "-c", program]) as server:
+        assert server.address == "here"
 
 
 def test_a_missing_directory_is_a_usage_error(tmp_path: Path) -> None:
