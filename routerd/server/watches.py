@@ -14,7 +14,7 @@ from itertools import islice
 from routerd.core.errors import ErrorReason, RouterError, compacted
 from routerd.core.events import Record
 from routerd.log.base import Entry, Log, LogCompacted, LogCorrupt, LogUnavailable
-from routerd.log.codec import decode
+from routerd.log.codec import record_of
 from routerd.server.interceptors import Partition
 
 BUFFER = 256
@@ -64,7 +64,7 @@ class Watches:
                     if index % AT_ONCE == 0:
                         async with self._turn:
                             await asyncio.sleep(0)
-                    yield Record(entry.position, entry.hash, decode(entry.payload))
+                    yield record_of(name, entry)
                     last, follower.position = entry, entry.position + 1
                 if len(found) < BUFFER:
                     await asyncio.sleep(PAUSE_S)

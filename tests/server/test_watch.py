@@ -11,8 +11,9 @@ from typing import Any, get_args
 import grpc
 import pytest
 
-from routerd.core.events import AnyEvent, ConfigApplied
-from routerd.log.codec import decision_id, decode, records
+from routerd.core.events import AnyEvent, ConfigApplied, Record
+from routerd.log.base import Entry
+from routerd.log.codec import decision_id, record_of, records
 from routerd.server import watches
 from routerd.server.convert_events import TYPES
 from routerd.server.watches import AT_ONCE, BUFFER
@@ -211,11 +212,11 @@ async def test_who_looks_for_something_in_a_long_log_lets_calls_through(
     turns = 0
     looked_at: Counter[int] = Counter()
 
-    def counted(payload: bytes) -> AnyEvent:
+    def counted(partition: str, entry: Entry) -> Record:
         looked_at[turns] += 1
-        return decode(payload)
+        return record_of(partition, entry)
 
-    monkeypatch.setattr(watches, "decode", counted)
+    monkeypatch.setattr(watches, "record_of", counted)
     end = 2 * BUFFER
     await burst(running.client, end)
     drift = audit_pb2.EVENT_TYPE_DRIFT_DETECTED
