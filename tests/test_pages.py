@@ -13,7 +13,7 @@ from tests.pages import NODE, PAGES, ROOT, Block, blocks, commands, reader
 
 README = ROOT / "README.md"
 RUN = ("sh", "python", "yaml")
-SHOWN = ("go", "js", "ts", "java", "proto", "json", "text", "sql")
+SHOWN = ("go", "js", "ts", "java", "rust", "proto", "json", "text", "sql")
 BUF = shutil.which("buf") or shutil.which("buf", path=NODE)
 
 
