@@ -4,8 +4,9 @@
  * not be compiled; tests hold the two together.
  *
  * Every sum runs in one fixed order and nothing is contracted, so the bits are the same at every
- * optimisation level and vector width; only exp, erfc and their like are the C library's. Arrays are of doubles,
- * row by row; (k,d) is k rows of d. Functions that return int return 0 when out of memory.
+ * optimisation level and vector width; only exp, erfc and their like are the C library's. Arrays are
+ * of doubles, row by row; (k,d) is k rows of d. Functions that return int return 0 when out of
+ * memory.
  */
 #include <stddef.h>
 

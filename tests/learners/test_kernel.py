@@ -148,6 +148,10 @@ def test_what_does_not_fit_is_refused() -> None:
         _kernel.laws(three, three, three, 0, 0.0)
     with pytest.raises(ValueError, match="shapes do not agree"):
         _kernel.add(np.ones((3, 3)), three, np.ones(1), np.ones(1), four, 0, 1.0, 1.0)
+    cells = np.ones((2, 3))
+    for arm, sums in ((-1, np.ones((2, 4))), (2, np.ones((2, 4))), (0, np.ones((2, 3)))):
+        with pytest.raises(ValueError, match="shapes do not agree"):
+            _kernel.expect(cells, cells, sums, np.ones(2), cells, cells, arm, 1e-4)
     fit = np.ones((2, 3, 3)), np.ones((2, 3))
     for arm in (-1, 2):
         with pytest.raises(ValueError, match="shapes do not agree"):
