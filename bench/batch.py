@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 from bench.callers import requests
 from bench.decide import engine
 from routerd.core.values import Outcome
-from routerd.log.sequencer import Sequencer
+from routerd.engine.sequencer import Sequencer
 from routerd.log.sqlite import SqliteLog
 from routerd.server import convert
 from routerd.server.hearing import each_asked

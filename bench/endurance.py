@@ -32,7 +32,7 @@ from routerd.clock import wall_clock
 from routerd.config import parse
 from routerd.core.process_settings import Config, engine_part
 from routerd.core.values import Outcome, Request, Task
-from routerd.log.sequencer import Sequencer
+from routerd.engine.sequencer import Sequencer
 from routerd.log.snapshot import Snapshots
 from routerd.log.sqlite import SqliteLog
 from routerd.v1 import router_pb2, router_pb2_grpc

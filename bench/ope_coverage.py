@@ -42,8 +42,8 @@ from bench.worlds import (
 from learners.base import Array
 from routerd.core.settings import EngineConfig
 from routerd.core.values import Outcome, Request, Task
+from routerd.engine.sequencer import Sequencer
 from routerd.log.memory import MemoryLog
-from routerd.log.sequencer import Sequencer
 
 LOGS, ROWS, ENGINE_ROWS = 1_000, 1_000, 400
 RESAMPLES = 1_000

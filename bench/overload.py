@@ -25,7 +25,7 @@ import numpy as np
 from bench.flood import Call
 from bench.targets import rss_mib
 from routerd.child import PYTHON, serving
-from routerd.log.sequencer import Sequencer
+from routerd.engine.sequencer import Sequencer
 from routerd.v1 import router_pb2
 
 WORK_MS, TIMES, CALM_SHARE, CONNECTIONS = 10.0, 10.0, 0.25, 8

@@ -27,11 +27,11 @@ from routerd.core.settings import Agent
 from routerd.core.state import Claimed
 from routerd.core.validate import MAX_PAGE_SIZE, check_request
 from routerd.core.values import AgentStatus, Claim, Listing, Outcome, Request, Task
+from routerd.engine.registry import Registry
+from routerd.engine.sequencer import Sequencer
 from routerd.log.base import Log, LogUnavailable
 from routerd.log.memory import MemoryLog
-from routerd.log.registry import Registry
 from routerd.log.retention import FORGET_AT_ONCE, last_words
-from routerd.log.sequencer import Sequencer
 from routerd.log.snapshot import Snapshots
 from routerd.log.sqlite import SqliteLog
 from routerd.signals.blocking import Blocking

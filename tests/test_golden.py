@@ -11,10 +11,10 @@ import pytest
 
 from routerd import __version__
 from routerd.core.fingerprint import fingerprint
-from routerd.log.fold import fold
+from routerd.engine.fold import fold
+from routerd.engine.verify import verify
 from routerd.log.snapshot import Snapshots
 from routerd.log.sqlite import SqliteLog
-from routerd.log.verify import verify
 from tools.golden import GOLDEN, SCENES, content, make_all
 
 KEPT = sorted(path.parent for path in GOLDEN.glob("*/*/expected.json"))

@@ -17,7 +17,7 @@ PACKAGES = ("routerd", "learners", "bench")
 # Each room and the rooms that it may import, besides itself. A room is a folder, or the files
 # beside the folders whose names begin alike.
 CORE = {"learners", "routerd.core"}
-STORES = CORE | {"routerd.log", "routerd.audit", "routerd.signals"}
+STORES = CORE | {"routerd.log", "routerd.engine", "routerd.audit", "routerd.signals"}
 EDGES = STORES | {"routerd", "routerd.config", "routerd.v1"}
 SHELLS = {"routerd.clock", "routerd.router", "routerd.server", "routerd.client"}
 ENTRIES = EDGES | SHELLS | {"routerd.child", "bench"}
@@ -25,6 +25,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "learners": set(),
     "routerd.core": {"learners"},
     "routerd.log": CORE | {"routerd", "routerd.child"},
+    "routerd.engine": CORE | {"routerd", "routerd.log"},
     "routerd.audit": CORE | {"routerd", "routerd.log"},
     "routerd.signals": CORE | {"routerd", "routerd.breaker"},
     "routerd.config": CORE | {"routerd", "routerd.signals"},

@@ -13,10 +13,10 @@ from routerd import Router
 from routerd.config import ConfigErrors, parse
 from routerd.core.errors import ErrorReason, RouterError
 from routerd.core.values import AgentSource, AgentStatus, Listing, Outcome, Request, Task
+from routerd.engine.fold import fold
+from routerd.engine.verify import verify
 from routerd.log.base import LogUnavailable
-from routerd.log.fold import fold
 from routerd.log.sqlite import SqliteLog
-from routerd.log.verify import verify
 from tests.log.disk import watched_disk
 from tests.log.faulty import FaultyLog
 from tests.signals.models import serving

@@ -16,9 +16,8 @@ from routerd.audit.reach import continues, require_audited
 from routerd.audit.schema import audit_path
 from routerd.log.base import LogUnavailable
 from routerd.log.disk import sync_directory, sync_stored
-from routerd.log.fold import start_of
 from routerd.log.reach import require_all_reached
-from routerd.log.snapshot import ENDING, FOLDER, Snapshots
+from routerd.log.snapshot import ENDING, FOLDER, Snapshots, start_of
 from routerd.log.sqlite import SqliteLog
 
 

@@ -27,10 +27,10 @@ def snapshot(directory: Path, keep: int, nice: bool, as_json: bool) -> None:
     itself. One is made from the newest that there is and from what the log holds behind it, and
     takes no lock: the daemon may run meanwhile.
     """
+    from routerd.engine.fold import fold
     from routerd.log.base import LogCompacted, LogCorrupt, LogUnavailable
     from routerd.log.check import seal
     from routerd.log.disk import sync_stored
-    from routerd.log.fold import fold
     from routerd.log.snapshot import Snapshots
     from routerd.log.sqlite import SqliteLog
 

@@ -13,7 +13,7 @@ from routerd.cli.paths import DataDirectory
 from routerd.core.words import counted
 
 if TYPE_CHECKING:
-    from routerd.log.verify import Verified
+    from routerd.engine.verify import Verified
 
 SHOWN = 20
 
@@ -39,10 +39,10 @@ def verify(directory: Path, as_json: bool) -> None:
 def verified(directory: Path) -> Verified:
     """What `verify` finds in a data directory; ends the command when there is no sound log."""
     from routerd.audit.reach import require_audited
+    from routerd.engine.verify import verify as derive_again
     from routerd.log.base import LogCorrupt, LogUnavailable
     from routerd.log.snapshot import Snapshots
     from routerd.log.sqlite import SqliteLog
-    from routerd.log.verify import verify as derive_again
 
     try:
         with closing(SqliteLog.open(directory, read_only=True)) as log:

@@ -21,7 +21,7 @@ from routerd.core.words import counted
 if TYPE_CHECKING:
     from bench.longfile import Table
     from routerd.core.settings import EngineConfig
-    from routerd.log.warm_start import Imported, Row
+    from routerd.engine.warm_start import Imported, Row
 
 NEEDED = ("agent_id", "quality")
 
@@ -60,11 +60,11 @@ def warm_start(
     from routerd.clock import wall_clock
     from routerd.config import ConfigErrors, load
     from routerd.core.errors import RouterError
+    from routerd.engine.sequencer import Sequencer
+    from routerd.engine.warm_start import warm_start as learn
     from routerd.log.base import LogCorrupt, LogUnavailable
-    from routerd.log.sequencer import Sequencer
     from routerd.log.snapshot import Snapshots
     from routerd.log.sqlite import SqliteLog
-    from routerd.log.warm_start import warm_start as learn
 
     if config_file is None and not (directory / "log.db").is_file():
         raise Failed(
@@ -103,7 +103,7 @@ def warm_start(
 
 def config_of(directory: Path) -> EngineConfig:
     """The configuration in force in a log."""
-    from routerd.log.fold import fold
+    from routerd.engine.fold import fold
     from routerd.log.snapshot import Snapshots
     from routerd.log.sqlite import SqliteLog
 
@@ -126,7 +126,7 @@ def rows(table: Table, source: Path, config: EngineConfig) -> Iterator[Row]:
     from bench.recorded import DataError
     from routerd.core.validate import MAX_AMOUNT
     from routerd.core.values import Task
-    from routerd.log.warm_start import Row
+    from routerd.engine.warm_start import Row
 
     def texts(*names: str) -> list[str]:
         name = next((name for name in names if name in table.names), None)

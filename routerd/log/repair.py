@@ -24,10 +24,9 @@ from routerd.log.check import look_through
 from routerd.log.codec import HASH_BYTES, chain_hash, encode
 from routerd.log.connections import PAGE_BYTES
 from routerd.log.disk import power_held, sync_directory, take_lock, why
-from routerd.log.fold import start_of
 from routerd.log.reach import require_all_reached, snapshots_of
 from routerd.log.salvage import Database, Wal, rows
-from routerd.log.snapshot import Snapshots
+from routerd.log.snapshot import Snapshots, start_of
 from routerd.log.sqlite import SqliteLog
 from routerd.log.tables import PLACES, base_of
 from routerd.log.wal import require_whole

@@ -11,6 +11,7 @@ equals that of a fold from position 1 because every bit of the state is here.
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -27,6 +28,8 @@ from routerd import __version__
 from routerd.core.fingerprint import fingerprint
 from routerd.core.restore import restored
 from routerd.core.state import Arrays, Marks, OpenDecision, State
+from routerd.log.base import Log, LogCorrupt
+from routerd.log.codec import goes_on_from
 from routerd.log.disk import sync_directory, sync_file
 
 MAGIC = "routerd snapshot"
@@ -44,6 +47,7 @@ T = TypeVar("T")
 Stored = tuple[tuple[int, ...], bytes]
 
 _encoder = msgspec.msgpack.Encoder()
+logger = logging.getLogger(__name__)
 
 
 class Unusable(Exception):
@@ -180,6 +184,32 @@ def load(path: Path) -> tuple[Head, State]:
             raise Unusable(f"{path} is damaged, or does not fit this version: {error!r}") from error
         reader.end()
     return head, state
+
+
+def start_of(log: Log, partition: str, paths: Iterable[Path]) -> State:
+    """The state to fold on from: of the first snapshot that fits, else of position 0.
+
+    A damaged snapshot, or one of another log, is passed over. So is one that another engine
+    version or another machine made, unless the log was compacted: then it is all there is. Raises
+    LogCorrupt when a compacted log has no snapshot that fits.
+    """
+    base = log.base(partition).position
+    for path in paths:
+        try:
+            head, state = load(path)
+        except (Unusable, OSError) as error:
+            logger.warning("passed over: %s", error)
+            continue
+        if not goes_on_from(log, partition, state.position, state.chain):
+            logger.warning("passed over: %s is not of this log", path)
+        elif not head.is_ours and not base:
+            logger.info("passed over: %s was made by version %s", path, head.engine_version)
+        else:
+            return state
+    if base:
+        what = f"it was compacted up to position {base}, and no snapshot fits it"
+        raise LogCorrupt(partition, base + 1, what)
+    return State(partition)
 
 
 def check(path: Path) -> Marks:

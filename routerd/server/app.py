@@ -19,10 +19,10 @@ from grpc_reflection.v1alpha import reflection
 
 from routerd.core.answers import Logged
 from routerd.core.process_settings import Config, engine_part
+from routerd.engine.committer import Committer
+from routerd.engine.fold import undisturbed
+from routerd.engine.sequencer import Sequencer
 from routerd.log.base import Log, LogStuck
-from routerd.log.committer import Committer
-from routerd.log.fold import undisturbed
-from routerd.log.sequencer import Sequencer
 from routerd.log.snapshot import Snapshots
 from routerd.server import agent_service, audit_service, policy_service, router_service
 from routerd.server.admission import COUNTED, Admission, counters

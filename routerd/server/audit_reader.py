@@ -11,7 +11,7 @@ from typing import TypeVar
 from routerd.audit.queries import Audit, Interrupted, NoAudit
 from routerd.audit.schema import audit_path
 from routerd.core.errors import ErrorReason, RouterError
-from routerd.log.committer import too_late
+from routerd.engine.committer import too_late
 from routerd.server.projection import Projection
 
 T = TypeVar("T")

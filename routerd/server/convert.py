@@ -23,7 +23,7 @@ from routerd.core.values import (
     Request,
     Task,
 )
-from routerd.log.sequencer import logged_candidates
+from routerd.engine.sequencer import logged_candidates
 from routerd.server.convert_signals import classification, directives
 from routerd.v1 import audit_pb2, router_pb2, types_pb2
 

@@ -16,7 +16,7 @@ from routerd.core.answers import Answer
 from routerd.core.errors import RouterError
 from routerd.core.validate import check_request
 from routerd.core.values import Request
-from routerd.log.sequencer import Sequencer
+from routerd.engine.sequencer import Sequencer
 from routerd.server import convert
 from routerd.signals.hybrid import Classifier, Heard
 from routerd.v1 import router_pb2

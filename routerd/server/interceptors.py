@@ -32,11 +32,11 @@ from google.protobuf.message_factory import GetMessageClass
 
 from routerd.core.errors import ErrorReason, RouterError
 from routerd.core.process_settings import Server
-from routerd.log.committer import Committer, P, too_late
-from routerd.log.registry import Registry
-from routerd.log.rules import Rules
-from routerd.log.sequencer import Sequencer
-from routerd.log.trials import Trials
+from routerd.engine.committer import Committer, P, too_late
+from routerd.engine.registry import Registry
+from routerd.engine.rules import Rules
+from routerd.engine.sequencer import Sequencer
+from routerd.engine.trials import Trials
 from routerd.server import errors
 from routerd.server.admission import Admission
 from routerd.server.leases import Leases

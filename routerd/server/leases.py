@@ -12,8 +12,8 @@ from contextlib import suppress
 
 from routerd.core.answers import Logged
 from routerd.core.errors import RouterError
-from routerd.log.committer import Committer
-from routerd.log.registry import Registry
+from routerd.engine.committer import Committer
+from routerd.engine.registry import Registry
 
 # A timer that runs out so late tells that the whole process stood still.
 LATE_S = 0.5

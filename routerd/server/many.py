@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 from routerd.core.answers import Answer
 from routerd.core.errors import RouterError, Violation, invalid
 from routerd.core.validate import check_outcome, check_request
-from routerd.log.batch import Told, route_many
-from routerd.log.sequencer import Sequencer
+from routerd.engine.batch import Told, route_many
+from routerd.engine.sequencer import Sequencer
 from routerd.server import convert
 from routerd.server.errors import message_status
 from routerd.server.hearing import Asked, asked

@@ -16,7 +16,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 from google.protobuf.message import DecodeError, Message
 
 from routerd.core.process_settings import Server
-from routerd.log.committer import Committer, overloaded, too_late
+from routerd.engine.committer import Committer, overloaded, too_late
 from routerd.server.errors import message_status
 
 M = TypeVar("M", bound=Message)

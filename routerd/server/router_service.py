@@ -8,7 +8,7 @@ from functools import partial
 from google.protobuf.message import Message
 
 from routerd.core.process_settings import Server
-from routerd.log.sequencer import Sequencer
+from routerd.engine.sequencer import Sequencer
 from routerd.server import convert
 from routerd.server.hearing import Asked, asked, each_asked, hear, hear_many, quick, slow
 from routerd.server.interceptors import Partition

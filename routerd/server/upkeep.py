@@ -18,8 +18,8 @@ from pathlib import Path
 from routerd.audit.queries import forgettable
 from routerd.child import ROUTERD
 from routerd.core.process_settings import Config
+from routerd.engine.committer import Committer
 from routerd.log.base import LogCorrupt, LogUnavailable
-from routerd.log.committer import Committer
 from routerd.log.retention import FORGET_AT_ONCE, due, last_words
 from routerd.log.snapshot import Snapshots
 

@@ -15,9 +15,9 @@ from routerd.audit.schema import audit_path
 from routerd.core.errors import RouterError
 from routerd.core.settings import Agent
 from routerd.core.values import AgentStatus, Heartbeat, Outcome, Request
+from routerd.engine.registry import Registry
+from routerd.engine.sequencer import Sequencer
 from routerd.log.base import Log
-from routerd.log.registry import Registry
-from routerd.log.sequencer import Sequencer
 from tests.core.engine import Engine
 from tests.e2e.script import CONFIG, steps
 

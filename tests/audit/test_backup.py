@@ -13,10 +13,10 @@ from routerd.audit.process import catch_up
 from routerd.audit.queries import Audit, Search
 from routerd.audit.reach import require_audited
 from routerd.audit.schema import audit_path
+from routerd.engine.fold import fold
 from routerd.log.base import Entry, LogUnavailable
 from routerd.log.codec import chain_hash
 from routerd.log.connections import PAGE_BYTES
-from routerd.log.fold import fold
 from routerd.log.snapshot import Snapshots, position_of
 from routerd.log.sqlite import COPIED_PAGES, SqliteLog
 from tests.audit.test_reach import ALL, project, told, write

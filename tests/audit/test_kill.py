@@ -17,7 +17,7 @@ from routerd.audit.process import catch_up
 from routerd.audit.schema import audit_path
 from routerd.clock import wall_clock
 from routerd.core.settings import EngineConfig
-from routerd.log.sequencer import Sequencer
+from routerd.engine.sequencer import Sequencer
 from routerd.log.sqlite import SqliteLog
 from tests.audit.made import BUSY, column, contents, play, projected
 

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from routerd.core.events import OutcomesImported
+from routerd.engine.fold import fold
+from routerd.engine.verify import verify
 from routerd.log.codec import records
-from routerd.log.fold import fold
 from routerd.log.sqlite import SqliteLog
-from routerd.log.verify import verify
 from routerd.router import Router
 
 CONFIG = """

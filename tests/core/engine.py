@@ -16,13 +16,13 @@ from routerd.core.experiment import Trial
 from routerd.core.settings import EngineConfig
 from routerd.core.state import State
 from routerd.core.values import AgentStatus, Heartbeat, Outcome
+from routerd.engine.fold import fold
+from routerd.engine.registry import Registry
+from routerd.engine.rules import Rules
+from routerd.engine.sequencer import Sequencer
+from routerd.engine.trials import Trials
 from routerd.log.codec import records
-from routerd.log.fold import fold
 from routerd.log.memory import MemoryLog
-from routerd.log.registry import Registry
-from routerd.log.rules import Rules
-from routerd.log.sequencer import Sequencer
-from routerd.log.trials import Trials
 from routerd.router import request_of
 
 HOUR_MS = 3_600_000

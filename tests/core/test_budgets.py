@@ -12,7 +12,7 @@ from routerd.core.errors import ErrorReason, RouterError
 from routerd.core.events import Decision
 from routerd.core.reasons import law_of
 from routerd.core.values import Exclusion
-from routerd.log.verify import verify
+from routerd.engine.verify import verify
 from tests.core.engine import HOUR_MS, START_MS, Engine
 
 AGENTS: list[dict[str, Any]] = [

@@ -8,7 +8,7 @@ from routerd.core.errors import ErrorReason
 from routerd.core.events import ClaimMade, CompetenceDisputed
 from routerd.core.state import Claimed
 from routerd.core.values import Claim
-from routerd.log.verify import verify
+from routerd.engine.verify import verify
 from tests.core.engine import HOUR_MS, Engine
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from routerd.core.errors import ErrorReason
 from routerd.core.events import AgentCooledDown, AgentRecovered, CooldownCause
 from routerd.core.values import Exclusion
-from routerd.log.verify import verify
+from routerd.engine.verify import verify
 from routerd.router import request_of
 from tests.core.engine import HOUR_MS, Engine
 

@@ -13,7 +13,7 @@ from routerd.core.events import DecisionsClosed, DriftDetected
 from routerd.core.state import State
 from routerd.core.tally import QUALITY
 from routerd.core.view import View
-from routerd.log.verify import verify
+from routerd.engine.verify import verify
 from routerd.router import request_of
 from tests.core.engine import AGENTS, HOUR_MS, Engine
 

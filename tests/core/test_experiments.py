@@ -14,7 +14,7 @@ from routerd.core.experiment import Trial
 from routerd.core.lift import lifts, means
 from routerd.core.reasons import law_of
 from routerd.core.values import Reason
-from routerd.log.verify import verify
+from routerd.engine.verify import verify
 from tests.core.engine import START_MS, Engine
 
 PAIRS: dict[str, Any] = {

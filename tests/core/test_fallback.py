@@ -10,7 +10,7 @@ import pytest
 from routerd.core.events import Decision
 from routerd.core.reasons import law_of
 from routerd.core.values import Reason
-from routerd.log.verify import verify
+from routerd.engine.verify import verify
 from tests.core.engine import Engine
 
 ROUTED: dict[str, Any] = {"static_routes": [{"agent": "medium"}]}

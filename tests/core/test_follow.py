@@ -9,7 +9,7 @@ import pytest
 from routerd.core.errors import ErrorReason
 from routerd.core.events import Decision
 from routerd.core.values import Exclusion, Reason
-from routerd.log.verify import verify
+from routerd.engine.verify import verify
 from tests.core.engine import HOUR_MS, Engine
 
 

@@ -9,8 +9,8 @@ import pytest
 
 from routerd.core.head_starts import SPECIALIST
 from routerd.core.view import View
-from routerd.log.batch import route_many
-from routerd.log.verify import verify
+from routerd.engine.batch import route_many
+from routerd.engine.verify import verify
 from routerd.router import request_of
 from tests.core.engine import Engine
 

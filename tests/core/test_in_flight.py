@@ -7,7 +7,7 @@ import pytest
 from routerd.core.base import Event
 from routerd.core.errors import ErrorReason
 from routerd.core.reasons import law_of
-from routerd.log.verify import verify
+from routerd.engine.verify import verify
 from tests.core.engine import HOUR_MS, Engine
 
 ONE = {"id": "one", "max_concurrency": 1}

@@ -12,7 +12,7 @@ from routerd.core.events import Decision, OverrideRemoved, RemovalCause
 from routerd.core.reasons import law_of
 from routerd.core.rules import Override
 from routerd.core.values import AgentSource, Exclusion, Reason
-from routerd.log.verify import verify
+from routerd.engine.verify import verify
 from tests.core.engine import HOUR_MS, Engine
 
 ACME = {"labels": {"customer": "acme"}}

@@ -14,7 +14,7 @@ from routerd.core.paths import ACCEPTED, ESCALATED, SECOND, following, hopes
 from routerd.core.reasons import law_of
 from routerd.core.values import Reason
 from routerd.core.view import View
-from routerd.log.verify import verify
+from routerd.engine.verify import verify
 from routerd.router import request_of
 from tests.core.engine import Engine
 

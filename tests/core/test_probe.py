@@ -13,8 +13,8 @@ from routerd.core.events import Decision
 from routerd.core.probe import capped, members
 from routerd.core.reasons import law_of
 from routerd.core.values import Reason
-from routerd.log.batch import route_many
-from routerd.log.verify import verify
+from routerd.engine.batch import route_many
+from routerd.engine.verify import verify
 from routerd.router import request_of
 from tests.core.engine import Engine
 

@@ -18,7 +18,7 @@ from routerd.core.events import (
 from routerd.core.reasons import law_of
 from routerd.core.settings import EngineConfig
 from routerd.core.values import AgentSource, AgentStatus, Exclusion, Listing, StatusCause
-from routerd.log.verify import verify
+from routerd.engine.verify import verify
 from tests.core.engine import AGENTS, START_MS, Engine
 
 CONFIGURED = ErrorReason.AGENT_IS_CONFIGURED

@@ -15,7 +15,7 @@ from routerd.core.errors import ErrorReason, RouterError
 from routerd.core.reasons import law_of
 from routerd.core.settings import Agent
 from routerd.core.values import AgentSource, Listing
-from routerd.log.verify import verify
+from routerd.engine.verify import verify
 from tests.core.engine import Engine
 
 LIMIT, MINUTES = 4, 10

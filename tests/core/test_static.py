@@ -13,8 +13,8 @@ from routerd.core.settings import EngineConfig
 from routerd.core.static import score
 from routerd.core.values import FollowCause, Follows, Outcome, Reason, Request, Task
 from routerd.core.view import View
+from routerd.engine.sequencer import Sequencer
 from routerd.log.memory import MemoryLog
-from routerd.log.sequencer import Sequencer
 
 HOUR_MS = 3_600_000
 AGENTS = [

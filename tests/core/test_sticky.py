@@ -7,7 +7,7 @@ import numpy as np
 from routerd.core.reasons import law_of
 from routerd.core.restore import restored
 from routerd.core.values import Reason
-from routerd.log.verify import verify
+from routerd.engine.verify import verify
 from tests.core.engine import Engine
 
 

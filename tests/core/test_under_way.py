@@ -11,7 +11,7 @@ from routerd.core.decide import encode_request
 from routerd.core.reasons import law_of
 from routerd.core.values import Claim
 from routerd.core.view import View
-from routerd.log.verify import verify
+from routerd.engine.verify import verify
 from routerd.router import request_of
 from tests.core.engine import HOUR_MS, Engine
 

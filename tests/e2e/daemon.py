@@ -16,9 +16,9 @@ from typing import Any, Self
 
 import apsw
 
+from routerd.engine.verify import Verified, verify
 from routerd.log.snapshot import Snapshots
 from routerd.log.sqlite import SqliteLog
-from routerd.log.verify import Verified, verify
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_S = 30.0

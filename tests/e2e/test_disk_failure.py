@@ -19,7 +19,7 @@ from grpc_health.v1 import health_pb2
 from routerd.audit.queries import projected_through
 from routerd.clock import wall_clock
 from routerd.config import parse
-from routerd.log.fold import fold
+from routerd.engine.fold import fold
 from routerd.log.sqlite import SqliteLog
 from routerd.server.app import Server
 from routerd.server.upkeep import LOOK_EVERY_S
@@ -153,7 +153,9 @@ async def test_a_file_system_of_16_mb_fills_up_and_is_served_from_again(tmp_path
             await asyncio.gather(*(send_again(ledger, Stubs(channel)) for ledger in ledgers))
         assert daemon.end() == 0
         assert "Traceback" not in daemon.complaints()
-        assert "WARNING routerd.log.committer the log can be written again" in daemon.complaints()
+        assert (
+            "WARNING routerd.engine.committer the log can be written again" in daemon.complaints()
+        )
         hold_to_the_ledgers(daemon.data, ledgers)
         assert verified(daemon.data).mismatches == ()
 

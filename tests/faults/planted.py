@@ -20,8 +20,8 @@ from routerd.core.state import Credit, OpenDecision, State
 from routerd.core.trials import tell
 from routerd.core.values import Follows, Outcome, OutcomeKind
 from routerd.core.view import View
-from routerd.log.committer import Committer
-from routerd.log.sequencer import Sequencer
+from routerd.engine.committer import Committer
+from routerd.engine.sequencer import Sequencer
 
 Patch = tuple[object, str, Any]
 """An object, its attribute, and what stands there instead."""

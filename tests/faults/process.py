@@ -14,9 +14,9 @@ from google.protobuf.message import Message
 from routerd.core.errors import RouterError
 from routerd.core.process_settings import Server
 from routerd.core.settings import EngineConfig
+from routerd.engine.committer import Committer
+from routerd.engine.sequencer import Sequencer
 from routerd.log.base import LogUnavailable
-from routerd.log.committer import Committer
-from routerd.log.sequencer import Sequencer
 from routerd.log.snapshot import Snapshots
 from routerd.server.agent_service import AgentService
 from routerd.server.interceptors import Partition

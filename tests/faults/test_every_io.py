@@ -23,12 +23,12 @@ from google.protobuf.message import Message
 from routerd.core.errors import ErrorReason, RouterError
 from routerd.core.process_settings import Server
 from routerd.core.settings import EngineConfig
+from routerd.engine.committer import RETRY_S, Committer
+from routerd.engine.fold import fold
+from routerd.engine.sequencer import Sequencer
 from routerd.log import connections
 from routerd.log.base import LogUnavailable
 from routerd.log.codec import records
-from routerd.log.committer import RETRY_S, Committer
-from routerd.log.fold import fold
-from routerd.log.sequencer import Sequencer
 from routerd.log.sqlite import SqliteLog
 from routerd.server.interceptors import Partition
 from routerd.server.router_service import RouterService

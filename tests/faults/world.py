@@ -13,12 +13,12 @@ from typing import Any
 
 from routerd.core.process_settings import Retention
 from routerd.core.state import State
+from routerd.engine.fold import apply_stored, fold
+from routerd.engine.verify import verify
 from routerd.log.base import LogCorrupt, LogUnavailable
 from routerd.log.codec import records
-from routerd.log.fold import apply_stored, fold
 from routerd.log.retention import FORGET_AT_ONCE, dispensable
 from routerd.log.snapshot import Snapshots
-from routerd.log.verify import verify
 from tests.faults.client import Client
 from tests.faults.configs import configuration
 from tests.faults.disk import PARTITION, Crash, Platter, Weather

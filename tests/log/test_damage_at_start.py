@@ -10,10 +10,10 @@ from click.testing import CliRunner
 
 from routerd.cli.snapshot import snapshot
 from routerd.core.settings import EngineConfig
+from routerd.engine.sequencer import Sequencer
 from routerd.log import check, seals
 from routerd.log.base import LogCorrupt, LogUnavailable
 from routerd.log.connections import PAGE_BYTES
-from routerd.log.sequencer import Sequencer
 from routerd.log.snapshot import Snapshots
 from routerd.log.sqlite import SqliteLog
 from tests.core.engine import Engine

@@ -11,11 +11,11 @@ import pytest
 
 from routerd.audit.backup import back_up
 from routerd.core.state import State
+from routerd.engine.fold import fold
+from routerd.engine.verify import verify
 from routerd.log.base import LogCorrupt
-from routerd.log.fold import fold
 from routerd.log.snapshot import Snapshots
 from routerd.log.sqlite import SqliteLog
-from routerd.log.verify import verify
 from tests.core.engine import Engine
 
 LEFT = 40

@@ -13,14 +13,14 @@ import apsw
 import pytest
 
 from routerd.core.state import State
+from routerd.engine.fold import fold
+from routerd.engine.verify import verify
 from routerd.log.base import Entry, LogCorrupt, LogUnavailable
 from routerd.log.codec import chain_hash
 from routerd.log.connections import PAGE_BYTES, checkpoint
-from routerd.log.fold import fold
 from routerd.log.repair import repair
 from routerd.log.snapshot import Snapshots
 from routerd.log.sqlite import SqliteLog
-from routerd.log.verify import verify
 from tests.core.engine import Engine
 from tests.log.disk import watched_disk
 from tests.log.entries import append, read_all

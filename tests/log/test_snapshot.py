@@ -16,9 +16,9 @@ from click.testing import CliRunner
 
 from routerd.cli.main import main
 from routerd.core.state import State
+from routerd.engine.fold import fold
 from routerd.log import snapshot
 from routerd.log.base import LogCorrupt
-from routerd.log.fold import fold
 from routerd.log.memory import MemoryLog
 from routerd.log.snapshot import Snapshots, Unusable, check, load
 from routerd.router import Router
@@ -256,7 +256,7 @@ def test_a_daemon_that_went_on_keeps_the_snapshots_that_it_made_meanwhile(
             later.append(Snapshots(tmp_path).write(router._sequencer.state, keep=1))
             return state
 
-        monkeypatch.setattr("routerd.log.fold.fold", slow)
+        monkeypatch.setattr("routerd.engine.fold.fold", slow)
         told = CliRunner().invoke(main, ["snapshot", str(tmp_path), "--keep", "1"])
         assert told.exit_code == 0, told.output
         assert Snapshots(tmp_path).paths("default") == later

@@ -16,7 +16,7 @@ from google.protobuf.message import DecodeError
 
 from routerd.core.errors import ErrorReason, RouterError
 from routerd.core.process_settings import Server
-from routerd.log.committer import Committer
+from routerd.engine.committer import Committer
 from routerd.server.interceptors import DEFAULT_PARTITION, Gate, Methods, Partition
 from routerd.v1.router_pb2 import RouteRequest, RouteResponse
 from tests.core.engine import Engine

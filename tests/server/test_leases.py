@@ -12,9 +12,9 @@ import grpc
 from routerd.core.answers import Listed
 from routerd.core.events import AgentStatusChanged
 from routerd.core.values import AgentStatus, StatusCause
+from routerd.engine.fold import fold
+from routerd.engine.registry import Registry
 from routerd.log.codec import records
-from routerd.log.fold import fold
-from routerd.log.registry import Registry
 from routerd.server.leases import LATE_S
 from routerd.v1 import agents_pb2, agents_pb2_grpc
 from tests.core.engine import Clock

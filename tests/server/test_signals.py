@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from routerd.core.errors import ErrorReason
-from routerd.log.verify import verify
+from routerd.engine.verify import verify
 from routerd.v1 import router_pb2, types_pb2
 from tests.server.harness import (
     CONFIG,

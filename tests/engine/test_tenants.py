@@ -11,12 +11,12 @@ from routerd.config import parse_experiment, parse_override
 from routerd.core.events import Decision
 from routerd.core.settings import EngineConfig
 from routerd.core.values import Outcome
+from routerd.engine.rules import Rules
+from routerd.engine.sequencer import Sequencer
+from routerd.engine.trials import Trials
+from routerd.engine.verify import verify
 from routerd.log.codec import records
 from routerd.log.memory import MemoryLog
-from routerd.log.rules import Rules
-from routerd.log.sequencer import Sequencer
-from routerd.log.trials import Trials
-from routerd.log.verify import verify
 from routerd.router import request_of
 from tests.core.engine import AGENTS
 

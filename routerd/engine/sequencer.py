@@ -1,7 +1,7 @@
 """One sequencer a partition: decide, take the next position, queue, apply. No await, so no lock.
 
 How what it decides gets to the log, and back into memory when the disk failed, is its base's: see
-routerd.log.writer.
+routerd.engine.writer.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ from routerd.core.validate import MADE_ID, check_claim, check_outcome, check_req
 from routerd.core.values import Claim, Outcome, Query, Request
 from routerd.core.view import View
 from routerd.core.words import counted
+from routerd.engine.texts import Texts, of_outcome, of_query
+from routerd.engine.writer import Writer
 from routerd.log.base import LogCompacted, LogUnavailable
 from routerd.log.codec import decode, parse_decision_id
-from routerd.log.texts import Texts, of_outcome, of_query
-from routerd.log.writer import Writer
 
 T = TypeVar("T", Request, Outcome)
 

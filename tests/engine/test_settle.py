@@ -11,8 +11,8 @@ import pytest
 from routerd.core.answers import Answer
 from routerd.core.errors import ErrorReason, RouterError
 from routerd.core.events import DecisionsClosed
-from routerd.log.committer import Committer, worked_off
-from routerd.log.crowd import FIRST, MOST
+from routerd.engine.committer import Committer, worked_off
+from routerd.engine.crowd import FIRST, MOST
 from routerd.router import request_of
 from tests.core.engine import Engine
 from tests.log.faulty import PATIENCE_S, FaultyLog

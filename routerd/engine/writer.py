@@ -27,9 +27,9 @@ from routerd.core.react import react
 from routerd.core.registry import require_room
 from routerd.core.settings import EngineConfig
 from routerd.core.state import State
+from routerd.engine.fold import checked_fold, fold
 from routerd.log.base import Entry, Log, LogCorrupt, LogUnavailable
 from routerd.log.codec import chain_hash, decision_id, encode
-from routerd.log.fold import checked_fold, fold
 from routerd.log.snapshot import Snapshots
 
 logger = logging.getLogger(__name__)

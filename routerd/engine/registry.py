@@ -29,7 +29,7 @@ from routerd.core.validate import (
     check_listing,
 )
 from routerd.core.values import AgentSource, AgentStatus, Heartbeat, Listing, StatusCause
-from routerd.log.sequencer import Sequencer
+from routerd.engine.sequencer import Sequencer
 
 
 class Registry:

@@ -14,7 +14,7 @@ from routerd.core.budgets import price
 from routerd.core.errors import ErrorReason, RouterError
 from routerd.core.values import Query, Request
 from routerd.core.view import AT_ONCE, views
-from routerd.log.sequencer import Sequencer
+from routerd.engine.sequencer import Sequencer
 
 Asked = tuple[Request, bool]
 """A request, and whether to explain the answer."""

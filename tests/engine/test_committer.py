@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from routerd.core.errors import ErrorReason, RouterError
-from routerd.log import committer as committer_module
+from routerd.engine import committer as committer_module
+from routerd.engine.committer import SYNC_EVERY, Committer
 from routerd.log.base import LogUnavailable
-from routerd.log.committer import SYNC_EVERY, Committer
 from routerd.log.snapshot import Snapshots
 from routerd.router import request_of
 from tests.core.engine import Engine

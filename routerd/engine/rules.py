@@ -1,7 +1,7 @@
 """The calls that change or tell the operator's overrides, on the sequencer that orders them.
 
-As in routerd.log.registry: checked, answered and made durable like decisions, and definitions come
-typed.
+As in routerd.engine.registry: checked, answered and made durable like decisions, and definitions
+come typed.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from routerd.core.rules import Budget, Override
 from routerd.core.state import State
 from routerd.core.validate import PAGE_SIZE, check_id, check_override_listing, check_page
 from routerd.core.values import AgentSource
-from routerd.log.sequencer import Sequencer
+from routerd.engine.sequencer import Sequencer
 
 
 class Rules:

@@ -14,7 +14,7 @@ from routerd.core.experiment import Experiment, Trial, promoted_of
 from routerd.core.lift import lifts
 from routerd.core.state import State
 from routerd.core.validate import PAGE_SIZE, check_id, check_page
-from routerd.log.sequencer import Sequencer
+from routerd.engine.sequencer import Sequencer
 
 
 class Trials:

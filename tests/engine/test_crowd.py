@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from routerd.log.crowd import LAST, MOST, PATIENCE_S, ROUNDS, SOON_S, Crowd
+from routerd.engine.crowd import LAST, MOST, PATIENCE_S, ROUNDS, SOON_S, Crowd
 
 
 def rounds(crowd: Crowd, count: int, around: Callable[[int], int], gap_s: float = 0.0) -> list[int]:

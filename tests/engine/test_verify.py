@@ -23,12 +23,12 @@ from routerd.core.events import (
     OutcomeReported,
 )
 from routerd.core.values import AgentStatus, Reason, StatusCause
+from routerd.engine.sequencer import Sequencer
+from routerd.engine.verify import verify
 from routerd.log.base import Entry, LogCorrupt
 from routerd.log.codec import chain_hash, decision_id, decode, encode
 from routerd.log.memory import MemoryLog
-from routerd.log.sequencer import Sequencer
 from routerd.log.sqlite import SqliteLog
-from routerd.log.verify import verify
 from routerd.router import Router
 from tests.core.engine import Clock, Engine
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from routerd.core.events import OutcomesImported, Recorded
 from routerd.core.values import Task
-from routerd.log.sequencer import Sequencer
+from routerd.engine.sequencer import Sequencer
 
 AT_ONCE = 256
 

@@ -19,8 +19,8 @@ from hypothesis.stateful import (
 
 from routerd.core.answers import Ack, Answer
 from routerd.core.errors import ErrorReason, RouterError
+from routerd.engine.verify import verify
 from routerd.log.base import LogUnavailable
-from routerd.log.verify import verify
 from tests.core.engine import AGENTS, HOUR_MS, Engine
 from tests.log.faulty import FaultyLog
 

@@ -10,9 +10,9 @@ import pytest
 from routerd.core.errors import ErrorReason, RouterError
 from routerd.core.values import Request
 from routerd.core.view import AT_ONCE
-from routerd.log.batch import Told, route_many
+from routerd.engine.batch import Told, route_many
+from routerd.engine.verify import verify
 from routerd.log.codec import records
-from routerd.log.verify import verify
 from routerd.router import request_of
 from tests.core.engine import HOUR_MS, START_MS, Engine
 

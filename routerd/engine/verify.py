@@ -17,12 +17,12 @@ from routerd.core.errors import RouterError
 from routerd.core.events import ClaimMade, Decision
 from routerd.core.fingerprint import fingerprint
 from routerd.core.state import State
+from routerd.engine.fold import UNFIT, apply_stored
 from routerd.log.base import Log, LogCorrupt
 from routerd.log.check import look_through
 from routerd.log.codec import records
-from routerd.log.fold import UNFIT, apply_stored, start_of
 from routerd.log.reach import require_all_reached
-from routerd.log.snapshot import Snapshots, Unusable, load, position_of
+from routerd.log.snapshot import Snapshots, Unusable, load, position_of, start_of
 
 CLOSE = 1e-9
 

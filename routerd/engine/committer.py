@@ -4,7 +4,7 @@ A commit survives kill -9; what must survive power loss waits for the fsync afte
 waiter has its own future, so a cancelled call neither stops the fsync nor wakes the others.
 
 A call that comes alone is worked off and committed at once; a crowd of them (see
-routerd.log.crowd) is gathered, worked off in order of arrival, and shares one commit.
+routerd.engine.crowd) is gathered, worked off in order of arrival, and shares one commit.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from itertools import groupby
 from typing import Any, Protocol, TypeVar
 
 from routerd.core.errors import ErrorReason, RouterError
+from routerd.engine.crowd import PATIENCE_S, Crowd
+from routerd.engine.sequencer import Sequencer
 from routerd.log.base import LogCorrupt, LogStuck
-from routerd.log.crowd import PATIENCE_S, Crowd
-from routerd.log.sequencer import Sequencer
 
 RETRY_S = 1.0
 SYNC_EVERY = 4096

@@ -6,10 +6,8 @@ It starts from the newest snapshot that fits the log, or from position 1.
 from __future__ import annotations
 
 import gc
-import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import msgspec
 
@@ -18,13 +16,11 @@ from routerd.core.events import Record
 from routerd.core.state import State
 from routerd.log.base import Log, LogCorrupt
 from routerd.log.check import checked
-from routerd.log.codec import decision_id, goes_on_from, records
+from routerd.log.codec import decision_id, records
 from routerd.log.reach import require_reached
-from routerd.log.snapshot import Snapshots, Unusable, load, position_of
+from routerd.log.snapshot import Snapshots, position_of, start_of
 
 UNFIT = (ArithmeticError, AssertionError, LookupError, ValueError, msgspec.MsgspecError)
-
-logger = logging.getLogger(__name__)
 
 
 def fold(log: Log, partition: str, snapshots: Snapshots | None = None) -> State:
@@ -45,32 +41,6 @@ def checked_fold(log: Log, partition: str, snapshots: Snapshots | None) -> State
     directory = snapshots.data_dir if snapshots else None
     with checked(log, partition, through, directory):
         return fold(log, partition, snapshots)
-
-
-def start_of(log: Log, partition: str, paths: Iterable[Path]) -> State:
-    """The state to fold on from: of the first snapshot that fits, else of position 0.
-
-    A damaged snapshot, or one of another log, is passed over. So is one that another engine
-    version or another machine made, unless the log was compacted: then it is all there is. Raises
-    LogCorrupt when a compacted log has no snapshot that fits.
-    """
-    base = log.base(partition).position
-    for path in paths:
-        try:
-            head, state = load(path)
-        except (Unusable, OSError) as error:
-            logger.warning("passed over: %s", error)
-            continue
-        if not goes_on_from(log, partition, state.position, state.chain):
-            logger.warning("passed over: %s is not of this log", path)
-        elif not head.is_ours and not base:
-            logger.info("passed over: %s was made by version %s", path, head.engine_version)
-        else:
-            return state
-    if base:
-        what = f"it was compacted up to position {base}, and no snapshot fits it"
-        raise LogCorrupt(partition, base + 1, what)
-    return State(partition)
 
 
 def apply_stored(state: State, record: Record) -> None:

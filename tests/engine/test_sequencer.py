@@ -11,8 +11,8 @@ from routerd.core.answers import Answer
 from routerd.core.errors import ErrorReason
 from routerd.core.events import Decision, OutcomeReported
 from routerd.core.values import Claim, Outcome
+from routerd.engine.batch import route_many
 from routerd.log.base import Entry, LogCorrupt, LogUnavailable
-from routerd.log.batch import route_many
 from routerd.log.codec import chain_hash, decision_id, encode
 from routerd.log.memory import MemoryLog
 from routerd.router import request_of
