@@ -14,11 +14,10 @@ from pathlib import Path
 import apsw
 
 from routerd.log.base import LogUnavailable
-from routerd.log.disk import Places, is_deleted, sync_file, withdraw
+from routerd.log.disk import Places, is_deleted, sync_file
 from routerd.log.migrations import migrate, require_known
 from routerd.log.opening import require_file, require_no_remains
-from routerd.log.tables import FORMAT, FORMAT_OF_FILE, SCHEMA, format_held, reading
-from routerd.log.writable import WritableTables
+from routerd.log.tables import FORMAT, FORMAT_OF_FILE, SCHEMA, Tables, reading
 
 BUSY_TIMEOUT_MS = 2_000
 PAGE_BYTES = 4_096
@@ -28,26 +27,31 @@ WRITE = apsw.SQLITE_OPEN_READWRITE
 logger = logging.getLogger(__name__)
 
 
-class Connections(WritableTables):
-    """The tables of one directory's log, open by whoever has its lock, or only to read."""
+class Connections:
+    """Those to the log of a directory; none before `write` or `read`, and none after `close`.
 
-    def __init__(self, directory: Path, lock_fd: int | None) -> None:
-        """Connects to nothing yet. lock_fd is None to read only."""
-        self._directory = directory
-        self._path = directory / "log.db"
-        self._wal = directory / "log.db-wal"
-        self._lock_fd = lock_fd
-        self._connections: list[apsw.Connection] = []
+    tables: what is read and appended to by the first. second: the other one of a writer. wal_pages:
+    how many the WAL had after the latest commit. Every method may raise LogCorrupt, LogUnavailable,
+    apsw.Error and OSError.
+    """
+
+    tables: Tables
+    second: apsw.Connection
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.path = directory / "log.db"
+        self.wal = directory / "log.db-wal"
+        self.places = Places()
+        self.wal_pages = 0
+        self._open: list[apsw.Connection] = []
         self._wal_fd: int | None = None
-        self._places = Places()
-        self._wal_pages = 0
-        self._is_sound = False
-        self._firsts = {}
 
-    def _connect(self) -> None:
+    def write(self) -> None:
         """Two connections, and a descriptor of the WAL, which lives as long as they do."""
-        self._db = db = self._connection(str(self._path), WRITE | apsw.SQLITE_OPEN_CREATE)
-        with reading(self._directory):
+        db = self._connect(str(self.path), WRITE | apsw.SQLITE_OPEN_CREATE)
+        self.tables = Tables(db, self.directory)
+        with reading(self.directory):
             db.pragma("page_size", PAGE_BYTES)
             if db.pragma("journal_mode", "wal") != "wal":
                 raise OSError("its file system cannot share memory; use a local disk")
@@ -55,113 +59,100 @@ class Connections(WritableTables):
         db.pragma("journal_size_limit", LIMIT_PAGES * PAGE_BYTES)
         db.set_wal_hook(self._count_wal_pages)
         db.transaction_mode = "IMMEDIATE"
-        if self._is_blank():
-            require_no_remains(self._path)
+        if self.tables.is_blank():
+            require_no_remains(self.path)
             with db:
                 db.execute(SCHEMA)
-        held = format_held(self._db, self._directory)
-        require_known(self._path, held)
+        held = self.tables.format()
+        require_known(self.path, held)
         if held < FORMAT:
-            self._migrate(held)
-            self._connect()
+            logger.warning("%s: format %d becomes format %d", self.path, held, FORMAT)
+            self.close()
+            with reading(self.directory):
+                migrate(self.path, held)
+            self.write()
             return
-        self._second = self._connection(str(self._path), WRITE)
-        self._second.execute(FORMAT_OF_FILE).fetchall()  # it learns of the WAL by reading
-        self._wal_fd = os.open(self._wal, os.O_RDWR)
-        self._places = Places(self._path, self._wal)
-        self._sync_wal()  # what a killed process appended, and who repeats a call is told of again
+        self.second = self._connect(str(self.path), WRITE)
+        self.second.execute(FORMAT_OF_FILE).fetchall()  # it learns of the WAL by reading
+        self._wal_fd = os.open(self.wal, os.O_RDWR)
+        self.places = Places(self.path, self.wal)
+        self.sync_wal()  # what a killed process appended, and who repeats a call is told of again
 
-    def _migrate(self, held: int) -> None:
-        logger.warning("%s: format %d becomes format %d", self._path, held, FORMAT)
-        self._disconnect()
-        with reading(self._directory):
-            migrate(self._path, held)
-
-    def _connect_to_read(self) -> None:
-        require_file(self._path)
-        if not self._path.exists():
+    def read(self) -> None:
+        """One connection, by which nothing can be changed."""
+        require_file(self.path)
+        if not self.path.exists():
             raise FileNotFoundError("there is no log yet; `routerd serve` makes one")
-        name = str(self._path)
+        name = str(self.path)
         # SQLite wants to make files beside a log in WAL mode, unless told that nobody writes to it.
         # A writer's WAL is always there.
-        if not os.access(self._directory, os.W_OK) and not self._wal.exists():
-            name = f"{self._path.as_uri()}?immutable=1"
-        self._db = self._connection(name, apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI)
-        if self._is_blank():
-            require_no_remains(self._path)
+        if not os.access(self.directory, os.W_OK) and not self.wal.exists():
+            name = f"{self.path.as_uri()}?immutable=1"
+        db = self._connect(name, apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI)
+        self.tables = Tables(db, self.directory)
+        if self.tables.is_blank():
+            require_no_remains(self.path)
             raise FileNotFoundError("there is no log yet; `routerd serve` makes one")
-        held = format_held(self._db, self._directory)
-        require_known(self._path, held)
+        held = self.tables.format()
+        require_known(self.path, held)
         if held < FORMAT:
-            text = f"its format is {held}: `routerd migrate {self._directory}` makes it {FORMAT}"
-            raise LogUnavailable(f"cannot read {self._path}: {text}")
-        self._places = Places(self._path, self._wal)
+            text = f"its format is {held}: `routerd migrate {self.directory}` makes it {FORMAT}"
+            raise LogUnavailable(f"cannot read {self.path}: {text}")
+        self.places = Places(self.path, self.wal)
 
-    def _require_same(self) -> None:
-        """SQLite looks for new pages in the WAL that it has open, and takes what it finds in
-        another one's place for damage."""
+    def close(self) -> None:
+        while self._open:
+            with contextlib.suppress(apsw.Error):  # what was promised is in the WAL already
+                self._open.pop().close(True)
+        if self._wal_fd is not None:
+            os.close(self._wal_fd)
+            self._wal_fd = None
+
+    def require_same(self) -> None:
+        """Of a reader. SQLite looks for new pages in the WAL that it has open, and takes what it
+        finds in another one's place for damage."""
         try:
-            lost = self._places.lost()
+            lost = self.places.lost()
         except OSError as error:
-            raise LogUnavailable(f"cannot read {self._path}: {error}") from error
+            raise LogUnavailable(f"cannot read {self.path}: {error}") from error
         if lost is not None:
             text = f"{lost} was deleted, moved or replaced since it was opened"
-            raise LogUnavailable(f"cannot read {self._path}: {text}; open it anew")
+            raise LogUnavailable(f"cannot read {self.path}: {text}; open it anew")
 
-    def _begin_wal_anew(self) -> None:
-        """Leave nothing in the WAL of what a killed process began: new frames would not cover it,
-        and it would look like damage. Where somebody reads, that must wait, and nobody vouches.
+    def require_wal(self) -> None:
+        """OSError where the WAL was deleted, and what is appended to it would be gone with it."""
+        assert self._wal_fd is not None
+        if is_deleted(self._wal_fd):
+            self.places.require()
+
+    def rescue_wal(self) -> None:
+        """Copy a WAL that somebody deleted to its database, while it is open here: else it is gone.
+
+        Raises OSError where the files are not in place.
         """
-        assert self._lock_fd is not None
-        try:
-            self._second.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
-            self._is_sound = True
-        except apsw.BusyError:
-            withdraw(self._lock_fd)
+        if self._wal_fd is None or not is_deleted(self._wal_fd):
+            self.places.require()
+            return
+        self.places.require(self.path)
+        self.second.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_FULL)
+        self.places = Places(self.path)  # nobody needs the deleted file any more
 
-    def _connection(self, name: str, flags: int) -> apsw.Connection:
+    def sync_wal(self) -> None:
+        assert self._wal_fd is not None
+        sync_file(self._wal_fd)
+
+    def _connect(self, name: str, flags: int) -> apsw.Connection:
         db = apsw.Connection(name, flags=flags)
-        self._connections.append(db)
+        self._open.append(db)
         db.set_busy_timeout(BUSY_TIMEOUT_MS)
         db.wal_autocheckpoint(0)
         db.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
         db.pragma("checkpoint_fullfsync", True)  # does something on macOS only
         return db
 
-    def _disconnect(self) -> None:
-        self._firsts.clear()
-        while self._connections:
-            with contextlib.suppress(apsw.Error):  # what was promised is in the WAL already
-                self._connections.pop().close(True)
-        if self._wal_fd is not None:
-            os.close(self._wal_fd)
-            self._wal_fd = None
-
-    def _let_go(self) -> None:
-        self._disconnect()
-        if self._lock_fd is not None:
-            os.close(self._lock_fd)
-            self._lock_fd = None
-
     def _count_wal_pages(self, db: apsw.Connection, name: str, pages: int) -> int:
-        self._wal_pages = pages
+        self.wal_pages = pages
         return apsw.SQLITE_OK
-
-    def _sync_wal(self) -> None:
-        assert self._wal_fd is not None
-        sync_file(self._wal_fd)
-
-    def _rescue_wal(self) -> None:
-        """Copy a WAL that somebody deleted to its database, while it is open here: else it is gone.
-
-        Raises OSError where the files are not in place.
-        """
-        if self._wal_fd is not None and is_deleted(self._wal_fd):
-            self._places.require(self._path)
-            self._second.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_FULL)
-            self._places = Places(self._path)  # nobody needs the deleted file any more
-        else:
-            self._places.require()
 
 
 def checkpoint(db: apsw.Connection) -> int:

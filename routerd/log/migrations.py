@@ -17,7 +17,7 @@ import apsw
 from routerd.log.base import LogUnavailable
 from routerd.log.disk import why
 from routerd.log.opening import require_file
-from routerd.log.tables import FORMAT, format_held
+from routerd.log.tables import FORMAT, Tables
 
 BUSY_TIMEOUT_MS = 2_000
 
@@ -73,7 +73,7 @@ def format_of(directory: Path) -> int:
         flags = apsw.SQLITE_OPEN_READWRITE
         with closing(apsw.Connection(str(directory / "log.db"), flags=flags)) as db:
             db.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
-            return format_held(db, directory)
+            return Tables(db, directory).format()
     except apsw.Error as error:
         text = f"cannot open {directory / 'log.db'}: {why(error, directory)}"
         raise LogUnavailable(text) from error

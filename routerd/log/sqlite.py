@@ -28,25 +28,16 @@ import contextlib
 import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from itertools import islice
 from pathlib import Path
 from typing import NoReturn, Self
 
 import apsw
 
+from routerd.log import commits
 from routerd.log.base import Base, Entry, LogCorrupt, LogUnavailable, check_positions
-from routerd.log.codec import base_behind
 from routerd.log.connections import LIMIT_PAGES, PAGE_BYTES, Connections, checkpoint
-from routerd.log.disk import (
-    is_deleted,
-    power_held,
-    take_lock,
-    vouch,
-    why,
-    write_scratch,
-)
+from routerd.log.disk import power_held, take_lock, vouch, why, withdraw, write_scratch
 from routerd.log.opening import require_file, require_sqlite
-from routerd.log.tables import FORGET, NEW_BASE, base_row, format_held
 from routerd.log.wal import require_whole
 
 CHECKPOINT_PAGES = 4_096
@@ -55,7 +46,7 @@ COPIED_PAGES = 1_024
 FAILURES = (apsw.Error, OSError, LogCorrupt)
 
 
-class SqliteLog(Connections):
+class SqliteLog:
     """See routerd.log.base.Log. One process writes to a directory, any number read it.
 
     power_held: whether the machine is known to have run on since the files were sound.
@@ -63,8 +54,10 @@ class SqliteLog(Connections):
 
     def __init__(self, directory: Path, lock_fd: int | None, power_held: bool) -> None:
         """Use `open`. lock_fd is None to read only."""
-        super().__init__(directory, lock_fd)
         self.power_held = power_held
+        self._files = Connections(directory)
+        self._lock_fd = lock_fd
+        self._is_sound = False
         self._failure: Exception | None = None
         # Held while the WAL's descriptor and the second connection are in use; taken first.
         self._syncing = threading.Lock()
@@ -85,28 +78,42 @@ class SqliteLog(Connections):
         lock_fd = None if read_only else take_lock(directory)
         self = cls(directory, lock_fd, power_held(directory))
         try:
-            if read_only:
-                self._connect_to_read()
+            if lock_fd is None:
+                self._files.read()
             else:
-                require_file(self._path)
-                if self.power_held:
-                    require_whole(self._wal, PAGE_BYTES)
-                is_new = not self._path.exists()
-                self._connect()
-                self._begin_wal_anew()
-                if is_new:
-                    self.vouch()
-        except (apsw.Error, OSError) as error:
+                self._open(lock_fd)
+        except BaseException as error:
             self._let_go()
-            text = f"cannot open {self._path}: {why(error, directory)}"
-            raise LogUnavailable(text) from error
-        except BaseException:
-            self._let_go()
+            if isinstance(error, (apsw.Error, OSError)):
+                text = f"cannot open {self._files.path}: {why(error, directory)}"
+                raise LogUnavailable(text) from error
             raise
         return self
 
     def reader(self) -> SqliteLog:
-        return SqliteLog.open(self._directory, read_only=True)
+        return SqliteLog.open(self._files.directory, read_only=True)
+
+    def partitions(self) -> list[str]:
+        return self._files.tables.partitions()
+
+    def last(self, partition: str) -> tuple[int, bytes]:
+        return self._files.tables.last(partition)
+
+    def base(self, partition: str) -> Base:
+        return self._files.tables.base(partition)
+
+    def read(self, partition: str, after: int | None = None) -> Iterator[Entry]:
+        return self._files.tables.read(partition, after)
+
+    def get(self, partition: str, position: int) -> Entry | None:
+        return self._files.tables.get(partition, position)
+
+    def require_order(self) -> None:
+        self._files.tables.require_order()
+
+    def require_sound(self) -> None:
+        """LogCorrupt when SQLite finds anything wrong with the file, whatever it keeps there."""
+        self._files.tables.require_sound()
 
     @contextlib.contextmanager
     def moment(self) -> Iterator[None]:
@@ -114,8 +121,8 @@ class SqliteLog(Connections):
 
         Raises LogUnavailable.
         """
-        with self._db:
-            format_held(self._db, self._directory)  # a transaction sees what it saw first
+        with self._files.tables.db:
+            self._files.tables.format()  # a transaction sees what it saw first
             yield
 
     def copy(self, path: Path, told: Callable[[int, int], None]) -> None:
@@ -128,58 +135,43 @@ class SqliteLog(Connections):
             with (
                 contextlib.closing(apsw.Connection(str(path))) as target,
                 self.moment(),
-                target.backup("main", self._db, "main") as backup,
+                target.backup("main", self._files.tables.db, "main") as backup,
             ):
                 while not backup.done:
                     backup.step(COPIED_PAGES)
                     told(backup.page_count - backup.remaining, backup.page_count)
         except apsw.Error as error:
-            text = f"cannot copy {self._path} to {path}: {why(error, path.parent)}"
+            text = f"cannot copy {self._files.path} to {path}: {why(error, path.parent)}"
             raise LogUnavailable(text) from error
 
     def append(self, partition: str, entries: Sequence[Entry], expect: int) -> None:
         check_positions(entries, expect)
+        files = self._files
         with self._appending:
             self._require_usable("append")
             try:  # as _writing, which costs an entry that is alone a tenth more
-                assert self._wal_fd is not None
-                if is_deleted(self._wal_fd):
-                    self._places.require()
-                if self._wal_pages >= LIMIT_PAGES:
-                    checkpoint(self._db)
-                if len(entries) != 1 or not self._append_one(partition, entries[0], expect):
-                    self._append_all(partition, entries, expect)
+                files.require_wal()
+                if files.wal_pages >= LIMIT_PAGES:
+                    checkpoint(files.tables.db)
+                commits.append(files.tables, partition, entries, expect)
             except FAILURES as error:
                 self._fail("append", error)
 
     def forget(self, partition: str, through: int, most: int) -> int:
         with self._appending, self._writing("compact"):
-            base = self.base(partition)
-            last = min(through, base.position + most, self.last(partition)[0])
-            if last <= base.position:
-                return 0
-            # What goes is read once more: the new base stands for it.
-            gone = list(islice(self.read(partition), last - base.position))
-            with self._db:
-                row = base_row(base_behind(base, gone))
-                self._db.execute(NEW_BASE, (partition, *row))
-                first, _ = self._keys(partition, last)
-                self._db.execute(FORGET, (first, first + last))
-            return len(gone)
+            return commits.forget(self._files.tables, partition, through, most)
 
     def begin(self, partition: str, base: Base) -> None:
         """Have a partition that holds nothing start behind a base."""
-        with self._appending, self._writing("begin"), self._db:
-            if base.position:
-                self._db.execute(NEW_BASE, (partition, *base_row(base)))
-                self._begin_tail(partition, *base[:2])
+        with self._appending, self._writing("begin"):
+            commits.begin(self._files.tables, partition, base)
 
     def require_in_place(self) -> None:
         if self._lock_fd is None:
-            self._require_same()
+            self._files.require_same()
             return
         with self._writing("append"):
-            self._places.require()
+            self._files.places.require()
 
     def vouch(self) -> None:
         """Say that nothing is missing here: from now on only a loss of power may cost an end.
@@ -191,31 +183,56 @@ class SqliteLog(Connections):
 
     def sync(self) -> None:
         with self._syncing, self._writing("sync"):
-            self._places.require()
-            self._sync_wal()
-            if self._wal_pages >= CHECKPOINT_PAGES:
+            self._files.places.require()
+            self._files.sync_wal()
+            if self._files.wal_pages >= CHECKPOINT_PAGES:
                 self._checkpoint()
 
     def probe(self) -> None:
+        files = self._files
         with self._syncing, self._appending, self._writing("probe", despite_failure=True):
-            write_scratch(self._directory / "probe")  # before the connections that still read go
-            self._rescue_wal()
-            require_file(self._path)
-            self._disconnect()
-            self._connect()
-            self._second.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
-            self._db.execute("UPDATE meta SET value = value + 1 WHERE key = 'probes'")
-            self._sync_wal()
+            write_scratch(files.directory / "probe")  # before the connections that still read go
+            files.rescue_wal()
+            require_file(files.path)
+            files.close()
+            files.write()
+            files.second.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+            files.tables.db.execute("UPDATE meta SET value = value + 1 WHERE key = 'probes'")
+            files.sync_wal()
             self._failure = None
 
     def close(self) -> None:
         try:
             if self._lock_fd is not None and self._failure is None:
                 self.sync()
-                self._db.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0)
+                self._files.tables.db.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0)
         finally:
             with self._syncing, self._appending:
                 self._let_go()
+
+    def _open(self, lock_fd: int) -> None:
+        """To write, by who has the lock."""
+        files = self._files
+        require_file(files.path)
+        if self.power_held:
+            require_whole(files.wal, PAGE_BYTES)
+        is_new = not files.path.exists()
+        files.write()
+        try:
+            # Nothing may be left in the WAL of what a killed process began: new frames would not
+            # cover it, and it would look like damage.
+            files.second.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+            self._is_sound = True
+        except apsw.BusyError:  # somebody reads: it must wait, and nobody vouches
+            withdraw(lock_fd)
+        if is_new:
+            self.vouch()
+
+    def _let_go(self) -> None:
+        self._files.close()
+        if self._lock_fd is not None:
+            os.close(self._lock_fd)
+            self._lock_fd = None
 
     def _checkpoint(self) -> None:
         """Copies the WAL to the database, nearly all of it while appends go on.
@@ -224,10 +241,10 @@ class SqliteLog(Connections):
         So a last pass keeps appends out; those before leave it little to do.
         """
         for _ in range(2):
-            if checkpoint(self._second) >= self._wal_pages:
+            if checkpoint(self._files.second) >= self._files.wal_pages:
                 return
         with self._appending:
-            checkpoint(self._second)
+            checkpoint(self._files.second)
 
     @contextlib.contextmanager
     def _writing(self, action: str, despite_failure: bool = False) -> Iterator[None]:
@@ -235,22 +252,19 @@ class SqliteLog(Connections):
         self._require_usable(action, despite_failure)
         try:
             yield
-        except LogUnavailable as error:
-            self._failure = error
-            raise
-        except FAILURES as error:
+        except (LogUnavailable, *FAILURES) as error:
             self._fail(action, error)
 
     def _require_usable(self, action: str, despite_failure: bool = False) -> None:
         if self._lock_fd is None:
-            raise LogUnavailable(f"cannot {action}: {self._path} is not open for writing")
+            raise LogUnavailable(f"cannot {action}: {self._files.path} is not open for writing")
         if self._failure is not None and not despite_failure:
-            text = f"cannot {action}: {self._path} failed before ({self._failure})"
+            text = f"cannot {action}: {self._files.path} failed before ({self._failure})"
             raise LogUnavailable(text) from self._failure
 
     def _fail(self, action: str, error: Exception) -> NoReturn:
         self._failure = error
-        if isinstance(error, LogCorrupt):
+        if isinstance(error, (LogCorrupt, LogUnavailable)):
             raise error
-        text = f"cannot {action}: {self._path}: {why(error, self._directory)}"
+        text = f"cannot {action}: {self._files.path}: {why(error, self._files.directory)}"
         raise LogUnavailable(text) from error

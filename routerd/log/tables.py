@@ -52,8 +52,6 @@ NUMBER = "SELECT number FROM tail WHERE partition = ?"
 BASE_OF = """
 SELECT position, hash, config_position, config_hash, config, proof FROM base WHERE partition = ?
 """
-NEW_BASE = "INSERT OR REPLACE INTO base VALUES (?, ?, ?, ?, ?, ?, ?)"
-FORGET = "DELETE FROM entry WHERE id >= ? AND id <= ?"
 # That the name fits is asked of each: an entry that moved to another partition is missed.
 BEHIND = """
 SELECT position, hash, payload FROM entry WHERE id > ? AND id < ? AND partition = ?
@@ -93,15 +91,13 @@ Row = tuple[Any, ...]
 
 
 class Tables:
-    """The reading half of a log.
+    """The tables of the log in a directory, read by a connection."""
 
-    _directory: where it is. _db: the connection to read by. _firsts: the keys before the first ones
-    of partitions that were read or appended to.
-    """
-
-    _directory: Path
-    _db: apsw.Connection
-    _firsts: dict[str, int]
+    def __init__(self, db: apsw.Connection, directory: Path) -> None:
+        self.db = db
+        self._directory = directory
+        # The keys before the first ones of partitions that were read or appended to.
+        self._firsts: dict[str, int] = {}
 
     def partitions(self) -> list[str]:
         names = [name for (name,) in self._select(PARTITIONS)]
@@ -113,7 +109,7 @@ class Tables:
         position, entry_hash, _ = self.base(partition)
         with contextlib.suppress(LogCorrupt):
             tail = self._tail(partition, 1)
-            newest = self._select(NEWEST, (*self._keys(partition, 1), partition))
+            newest = self._select(NEWEST, (*self.keys(partition, 1), partition))
             if tail == (newest[0] if newest else (position, entry_hash)):
                 position, entry_hash = tail
                 return position, entry_hash
@@ -154,7 +150,7 @@ class Tables:
         return next(self._read(partition, position - 1, 1))
 
     def _read(self, partition: str, after: int, batch: int) -> Iterator[Entry]:
-        first, end = self._keys(partition, after + 1)
+        first, end = self.keys(partition, after + 1)
         try:
             previous_hash = self._hash(partition, after)
             while previous_hash is not None:
@@ -180,7 +176,7 @@ class Tables:
         base = self.base(partition)
         if position == base.position:
             return base.hash
-        first, _ = self._keys(partition, position)
+        first, _ = self.keys(partition, position)
         rows = self._select(HASH, (first + position, partition), partition, position)
         if rows and isinstance(rows[0][0], bytes):
             return rows[0][0]
@@ -192,18 +188,18 @@ class Tables:
         rows = self._select(END, (partition,), partition, position)
         return rows[0] if rows else WHOLE[:2]
 
-    def _keys(self, partition: str, position: int) -> tuple[int, int]:
+    def keys(self, partition: str, position: int) -> tuple[int, int]:
         """The keys of a partition's entries are greater than the first of these, and less than the
         other. Raises LogCorrupt, at a position."""
         first = self._firsts.get(partition)
         if first is None:
-            number = self._number(partition, position)
+            number = self.number(partition, position)
             if number is None:
                 return -PLACES, -PLACES  # there are none
             first = self._firsts[partition] = number * PLACES
         return first, first + PLACES
 
-    def _number(self, partition: str, position: int) -> int | None:
+    def number(self, partition: str, position: int) -> int | None:
         """The number of a partition, even if it lost its tail; None of one that does not exist."""
         bindings = (partition,)
         rows = self._select(NUMBER, bindings, partition, position)
@@ -221,34 +217,32 @@ class Tables:
         rows: list[Row] = []
         with reading(self._directory, partition, after + 1):
             try:
-                for row in self._db.execute(BEHIND, bindings):
+                for row in self.db.execute(BEHIND, bindings):
                     rows.append(row)
             except DAMAGE:
                 if not rows:
                     raise
         return rows
 
-    def _is_blank(self) -> bool:
+    def is_blank(self) -> bool:
         """Whether it was only just made: a whole log has a schema and more than one page."""
         ((pages,),) = self._select("PRAGMA page_count")
         return pages <= 1 and not self._select("SELECT 1 FROM sqlite_schema")
+
+    def format(self) -> int:
+        """The number of their format. Raises LogCorrupt, LogUnavailable."""
+        found = self._select(FORMAT_OF_FILE)
+        if len(found) != 1 or not isinstance(found[0][0], int) or found[0][0] < 1:
+            told = found[0][0] if found else "missing"
+            raise LogCorrupt("", 1, f"its format is {told}")
+        number: int = found[0][0]
+        return number
 
     def _select(
         self, sql: str, bindings: tuple[object, ...] = (), partition: str = "", position: int = 1
     ) -> list[Row]:
         with reading(self._directory, partition, position):
-            return self._db.execute(sql, bindings).fetchall()
-
-
-def format_held(db: apsw.Connection, directory: Path) -> int:
-    """The number of the format of a log's tables. Raises LogCorrupt, LogUnavailable."""
-    with reading(directory):
-        found = db.execute(FORMAT_OF_FILE).fetchall()
-    if len(found) != 1 or not isinstance(found[0][0], int) or found[0][0] < 1:
-        told = found[0][0] if found else "missing"
-        raise LogCorrupt("", 1, f"its format is {told}")
-    number: int = found[0][0]
-    return number
+            return self.db.execute(sql, bindings).fetchall()
 
 
 def base_row(base: Base) -> Row:

@@ -353,8 +353,8 @@ async def test_an_fsync_that_fails_is_no_acknowledgement(tmp_path: Path, durabil
     async with running(tmp_path, durability=durability) as s:
         kept = await s.client.route(request_id="kept", task=TASK)
         await s.client.report(decision_id=kept.decision_id, outcome_id="o1", quality=1.0)
-        assert s.log._wal_fd is not None
-        break_descriptors(s.log._wal_fd)
+        assert s.log._files._wal_fd is not None
+        break_descriptors(s.log._files._wal_fd)
         if durability == "power":
             assert_read_only(await refused(s.client.route(request_id="lost", task=TASK)))
         told = {"decision_id": kept.decision_id, "outcome_id": "o2", "quality": 0.5}

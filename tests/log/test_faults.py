@@ -17,7 +17,7 @@ import pytest
 
 from routerd.core.state import GENESIS
 from routerd.log.base import Entry, LogCorrupt, LogUnavailable
-from routerd.log.connections import PAGE_BYTES
+from routerd.log.connections import PAGE_BYTES, Connections
 from routerd.log.repair import repair
 from routerd.log.sqlite import CHECKPOINT_PAGES, SqliteLog
 from tests.log.disk import Disk, watched_disk
@@ -162,14 +162,14 @@ def test_a_rescue_that_fails_half_way_is_ended_by_the_next_probe(
 ) -> None:
     """What the deleted file held is in the database: nobody waits for it to come back."""
 
-    def fail(self: SqliteLog) -> None:
+    def fail(self: Connections) -> None:
         raise OSError("no space")
 
     with closing(SqliteLog.open(tmp_path)) as log:
         entries = append(log, 10)
         (tmp_path / "log.db-wal").unlink()
         with monkeypatch.context() as patched:
-            patched.setattr(SqliteLog, "_connect", fail)
+            patched.setattr(Connections, "write", fail)
             with pytest.raises(LogUnavailable, match="no space"):
                 log.probe()
         log.probe()

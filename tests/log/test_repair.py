@@ -278,10 +278,10 @@ def test_pages_that_the_wal_held_before_it_began_anew_stand_for_nothing(tmp_path
     """Long entries go on in pages that compaction freed, and old copies of those stand behind."""
     with closing(SqliteLog.open(tmp_path / "alive")) as log:
         append_long(log, "compacted", 200)
-        checkpoint(log._second)
+        checkpoint(log._files.second)
         log.forget("compacted", 190, 190)
         for count in (*[2] * 30, 10):
-            checkpoint(log._second)
+            checkpoint(log._files.second)
             append_long(log, "kept", count)
         entries = list(log.read("kept"))
         shutil.copytree(tmp_path / "alive", tmp_path / "killed")
