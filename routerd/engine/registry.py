@@ -51,7 +51,7 @@ class Registry:
         known = self.state.registered.get(agent.id)
         if known is None:
             self._require_room(agent.id)
-            self._sequencer.record(AgentRegistered(self._sequencer.time_ms(), agent))
+            self._sequencer.change(AgentRegistered, agent)
         elif known != agent:
             raise exists(known, agent)
         return self.get(agent.id)
@@ -69,10 +69,9 @@ class Registry:
             self._require_not_configured(agent_id)
         if agent is not None and agent != known:
             previous = known.version if agent.version != known.version else ""
-            self._sequencer.record(AgentUpdated(self._sequencer.time_ms(), agent, previous))
+            self._sequencer.change(AgentUpdated, agent, previous)
         if status is not None and status is not self._standing(agent_id).held:
-            time_ms = self._sequencer.time_ms()
-            self._sequencer.record(AgentStatusChanged(time_ms, agent_id, status, StatusCause.SET))
+            self._sequencer.change(AgentStatusChanged, agent_id, status, StatusCause.SET)
         return self.get(agent_id)
 
     def deregister(self, agent_id: str) -> Logged:
@@ -83,7 +82,7 @@ class Registry:
         check_agent_id(self.state, agent_id)
         self._require_not_configured(agent_id)
         if agent_id in self.state.registered:
-            self._sequencer.record(AgentDeregistered(self._sequencer.time_ms(), agent_id))
+            self._sequencer.change(AgentDeregistered, agent_id)
         elif agent_id not in self.state.arm_of:
             raise not_registered(agent_id)
         return Logged(self.state.position)
@@ -94,9 +93,8 @@ class Registry:
         Who is offline has no lease. Raises FIELD_VIOLATIONS, AGENT_NOT_FOUND, READ_ONLY.
         """
         if self.is_news(beat):
-            time_ms, cause = self._sequencer.time_ms(), StatusCause.HEARTBEAT
-            told = (beat.agent_id, beat.status, cause, lease_of(beat))
-            self._sequencer.record(AgentStatusChanged(time_ms, *told))
+            told = (beat.agent_id, beat.status, StatusCause.HEARTBEAT, lease_of(beat))
+            self._sequencer.change(AgentStatusChanged, *told)
         return Logged(self.state.position)
 
     def is_news(self, beat: Heartbeat) -> bool:
@@ -109,10 +107,8 @@ class Registry:
     def end_lease(self, agent_id: str) -> Logged:
         """An agent's heartbeats stopped: it is offline until the next. Raises READ_ONLY."""
         if self._standing(agent_id).lease_ms:
-            time_ms, cause = self._sequencer.time_ms(), StatusCause.LEASE_ENDED
-            self._sequencer.record(
-                AgentStatusChanged(time_ms, agent_id, AgentStatus.OFFLINE, cause)
-            )
+            told = (agent_id, AgentStatus.OFFLINE, StatusCause.LEASE_ENDED)
+            self._sequencer.change(AgentStatusChanged, *told)
         return Logged(self.state.position)
 
     def lease_ms(self, agent_id: str) -> int:

@@ -45,10 +45,7 @@ class Rules:
         self._require_not_configured(override.id)
         known = self.state.placed.get(override.id)
         if known is None:
-            self._require_future(override)
-            self._require_agent(override)
-            self._require_room()
-            self._sequencer.record(OverrideSet(self._sequencer.time_ms(), override))
+            self._place(override)
         elif known.override != override:
             raise exists(known.override, override)
         return self.get(override.id)
@@ -61,9 +58,7 @@ class Rules:
         """
         self._require_not_configured(override.id)
         if self._placed(override.id).override != override:
-            self._require_future(override)
-            self._require_agent(override)
-            self._sequencer.record(OverrideSet(self._sequencer.time_ms(), override))
+            self._place(override)
         return self.get(override.id)
 
     def delete(self, override_id: str) -> Removal:
@@ -74,7 +69,7 @@ class Rules:
         self._require_not_configured(override_id)
         there = override_id in self.state.placed
         if there:
-            self._sequencer.record(OverrideRemoved(self._sequencer.time_ms(), override_id))
+            self._sequencer.change(OverrideRemoved, override_id)
         return Removal(there, self.state.position)
 
     def get(self, override_id: str) -> ListedOverride:
@@ -143,18 +138,19 @@ class Rules:
             facts = {"override_id": override_id}
             raise RouterError(ErrorReason.OVERRIDE_IS_CONFIGURED, text, metadata=facts)
 
-    def _require_future(self, override: Override) -> None:
+    def _place(self, override: Override) -> None:
+        """Put a new override into force, or another in place of its namesake."""
         if has_expired(override, self._sequencer.time_ms()):
             told = "lies in the past; give a later time, or none"
             raise invalid([Violation("definition.expires_time_ms", told)])
-
-    def _require_agent(self, override: Override) -> None:
         if override.agent and override.agent not in self.state.roster.index:
             raise not_registered(override.agent)
+        self._require_room(override.id)
+        self._sequencer.change(OverrideSet, override)
 
-    def _require_room(self) -> None:
+    def _require_room(self, override_id: str) -> None:
         placed, limit = len(self.state.placed), self.state.config.limits.overrides
-        if placed >= limit:
+        if override_id not in self.state.placed and placed >= limit:
             text = (
                 f"{placed} overrides came over RPC; limits.overrides is {limit}: "
                 "delete one, or raise it"

@@ -36,7 +36,7 @@ class Trials:
         if known is None:
             self._require_agents(experiment)
             self._require_room()
-            self._sequencer.record(ExperimentStarted(self._sequencer.time_ms(), experiment))
+            self._sequencer.change(ExperimentStarted, experiment)
         elif known.experiment != experiment:
             text = f"experiment {experiment.id!r} is there with another definition; take a new id"
             facts = {"experiment_id": experiment.id}
@@ -46,7 +46,7 @@ class Trials:
     def stop(self, experiment_id: str) -> ListedExperiment:
         """Let it take no more decisions; again, it changes nothing. Raises EXPERIMENT_NOT_FOUND."""
         if not self._trial(experiment_id).stopped_ms:
-            self._sequencer.record(ExperimentStopped(self._sequencer.time_ms(), experiment_id))
+            self._sequencer.change(ExperimentStopped, experiment_id)
         return self.get(experiment_id)
 
     def promote(self, experiment_id: str, arm_id: str) -> ListedExperiment:
@@ -56,14 +56,11 @@ class Trials:
         Raises EXPERIMENT_NOT_FOUND, FIELD_VIOLATIONS.
         """
         trial = self._trial(experiment_id)
-        ids = [arm.id for arm in trial.experiment.arms]
-        if arm_id not in ids:
-            raise invalid([Violation("arm_id", f"is {arm_id!r}; the arms are {', '.join(ids)}")])
-        (arm,) = (arm for arm in trial.experiment.arms if arm.id == arm_id)
-        if trial.promoted != arm_id or self.state.promoted != promoted_of(arm):
-            self._sequencer.record(
-                ExperimentPromoted(self._sequencer.time_ms(), experiment_id, arm_id)
-            )
+        arms = {arm.id: arm for arm in trial.experiment.arms}
+        if arm_id not in arms:
+            raise invalid([Violation("arm_id", f"is {arm_id!r}; the arms are {', '.join(arms)}")])
+        if trial.promoted != arm_id or self.state.promoted != promoted_of(arms[arm_id]):
+            self._sequencer.change(ExperimentPromoted, experiment_id, arm_id)
         return self.get(experiment_id)
 
     def delete(self, experiment_id: str) -> Removal:
@@ -76,7 +73,7 @@ class Trials:
             text = f"experiment {experiment_id!r} runs: stop it or promote an arm before"
             facts = {"experiment_id": experiment_id}
             raise RouterError(ErrorReason.EXPERIMENT_RUNS, text, metadata=facts)
-        self._sequencer.record(ExperimentDeleted(self._sequencer.time_ms(), experiment_id))
+        self._sequencer.change(ExperimentDeleted, experiment_id)
         return Removal(removed=True, position=self.state.position)
 
     def get(self, experiment_id: str) -> ListedExperiment:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Self
+from typing import Concatenate, ParamSpec, Self
 
 import msgspec
 
@@ -33,6 +33,8 @@ from routerd.log.codec import chain_hash, decision_id, encode
 from routerd.log.snapshot import Snapshots
 
 logger = logging.getLogger(__name__)
+
+P = ParamSpec("P")
 
 Clock = Callable[[], int]
 """Milliseconds since the epoch, monotonic."""
@@ -231,8 +233,14 @@ class Writer:
             self._reacts = False
             self.react()
 
-    def record(self, event: AnyEvent) -> None:
-        """Append what an operator changed, and what that calls for. Raises READ_ONLY."""
+    def change(
+        self, kind: Callable[Concatenate[int, P], AnyEvent], *fields: P.args, **named: P.kwargs
+    ) -> None:
+        """Append an event of now, and what that calls for: a change that somebody asked for.
+
+        Raises READ_ONLY.
+        """
+        event = kind(self.time_ms(), *fields, **named)
         self.require_writable()
         self.append(event)
         self.react()
