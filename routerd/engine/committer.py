@@ -22,6 +22,7 @@ from routerd.engine.sequencer import Sequencer
 from routerd.log.base import LogCorrupt, LogStuck
 
 RETRY_S = 1.0
+LONGEST_PAUSE_S = 60.0
 SYNC_EVERY = 4096
 
 logger = logging.getLogger(__name__)
@@ -268,14 +269,19 @@ class Committer:
             self._on_health(False)
 
     async def _recover(self) -> None:
+        pause_s = RETRY_S
         while True:
-            await asyncio.sleep(RETRY_S)
+            await asyncio.sleep(pause_s)
             await self._sync_ended()  # what it covered may be gone after the probe
             try:
                 recovered = self.sequencer.recover()
             except LogCorrupt as error:
                 logger.critical("serving read-only until a restart: %s", error)
                 return
+            except Exception:  # a fault of ours, or of this moment
+                pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+                logger.exception("serving read-only, and trying again in %.0f s", pause_s)
+                continue
             if recovered:
                 self.synced = self.sequencer.durable
                 self._recovery = None

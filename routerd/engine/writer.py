@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Concatenate, ParamSpec, Self
 
 import msgspec
@@ -166,12 +165,15 @@ class Writer:
             self.read_only = True
             self._queue = []
             self._reacts = False
-            # recover() tries again, or says so.
-            with suppress(LogUnavailable, LogCorrupt, OSError):
+            try:
                 self._refold()
+            except (LogUnavailable, LogCorrupt, OSError):
+                pass  # recover() tries again, or says so
+            except Exception:  # whoever found the failure has more to do than hear of another one
+                logger.exception("what the log holds cannot be folded")
 
     def recover(self) -> bool:
-        """Accept again if the disk works. Raises LogCorrupt."""
+        """Accept again if the disk works; not where it raises, as with LogCorrupt."""
         if self.read_only:
             try:
                 self.log.probe()
@@ -179,7 +181,11 @@ class Writer:
             except (LogUnavailable, OSError):
                 return False
             self.read_only = False
-            self._go_on()
+            try:
+                self._go_on()
+            except Exception:
+                self.fail()
+                raise
         return True
 
     def _go_on(self) -> None:

@@ -61,6 +61,8 @@ class Projection:
                 code = await self._run()
             except OSError as error:
                 logger.warning("the projector cannot be started: %s", error)
+            except Exception:  # a fault of ours: nobody waits for this task, and would hear of it
+                logger.exception("the projector cannot be started")
             else:
                 if self._rebuild:
                     continue

@@ -41,6 +41,7 @@ class Upkeep:
         self._audited = config.audit.enabled
         self._committer = committer
         self._sequencer = committer.sequencer
+        self._partition = self._sequencer.state.partition
         self._snapshots = Snapshots(self._directory)
         self._keeping: asyncio.Task[None] | None = None
         self._low = False
@@ -75,17 +76,20 @@ class Upkeep:
     async def _keep_short(self) -> None:
         pause_s = LOOK_EVERY_S
         while True:
-            partition, position = self._sequencer.state.partition, self._sequencer.durable
+            position = self._sequencer.durable
             try:
                 self._look_at_the_disk()
                 every = None if self._sequencer.read_only else self._rules.snapshot_events
-                if due(self._snapshots, partition, position, every):
+                if due(self._snapshots, self._partition, position, every):
                     await self._snapshot()
-                await self._compact(partition)
+                await self._compact(self._partition)
                 pause_s = LOOK_EVERY_S
             except (LogUnavailable, LogCorrupt, OSError) as error:
                 pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
                 logger.warning("snapshots and compaction pause for %.0f s: %s", pause_s, error)
+            except Exception:  # a fault of ours: nobody waits for this task, and would hear of it
+                pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+                logger.exception("snapshots and compaction pause for %.0f s", pause_s)
             await asyncio.sleep(pause_s)
 
     def _look_at_the_disk(self) -> None:

@@ -14,6 +14,7 @@ import pytest
 
 from routerd.core.errors import ErrorReason, RouterError
 from routerd.engine import committer as committer_module
+from routerd.engine import writer
 from routerd.engine.committer import SYNC_EVERY, Committer
 from routerd.log.base import LogUnavailable
 from routerd.log.snapshot import Snapshots
@@ -245,6 +246,37 @@ def no_descriptors() -> Iterator[None]:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, held)
+
+
+@pytest.mark.parametrize("broken", ["fold", "react"])
+async def test_a_fault_of_ours_while_recovering_is_told_and_tried_again(
+    broken: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whatever keeps the state from being made anew: who waits is refused, nothing is accepted, and
+    health says so until it works."""
+
+    def fault(*_: object) -> Any:
+        raise TypeError("nobody foresaw it")
+
+    async with stack() as s:
+        await s.wait(s.decide(request_id="kept"), platter=True)
+        position = s.decide(request_id="lost")
+        s.log.unsyncable = s.log.forgetful = True
+        with monkeypatch.context() as patched:
+            patched.setattr(writer, broken, fault)
+            async with asyncio.timeout(PATIENCE_S):
+                await refused(s.wait(position, platter=True))
+            s.log.heal()
+            await until(lambda: s.log.probes > 3)
+            with pytest.raises(RouterError) as error:
+                s.decide(request_id="new")
+            assert error.value.reason is ErrorReason.READ_ONLY
+            assert s.health == [False]
+        await until(lambda: s.health == [False, True])
+        assert "nobody foresaw it" in caplog.text
+        assert s.decide(request_id="kept") == position - 1
+        await s.wait(s.decide(request_id="lost"), platter=True)
+        assert s.engine.refold().hash() == s.engine.state.hash()
 
 
 async def test_a_damaged_log_stays_read_only() -> None:
