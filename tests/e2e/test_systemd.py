@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from routerd.server.systemd import Systemd
 from tests.e2e.daemon import PATIENCE_S, ROOT, Daemon
 from tests.e2e.test_reload import CONFIG
+from tests.engine.test_committer import no_descriptors
 
 UNIT = ROOT / "deploy" / "routerd.service"
 
@@ -51,6 +53,18 @@ def test_the_manager_is_told_of_each_step(tmp_path: Path, abstract: bool) -> Non
         daemon.process.send_signal(signal.SIGTERM)
         manager.until("STOPPING=1")
         assert daemon.end() == 0
+    manager.socket.close()
+
+
+def test_without_a_descriptor_left_the_manager_is_not_told(tmp_path: Path) -> None:
+    """It takes one to tell it, and nothing ends because there is none."""
+    address = str(tmp_path / "notify")
+    manager = Manager(address)
+    systemd = Systemd({"NOTIFY_SOCKET": address})
+    with no_descriptors():
+        systemd.reloading()
+    systemd.ready("serving")
+    assert manager.until("READY=1") == ["READY=1"]
     manager.socket.close()
 
 
