@@ -17,6 +17,7 @@ import numpy as np
 from learners.base import Array
 from learners.features import CLIP
 from learners.policies import value_of_information
+from routerd.core import lookahead
 from routerd.core.encode import category
 from routerd.core.outcomes import owes
 from routerd.core.pulse import LOOK, Pulse, of_policy
@@ -109,9 +110,9 @@ def forgone(state: State, entries: list[OpenDecision]) -> float:
     earned = []
     for view, known in islice(own_laws(state, entries), LAWS):
         mean, variance = view.utility_of(known)
-        horizon = view.horizon(ValuePolicy().patience, known)
-        told = mean, variance, view.noise, 1.0, horizon, *view.ahead(known)
-        looks = view.covariance(known), np.zeros(len(known))
+        horizon = lookahead.horizon(view, ValuePolicy().patience, known)
+        told = mean, variance, view.noise, 1.0, horizon, *lookahead.ahead(view, known)
+        looks = lookahead.covariance(view, known), np.zeros(len(known))
         centre, _, _ = value_of_information(*told, *looks, shorter=RUN)
         others = np.arange(len(known)) != mean.argmax()
         earned.append(max(0.0, float((centre[others] - mean.max()).max()) / RUN))

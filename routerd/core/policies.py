@@ -11,7 +11,7 @@ import numpy as np
 from learners.base import Array
 from learners.law import point_mass, win_probabilities, with_floor
 from learners.policies import decay, squarecb, thompson, upper_confidence, value_of_information
-from routerd.core import static
+from routerd.core import lookahead, static
 from routerd.core.settings import (
     CheapestPolicy,
     GreedyPolicy,
@@ -44,9 +44,9 @@ Eligible = tuple[int, ...]
 
 def value(view: View, eligible: Eligible, kind: ValuePolicy) -> Choice:
     mean, variance = view.utility_of(eligible)
-    horizon = view.horizon(kind.patience, eligible)
-    known = mean, variance, view.noise, kind.spread, horizon, *view.ahead(eligible)
-    looks = view.covariance(eligible), view.under_way(horizon, eligible)
+    horizon = lookahead.horizon(view, kind.patience, eligible)
+    known = mean, variance, view.noise, kind.spread, horizon, *lookahead.ahead(view, eligible)
+    looks = lookahead.covariance(view, eligible), lookahead.under_way(view, horizon, eligible)
     return Choice(value_of_information(*known, *looks, kind.floor)[-1])
 
 

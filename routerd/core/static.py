@@ -7,7 +7,7 @@ learn, so that they can be compared, shadowed and replaced.
 from __future__ import annotations
 
 from routerd.core.encode import matches
-from routerd.core.tally import NEVER_MS
+from routerd.core.tally import NEVER_MS, QUALITY
 from routerd.core.view import View
 
 HOUR_MS = 3_600_000
@@ -32,9 +32,14 @@ def table(view: View, eligible: tuple[int, ...]) -> tuple[int, str]:
     return int(mean.argmax()), "the static table names nobody eligible; best known"
 
 
+def last_ms(view: View, index: int) -> float:
+    """When the agent at this roster index was last chosen."""
+    return float(view.state.tally.recent_ms[view.state.roster.arm(index)].max())
+
+
 def rotation(view: View, eligible: tuple[int, ...]) -> tuple[int, str]:
     """The agent that has waited longest, in id order where none was ever chosen."""
-    waited = [view.last_ms(i) for i in eligible]
+    waited = [last_ms(view, i) for i in eligible]
     return waited.index(min(waited)), "its turn has come"
 
 
@@ -45,7 +50,7 @@ def cheapest(view: View, eligible: tuple[int, ...]) -> tuple[int, str]:
     for good, whatever it costs.
     """
     for at, index in enumerate(eligible):
-        if not view.cost_known(index) and view.last_ms(index) == NEVER_MS:
+        if not view.cost_known(index) and last_ms(view, index) == NEVER_MS:
             return at, "cheapest: tried once, since its cost is not known"
     cost, _ = view.cost
     costs = [float(cost[i]) for i in eligible]
@@ -65,16 +70,18 @@ def weighted_score(view: View, eligible: tuple[int, ...]) -> tuple[int, str]:
 
 def score(view: View, index: int) -> tuple[float, list[str]]:
     """The score of one agent and what speaks for it."""
-    rate, runs = view.success_rate(index)
-    rate = rate if runs >= FEW_RUNS else 0.5
+    tally, arm = view.state.tally, view.state.roster.arm(index)
+    runs = float(tally.told[arm, :, QUALITY].sum())
+    rate = float(tally.total[arm, :, QUALITY].sum()) / runs if runs >= FEW_RUNS else 0.5
     told = [f"{rate:.0%} success rate"]
     total = 40.0 * rate
-    if view.since_ms(index) <= WARM_MS:
+    if view.time_ms - float(tally.last_ms[arm, view.query.cell]) <= WARM_MS:
         total += 30.0
         told.append("recent context")
     work_type = view.query.work_type
     if work_type and work_type in view.state.roster.agents[index].specializations:
         total += 20.0
         told.append("specialization match")
-    total += 10.0 - min(view.decisions_within(index, HOUR_MS), 10)
+    lately = int((tally.recent_ms[arm] > view.time_ms - HOUR_MS).sum())
+    total += 10.0 - min(lately, 10)
     return min(total, 100.0), told

@@ -13,15 +13,13 @@ from collections.abc import Sequence
 import numpy as np
 
 from learners.base import Array
-from learners.plain import outer
 from routerd.core.answers import Candidate, Estimate
 from routerd.core.budgets import price
 from routerd.core.head_starts import unseen
-from routerd.core.outlook import Ahead, ahead_of
+from routerd.core.outlook import Weights
 from routerd.core.paths import Paths, paths
 from routerd.core.settings import ValuePolicy
 from routerd.core.state import State
-from routerd.core.tally import QUALITY
 from routerd.core.values import Query
 from routerd.core.worth import weights_of
 
@@ -53,10 +51,8 @@ class View:
         self.routes = state.config.static_routes
 
     @property
-    def quality_alone(self) -> bool:
-        """Whether utility is nothing but quality."""
-        weighs_more = self.cost_weight or self.latency_weight or self.state.config.cascade
-        return self.quality_weight == 1.0 and not weighs_more
+    def weights(self) -> Weights:
+        return self.quality_weight, self.cost_weight, self.latency_weight
 
     @property
     def limited(self) -> bool:
@@ -66,6 +62,12 @@ class View:
     @property
     def quality(self) -> Estimates:
         return self._estimated[:2]
+
+    @property
+    def across(self) -> Array:
+        """Covariance of each agent's quality here with that in what is ahead, (k, m); m is 0 where
+        the policy does not ask."""
+        return self._estimated[2]
 
     @property
     def _estimated(self) -> tuple[Array, Array, Array]:
@@ -118,117 +120,10 @@ class View:
             mean, variance = less(mean, variance, self.latency_weight, self.latency)
         return mean, variance
 
-    def horizon(self, patience: float, eligible: tuple[int, ...]) -> float | Array:
-        """For how many outcomes what is learnt now will count: as many as taught before.
-
-        And as many as the decisions will tell that each agent is given in patience.
-        Of an agent that changed, (k,): as many as taught since, when what was let go of is made up
-        for; it may change again.
-        """
-        state, least = self.state, patience * len(eligible) * self.share_told
-        horizon = state.learner.count + least
-        if not state.drifts:
-            return horizon
-        drifts = [state.drifts.get(state.roster.ids[i]) for i in eligible]
-        before = np.array([0.0 if drift is None else drift.count for drift in drifts])
-        return np.maximum(horizon - before, least)
-
-    def under_way(self, horizon: float | Array, eligible: tuple[int, ...]) -> Array:
-        """How many looks at each agent are under way and will tell, (k,).
-
-        Nobody knows how many of them do: the share that does, and of n that are awaited at most as
-        many as there are outcomes to count on, the horizon H, so H / (H + n).
-        """
-        under_way = self.state.under_way
-        if not under_way:
-            return np.zeros(len(eligible))
-        arms = self.state.roster.picked(eligible)
-        looks = np.array([float(len(under_way.get(arm, ()))) for arm in arms])
-        looks *= self.share_told * horizon / (horizon + self.state.awaited)
-        return looks
-
-    @property
-    def share_told(self) -> float:
-        """How many of the open decisions tell: of those answered or passed over the answered ones.
-
-        See routerd.core.awaited.
-        """
-        state = self.state
-        if not state.awaited:
-            return 1.0
-        passed_over = state.awaited - sum(map(len, state.under_way.values()))
-        return (1 + state.answered) / (1 + state.answered + passed_over)
-
-    def ahead(self, eligible: tuple[int, ...]) -> Ahead:
-        """How these agents stand in the contexts that are ahead.
-
-        The request's weights apply there too, and what a path adds here, it adds there. While none
-        is known, this context stands for them. Where this one comes again, none counts as leading
-        elsewhere: what a look here says of it, no look there does.
-        """
-        outlook, arms = self.state.outlook, self.state.roster.picked(eligible)
-        weights = self.quality_weight, self.cost_weight, self.latency_weight
-        if not len(outlook.x):
-            ahead = ahead_of(self.utility_of(eligible)[0][None, :])
-        elif self.state.config.cascade is None:
-            ahead = outlook.ahead(arms, weights)
-        else:
-            path = self.paths(eligible).mean - subset(self.alone, eligible)[0]
-            ahead = ahead_of(outlook.means(list(arms), weights) + path)
-        if self.state.encoder.recurs or self.query.x in outlook:
-            return Ahead(ahead.gap, np.zeros(len(arms)))
-        return ahead
-
-    def covariance(self, eligible: tuple[int, ...]) -> Array:
-        """Of each agent's utility there with its utility here, (k, m).
-
-        What a look says of cost or latency, it says of the same work type alone.
-        """
-        state, outlook = self.state, self.state.outlook
-        if not len(outlook.x):
-            return self.utility_of(eligible)[1][:, None].copy()
-        covariance = self._estimated[2]
-        if not covariance.size:  # an experiment's arm asks, the policy does not
-            covariance = state.learner.joint(self.x[None, :], outlook.x, state.roster.arms)[-1][0]
-        if not self.quality_alone:
-            covariance = covariance * self.quality_weight**2
-            alike = outlook.cells == self.query.cell
-            if self.cost_weight:
-                covariance += outer(self.cost_weight**2 * self.cost[1], alike)
-            if self.latency_weight:
-                covariance += outer(self.latency_weight**2 * self.latency[1], alike)
-        if len(eligible) < len(covariance):
-            covariance = covariance[list(eligible)]
-        if state.config.cascade is not None:
-            longer = self.paths(eligible).variance / subset(self.alone, eligible)[1]
-            covariance = covariance * longer[:, None]
-        return covariance
-
     def cost_known(self, index: int) -> bool:
         """Whether an agent's cost rests on reports or prices, not on the reference scale."""
         priced = self.state.roster.agents[index].prices is not None
         return priced or self.state.cost.seen(self.state.roster.arm(index))
-
-    def last_ms(self, index: int) -> float:
-        """When the agent at this roster index was last chosen."""
-        return float(self.state.tally.recent_ms[self.state.roster.arm(index)].max())
-
-    def since_ms(self, index: int) -> float:
-        """How long ago it was last chosen for this work type."""
-        last = self.state.tally.last_ms[self.state.roster.arm(index), self.query.cell]
-        return self.time_ms - float(last)
-
-    def decisions_within(self, index: int, period_ms: int) -> int:
-        """How often it was chosen within the last period; at most RECENT are told."""
-        recent = self.state.tally.recent_ms[self.state.roster.arm(index)]
-        return int((recent > self.time_ms - period_ms).sum())
-
-    def success_rate(self, index: int) -> tuple[float, float]:
-        """Mean quality and number of its outcomes."""
-        arm = self.state.roster.arm(index)
-        tally = self.state.tally
-        runs = float(tally.told[arm, :, QUALITY].sum())
-        return (float(tally.total[arm, :, QUALITY].sum()) / runs if runs > 0 else 0.5), runs
 
     def latency_known(self, index: int) -> bool:
         return self.state.latency.seen(self.state.roster.arm(index))

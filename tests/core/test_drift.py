@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from learners.base import Array
+from routerd.core import lookahead
 from routerd.core.decide import encode_request
 from routerd.core.events import DecisionsClosed, DriftDetected
 from routerd.core.state import State
@@ -97,7 +98,7 @@ def test_a_change_of_before_learning_began_anew_shortens_nothing() -> None:
 def horizon(engine: Engine) -> float | Array:
     state = engine.state
     view = View(state, encode_request(state, request_of({"work_type": "code"}), "q"), 0)
-    return view.horizon(25.0, state.roster.everyone)
+    return lookahead.horizon(view, 25.0, state.roster.everyone)
 
 
 def test_an_agent_that_gets_better_is_told_too() -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from learners.policies import behind, lead
+from routerd.core import lookahead
 from routerd.core.decide import encode_request
 from routerd.core.outlook import EVERY, MOST_KEPT, is_due
 from routerd.core.state import State
@@ -38,8 +39,8 @@ def test_a_gap_is_how_far_an_agent_is_behind_in_each_context_by_the_requests_wei
         mean -= view.cost_weight * state.cost.predict(cell, slice(None))[0]
         mean -= view.latency_weight * state.latency.predict(cell, slice(None))[0]
         ahead.append(behind(mean))
-    assert np.allclose(view.ahead(state.roster.everyone).gap.T, ahead, atol=1e-12)
-    two = view.ahead((0, 2)).gap
+    assert np.allclose(lookahead.ahead(view, state.roster.everyone).gap.T, ahead, atol=1e-12)
+    two = lookahead.ahead(view, (0, 2)).gap
     assert two.shape == (2, 20)
     assert np.allclose(two[0], two[1])  # the better of two is ahead by as much as the other lacks
 
@@ -59,10 +60,10 @@ def test_who_leads_ahead_counts_where_this_context_does_not_come_again() -> None
     new, again = (view_of(state, complexity=value) for value in (0.2, 0.3))
     ahead = np.array([state.learner.predict(x, slice(None))[0] for x in state.contexts.x])
     leads = [(ahead[:, k] == ahead.max(1)).mean() for k in everyone]
-    assert new.ahead(everyone).leads.tolist() == leads
+    assert lookahead.ahead(new, everyone).leads.tolist() == leads
     assert max(leads) > 0.0
-    assert not again.ahead(everyone).leads.any()
-    assert (new.ahead(everyone).gap == again.ahead(everyone).gap).all()
+    assert not lookahead.ahead(again, everyone).leads.any()
+    assert (lookahead.ahead(new, everyone).gap == lookahead.ahead(again, everyone).gap).all()
 
 
 def test_who_leads_counts_paths_where_others_may_follow() -> None:
@@ -74,9 +75,9 @@ def test_who_leads_counts_paths_where_others_may_follow() -> None:
     path = new.paths(everyone).mean - new.alone[0]
     assert np.ptp(path) > 0.0
     ahead = np.array([state.learner.predict(x, slice(None))[0] for x in state.contexts.x]) + path
-    assert new.ahead(everyone).leads.tolist() == lead(ahead).tolist()
-    assert np.allclose(new.ahead(everyone).gap.T, behind(ahead), atol=1e-12)
-    assert not again.ahead(everyone).leads.any()
+    assert lookahead.ahead(new, everyone).leads.tolist() == lead(ahead).tolist()
+    assert np.allclose(lookahead.ahead(new, everyone).gap.T, behind(ahead), atol=1e-12)
+    assert not lookahead.ahead(again, everyone).leads.any()
 
 
 @pytest.mark.parametrize(
@@ -95,21 +96,21 @@ def test_contexts_of_words_embeddings_and_numbers_do_not_come_again(
     known = {name: known[name] for name in asked}
     engine.report(engine.route(**known).decision_id, quality=1.0)
     everyone = engine.state.roster.everyone
-    assert view_of(engine.state, **asked).ahead(everyone).leads.any()
-    assert not view_of(engine.state, **known).ahead(everyone).leads.any()
+    assert lookahead.ahead(view_of(engine.state, **asked), everyone).leads.any()
+    assert not lookahead.ahead(view_of(engine.state, **known), everyone).leads.any()
 
 
 def test_contexts_of_categories_come_again() -> None:
     state = lived(20).state
     view = view_of(state, work_type="unheard of")
     assert view.query.x not in state.outlook
-    assert not view.ahead(state.roster.everyone).leads.any()
+    assert not lookahead.ahead(view, state.roster.everyone).leads.any()
 
 
 def test_the_first_decision_stands_for_those_to_come() -> None:
     view = view_of(lived(0).state)
     everyone = view.state.roster.everyone
-    (gap, leads), covariance = view.ahead(everyone), view.covariance(everyone)
+    (gap, leads), covariance = lookahead.ahead(view, everyone), lookahead.covariance(view, everyone)
     mean, variance = view.utility
     assert (gap[:, 0] == behind(mean)).all()
     assert not leads.any()
@@ -131,7 +132,7 @@ def test_who_does_not_ask_what_a_look_is_worth_is_not_told() -> None:
     assert covariance.size == 0
     assert (view.quality[0] == mean[0]).all()
     assert (view.quality[1] == variance[0]).all()
-    told = view.covariance(state.roster.everyone)
+    told = lookahead.covariance(view, state.roster.everyone)
     assert (told == state.learner.joint(x, state.outlook.x, state.roster.arms)[2][0]).all()
     assert told.shape == (3, 12)
 
@@ -152,11 +153,11 @@ def test_whoever_joins_is_ahead_at_once() -> None:
     engine = lived(300)
     engine.register("newcomer")
     assert engine.state.outlook.quality.shape == (32, 4)
-    assert view_of(engine.state).ahead(engine.state.roster.everyone).gap.shape == (4, 32)
+    assert lookahead.ahead(view_of(engine.state), engine.state.roster.everyone).gap.shape == (4, 32)
 
 
 def test_what_is_kept_for_many_kinds_of_requests_is_bounded() -> None:
     state = lived(20).state
     for i in range(3 * MOST_KEPT):
-        view_of(state, preference={"cost": i / 1000}).ahead(state.roster.everyone)
+        lookahead.ahead(view_of(state, preference={"cost": i / 1000}), state.roster.everyone)
     assert len(state.outlook._ahead) <= MOST_KEPT

@@ -7,6 +7,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
+from routerd.core import lookahead
 from routerd.core.decide import encode_request
 from routerd.core.reasons import law_of
 from routerd.core.values import Claim
@@ -30,7 +31,7 @@ def view_of(engine: Engine) -> View:
 
 def under_way(engine: Engine) -> list[float]:
     """Of every agent, as a decision now would count them."""
-    return list(view_of(engine).under_way(HORIZON, engine.state.roster.everyone))
+    return list(lookahead.under_way(view_of(engine), HORIZON, engine.state.roster.everyone))
 
 
 def awaited(engine: Engine) -> tuple[int, dict[str, int]]:
@@ -152,17 +153,17 @@ def test_as_many_can_be_expected_to_tell_as_did_before() -> None:
 
 def test_the_patience_of_the_start_is_in_decisions_whatever_part_of_them_tells() -> None:
     engine = Engine(agents=PAIR)
-    assert view_of(engine).horizon(25.0, (0, 1)) == 50.0
+    assert lookahead.horizon(view_of(engine), 25.0, (0, 1)) == 50.0
     names = [engine.route(agent_id="left").decision_id for _ in range(9)]
-    assert view_of(engine).horizon(25.0, (0, 1)) == 50.0  # all may come
+    assert lookahead.horizon(view_of(engine), 25.0, (0, 1)) == 50.0  # all may come
     engine.report(names[-1], quality=0.5)
-    assert view_of(engine).horizon(25.0, (0, 1)) == pytest.approx(1 + 50 * 2 / 10)
+    assert lookahead.horizon(view_of(engine), 25.0, (0, 1)) == pytest.approx(1 + 50 * 2 / 10)
 
 
 def test_of_agents_that_changed_each_has_its_horizon() -> None:
     engine = Engine(agents=PAIR)
     engine.route(agent_id="right")
-    made = view_of(engine).under_way(np.array([40.0, 10.0]), (0, 1))
+    made = lookahead.under_way(view_of(engine), np.array([40.0, 10.0]), (0, 1))
     assert made.tolist() == [0.0, pytest.approx(10.0 / 11.0)]
 
 

@@ -83,7 +83,7 @@ def wrong_basis() -> Patch:
         estimates = remembered.setdefault(self, {})
         like_this = view.query.x, view.state.roster.ids
         mean, variance = estimates.setdefault(like_this, view.quality)
-        view.know(mean, variance, view.covariance(view.state.roster.everyone))
+        view.know(mean, variance, view.across)
         return settle(self, view, request, explain=explain)
 
     return Sequencer, "settle", stale
