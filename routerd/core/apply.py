@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from routerd.core.awaited import await_result, hear
+from routerd.core.awaited import Recounted
 from routerd.core.budgets import charge, explore, keep, settle
 from routerd.core.claims import apply_claim, apply_dispute
 from routerd.core.cooldown import (
@@ -232,7 +232,8 @@ def go_on(state: State, entry: OpenDecision, follows: Follows) -> None:
     if follows.cause is FollowCause.LOW_CONFIDENCE and state.config.cascade is not None:
         entry.start = state.arm_of[entry.tried[-1]]
         before.escalated = True
-        move_credit(state, before, credit_of(state, before))
+        with Recounted(state, before):
+            move_credit(state, before, credit_of(state, before))
     if follows.cause is FollowCause.FAILED and not before.counted:
         before.counted = True
         count(state, entry.tried[-1], follows.decision_id, passed=False)
@@ -251,13 +252,11 @@ def apply_outcome(state: State, position: int, event: OutcomeReported) -> None:
     for entry in entries:
         entry.told += 1
         state.in_flight.end(entry)
-        await_result(state, entry, -1)
-        write_registers(entry.reports, outcome, event.time_ms, position)
-        credit = credit_of(state, entry)
-        watch(state, entry, credit)
-        move_credit(state, entry, credit)
-        await_result(state, entry, 1)
-        hear(state, entry)
+        with Recounted(state, entry):
+            write_registers(entry.reports, outcome, event.time_ms, position)
+            credit = credit_of(state, entry)
+            watch(state, entry, credit)
+            move_credit(state, entry, credit)
         settle(state, entry, event.time_ms)
     passed = result_of(outcome)
     if passed is not None and not latest.counted:

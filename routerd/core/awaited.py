@@ -19,33 +19,48 @@ from routerd.core.outcomes import owes
 from routerd.core.state import OpenDecision, State
 
 
-def await_result(state: State, entry: OpenDecision, sign: int) -> None:
-    """Count a decision, or with -1 no longer, as answered, or as a look that is awaited.
+class Recounted:
+    """Around every change of an open decision: it counts as what it was, and then as what it is."""
+
+    def __init__(self, state: State, entry: OpenDecision) -> None:
+        self.of = state, entry
+
+    def __enter__(self) -> None:
+        leave(*self.of)
+
+    def __exit__(self, *_: object) -> None:
+        enter(*self.of)
+
+
+def enter(state: State, entry: OpenDecision) -> None:
+    """Count a decision as answered, which passes over the looks before it, or as awaited.
 
     One that was made for other learners is neither, nor is one that owes no result.
     """
     if entry.generation != state.generation:
         return
-    if entry.credit.quality is not None:
-        state.answered += sign
-        return
-    if not owes(entry):
-        return
-    state.awaited += sign
     arm, position = entry.credit.arm, entry.position
-    if position <= state.tally.newest.item(arm):
+    if entry.credit.quality is not None:
+        state.answered += 1
+        pass_over(state, arm, position)
+    elif owes(entry):
+        state.awaited += 1
+        if position > state.tally.newest.item(arm):
+            insort(state.under_way.setdefault(arm, []), position)
+
+
+def leave(state: State, entry: OpenDecision) -> None:
+    """Undo `enter`, but that what was passed over stays so."""
+    if entry.generation != state.generation:
         return
-    if sign > 0:
-        insort(state.under_way.setdefault(arm, []), position)
-    else:
-        first = bisect_left(state.under_way[arm], position)
-        forget(state, arm, first, first + 1)
-
-
-def hear(state: State, entry: OpenDecision) -> None:
-    """A decision was told of: where its quality is known, looks before it are no more under way."""
-    if entry.generation == state.generation and entry.credit.quality is not None:
-        pass_over(state, entry.credit.arm, entry.position)
+    arm, position = entry.credit.arm, entry.position
+    if entry.credit.quality is not None:
+        state.answered -= 1
+    elif owes(entry):
+        state.awaited -= 1
+        if position > state.tally.newest.item(arm):
+            first = bisect_left(state.under_way[arm], position)
+            forget(state, arm, first, first + 1)
 
 
 def pass_over(state: State, arm: int, position: int) -> None:

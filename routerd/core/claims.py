@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import msgspec
 
-from routerd.core.awaited import await_result
+from routerd.core.awaited import Recounted
 from routerd.core.budgets import settle
 from routerd.core.draw import uniform
 from routerd.core.events import ClaimMade, CompetenceDisputed
@@ -71,9 +71,8 @@ def apply_claim(state: State, position: int, event: ClaimMade) -> None:
     entry = state.decisions.get(event.decision_id)
     if entry is None or entry.claim is not None:
         return
-    await_result(state, entry, -1)
-    entry.claim = Claimed(position, event.accepted, event.competence, event.expected)
-    await_result(state, entry, 1)
+    with Recounted(state, entry):
+        entry.claim = Claimed(position, event.accepted, event.competence, event.expected)
     if not event.accepted:
         state.in_flight.end(entry)
         settle(state, entry, event.time_ms)

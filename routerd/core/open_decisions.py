@@ -5,7 +5,7 @@ So a state that is made anew from its decisions has what the one had that saw th
 
 from __future__ import annotations
 
-from routerd.core.awaited import await_result
+from routerd.core.awaited import enter, leave
 from routerd.core.state import OpenDecision, State
 
 
@@ -17,7 +17,7 @@ def take_in(state: State, decision_id: str, entry: OpenDecision) -> None:
     if query.group_id:
         state.groups.setdefault(query.group_id, {})[decision_id] = None
     state.in_flight.begin(entry)
-    await_result(state, entry, 1)
+    enter(state, entry)
 
 
 def let_go(state: State, decision_id: str) -> OpenDecision | None:
@@ -32,5 +32,5 @@ def let_go(state: State, decision_id: str) -> OpenDecision | None:
         if not state.groups[query.group_id]:
             del state.groups[query.group_id]
     state.in_flight.end(entry)
-    await_result(state, entry, -1)
+    leave(state, entry)
     return entry

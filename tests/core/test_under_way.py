@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import Any
 
 import numpy as np
 import pytest
@@ -99,6 +100,23 @@ def test_it_is_the_look_of_who_ran() -> None:
     name = engine.route(agent_id="left").decision_id
     engine.report(name, executed_agent_id="right", latency_ms=10.0)
     assert awaited(engine) == (1, {"right": 1})
+
+
+def test_a_look_is_where_its_credit_is_whatever_moved_that() -> None:
+    """A follow-up asks anew who ran, and another source may be the first one by then."""
+    config: dict[str, Any] = {"agents": [*PAIR, {"id": "third"}], "cascade": {}}
+    engine = Engine(**config, outcomes={"sources": ["ci", "caller"]})
+    name = engine.route(agent_id="left").decision_id
+    engine.report(name, source="ci", executed_agent_id="left")
+    engine.report(name, source="caller", executed_agent_id="right")
+    assert awaited(engine) == (1, {"left": 1})
+    engine.open(**config, outcomes={"sources": ["caller", "ci"]})
+    evidence = {"reported_confidence": 0.2}
+    follows = {"decision_id": name, "cause": "LOW_CONFIDENCE", "evidence": evidence}
+    after = engine.route(follows=follows).decision.agent_id
+    assert awaited(engine) == (2, {"right": 1, after: 1})
+    engine.report(name, quality=0.5)
+    assert awaited(engine) == (1, {after: 1})
 
 
 def test_who_was_stopped_or_not_let_tells_nothing() -> None:
