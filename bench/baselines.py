@@ -20,7 +20,6 @@ from bench.recorded import DataError, Recorded, Rows
 from bench.references import folds, held_out_choices
 from routerd.config import ConfigErrors, parse
 from routerd.config_text import read
-from routerd.core.process_settings import engine_part
 from routerd.core.rules import Budget
 from routerd.core.settings import (
     Agent,
@@ -44,6 +43,7 @@ from routerd.core.settings import (
     Utility,
     ValuePolicy,
     WeightedScorePolicy,
+    engine_part,
 )
 from routerd.core.values import Task
 

@@ -30,11 +30,12 @@ from bench.targets import rss_mib
 from routerd.child import address_of
 from routerd.clock import wall_clock
 from routerd.config import parse
-from routerd.core.process_settings import Config, engine_part
+from routerd.core.settings import engine_part
 from routerd.core.values import Outcome, Request, Task
 from routerd.engine.sequencer import Sequencer
 from routerd.log.snapshot import Snapshots
 from routerd.log.sqlite import SqliteLog
+from routerd.settings import Config
 from routerd.v1 import router_pb2, router_pb2_grpc
 
 AGENTS = 8

@@ -24,9 +24,8 @@ from routerd.core.events import (
     Record,
 )
 from routerd.core.fingerprint import fingerprint
-from routerd.core.process_settings import engine_part
 from routerd.core.react import react, window_ended
-from routerd.core.settings import Agent, EngineConfig
+from routerd.core.settings import Agent, EngineConfig, engine_part
 from routerd.core.state import GENESIS, State
 from routerd.core.values import Follows, Outcome, Request, Task
 from routerd.core.view import View, views

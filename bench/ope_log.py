@@ -46,9 +46,8 @@ from routerd.core.events import (
 )
 from routerd.core.fingerprint import fingerprint
 from routerd.core.outcomes import current
-from routerd.core.process_settings import engine_part
 from routerd.core.reasons import law_of
-from routerd.core.settings import CategoryFeature, EngineConfig, Feature
+from routerd.core.settings import CategoryFeature, EngineConfig, Feature, engine_part
 from routerd.core.state import Credit, OpenDecision, State
 from routerd.core.values import Query, Reason, Task
 from routerd.core.worth import weights_of, worth

@@ -26,7 +26,7 @@ from bench import targets
 from bench.callers import Caller, Point
 from bench.load import Figures, Ratio, compared, summary
 from routerd.child import Serving
-from routerd.core.signal_settings import Endpoint, Label, Rule, Signals
+from routerd.settings_signals import Endpoint, Label, Rule, Signals
 from routerd.signals.hybrid import Classifier
 from routerd.v1 import router_pb2, router_pb2_grpc, types_pb2
 

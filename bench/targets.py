@@ -12,8 +12,8 @@ import msgspec
 
 from bench.decide import engine
 from routerd.child import PYTHON, ROUTERD, Serving, serving
-from routerd.core.process_settings import Audit, Config, Server
-from routerd.core.signal_settings import Signals
+from routerd.settings import Audit, Config, Server
+from routerd.settings_signals import Signals
 
 AGENTS, FEATURES = 8, 32
 

@@ -21,9 +21,9 @@ from routerd.config_checks import (
 )
 from routerd.config_text import Problem, oddities, read
 from routerd.core.experiment import Experiment
-from routerd.core.process_settings import Config
 from routerd.core.rules import Override
 from routerd.core.settings import Agent
+from routerd.settings import Config
 
 
 class ConfigErrors(Exception):

@@ -22,7 +22,6 @@ from routerd.clock import wall_clock
 from routerd.config import ConfigErrors, load, parse, parse_agent
 from routerd.core.answers import Ack, Answer, Found, Listed, Profile
 from routerd.core.errors import ErrorReason, RouterError, Violation, invalid
-from routerd.core.process_settings import Config
 from routerd.core.settings import Agent
 from routerd.core.state import Claimed
 from routerd.core.validate import MAX_PAGE_SIZE, check_request
@@ -34,6 +33,7 @@ from routerd.log.memory import MemoryLog
 from routerd.log.retention import FORGET_AT_ONCE, last_words
 from routerd.log.snapshot import Snapshots
 from routerd.log.sqlite import SqliteLog
+from routerd.settings import Config
 from routerd.signals.blocking import Blocking
 from routerd.signals.hybrid import Classifier
 from routerd.signals.texts import Texts

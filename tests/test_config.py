@@ -10,8 +10,8 @@ import jsonschema
 import pytest
 
 from routerd.config import ConfigErrors, load, parse, parse_agent, schema
-from routerd.core.process_settings import Config
 from routerd.core.settings import CategoryFeature, Prices
+from routerd.settings import Config
 
 ROOT = Path(__file__).parent.parent
 KINDS = "value, thompson, squarecb, ucb, greedy, random, static, rotation, cheapest, weighted_score"

@@ -10,8 +10,8 @@ import pytest
 
 from routerd.client.channel import SERVICE_CONFIG
 from routerd.core.errors import ErrorReason
-from routerd.core.process_settings import Config, Server
 from routerd.core.settings import Limits
+from routerd.settings import Config, Server
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "contract.md").read_text()

@@ -17,18 +17,20 @@ PACKAGES = ("routerd", "learners", "bench")
 # Each room and the rooms that it may import, besides itself. A room is a folder, or the files
 # beside the folders whose names begin alike.
 CORE = {"learners", "routerd.core"}
-STORES = CORE | {"routerd.log", "routerd.engine", "routerd.audit", "routerd.signals"}
+SETTINGS = CORE | {"routerd.settings"}
+STORES = SETTINGS | {"routerd.log", "routerd.engine", "routerd.audit", "routerd.signals"}
 EDGES = STORES | {"routerd", "routerd.config", "routerd.v1"}
 SHELLS = {"routerd.clock", "routerd.router", "routerd.server", "routerd.client"}
 ENTRIES = EDGES | SHELLS | {"routerd.child", "bench"}
 MAY_IMPORT: dict[str, set[str]] = {
     "learners": set(),
     "routerd.core": {"learners"},
-    "routerd.log": CORE | {"routerd", "routerd.child"},
-    "routerd.engine": CORE | {"routerd", "routerd.log"},
-    "routerd.audit": CORE | {"routerd", "routerd.log"},
-    "routerd.signals": CORE | {"routerd", "routerd.breaker"},
-    "routerd.config": CORE | {"routerd", "routerd.signals"},
+    "routerd.settings": CORE,
+    "routerd.log": SETTINGS | {"routerd", "routerd.child"},
+    "routerd.engine": SETTINGS | {"routerd", "routerd.log"},
+    "routerd.audit": SETTINGS | {"routerd", "routerd.log"},
+    "routerd.signals": SETTINGS | {"routerd", "routerd.breaker"},
+    "routerd.config": SETTINGS | {"routerd", "routerd.signals"},
     "routerd.breaker": set(),
     "routerd.child": set(),
     "routerd.v1": set(),

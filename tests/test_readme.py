@@ -12,11 +12,11 @@ import pytest
 
 from routerd.cli.main import main
 from routerd.core.errors import ErrorReason
-from routerd.core.process_settings import Config
 from routerd.core.sections import Section
 from routerd.core.settings import Policy
 from routerd.core.values import Exclusion, Reason
 from routerd.server.errors import STATUS
+from routerd.settings import Config
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()

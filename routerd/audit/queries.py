@@ -18,12 +18,12 @@ import apsw
 import msgspec
 
 from routerd.audit import schema
-from routerd.core.process_settings import Retention
 from routerd.core.state import GENESIS
 from routerd.log.base import Log
 from routerd.log.disk import sync_directory, sync_stored
 from routerd.log.retention import dispensable
 from routerd.log.snapshot import Snapshots
+from routerd.settings import Retention
 
 EQUAL = (
     *("agent_id", "work_type", "domain", "group_id", "session_id", "task_id", "request_id"),

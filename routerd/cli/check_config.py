@@ -12,7 +12,7 @@ from routerd.cli.paths import PathTo
 from routerd.core.words import counted
 
 if TYPE_CHECKING:
-    from routerd.core.process_settings import Config
+    from routerd.settings import Config
 
 
 def load_or_fail(path: Path) -> Config:

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from routerd.cli.demo_data import Tasks
     from routerd.cli.demo_report import Report
     from routerd.cli.demo_score import Law
-    from routerd.core.process_settings import Config
     from routerd.core.settings import Utility
+    from routerd.settings import Config
 
 CONFIG_FILE = Path(__file__).with_name("demo_agents.yaml")
 REFRESHES = 100

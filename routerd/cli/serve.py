@@ -21,7 +21,7 @@ from routerd.cli.paths import PathTo
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from routerd.core.process_settings import Config
+    from routerd.settings import Config
 
 MOST_FILES = 65_536
 

@@ -19,7 +19,7 @@ from routerd.cli.ranges import Finite
 from routerd.cli.tables import Facts, Rows, facts, table
 
 if TYPE_CHECKING:
-    from routerd.core.process_settings import Config
+    from routerd.settings import Config
     from routerd.signals.hybrid import Heard
 
 AT_ONCE = 16

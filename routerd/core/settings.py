@@ -1,7 +1,7 @@
 """The typed configuration. Its JSON Schema, defaults and checks all come from these structs.
 
 EngineConfig is what decisions depend on: it is logged (ConfigApplied). What only the process around
-the engine needs is in routerd.core.process_settings.
+the engine needs is in routerd.settings.
 """
 
 from __future__ import annotations
@@ -316,3 +316,8 @@ class EngineConfig(Section, frozen=True):
     budgets: Annotated[tuple[Budget, ...], Meta(max_length=100)] = ()
     exploration_cap: ExplorationCap = ExplorationCap()
     overrides: Annotated[tuple[Override, ...], Meta(max_length=1000)] = ()
+
+
+def engine_part(config: EngineConfig) -> EngineConfig:
+    """The engine's part of a configuration, without what only the process needs."""
+    return EngineConfig(**{f: getattr(config, f) for f in EngineConfig.__struct_fields__})

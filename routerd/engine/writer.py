@@ -21,10 +21,9 @@ from routerd.core.apply import apply, learning_basis
 from routerd.core.errors import ErrorReason, RouterError
 from routerd.core.events import AnyEvent, ConfigApplied, Record
 from routerd.core.fingerprint import fingerprint
-from routerd.core.process_settings import engine_part
 from routerd.core.react import react
 from routerd.core.registry import require_room
-from routerd.core.settings import EngineConfig
+from routerd.core.settings import EngineConfig, engine_part
 from routerd.core.state import State
 from routerd.engine.fold import checked_fold, fold
 from routerd.log.base import Entry, Log, LogCorrupt, LogUnavailable

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 
-from routerd.core.process_settings import Retention
 from routerd.core.state import State
 from routerd.log.base import Log
 from routerd.log.codec import goes_on_from
 from routerd.log.snapshot import Snapshots, Unusable, check, position_of
+from routerd.settings import Retention
 
 # A start folds so many events sooner than anybody waits for a snapshot.
 FEW = 1_000

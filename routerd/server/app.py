@@ -18,7 +18,7 @@ from grpc_health.v1.health import SERVICE_NAME as HEALTH_NAME
 from grpc_reflection.v1alpha import reflection
 
 from routerd.core.answers import Logged
-from routerd.core.process_settings import Config, engine_part
+from routerd.core.settings import engine_part
 from routerd.engine.committer import Committer
 from routerd.engine.fold import undisturbed
 from routerd.engine.sequencer import Sequencer
@@ -39,6 +39,7 @@ from routerd.server.router_service import RouterService
 from routerd.server.systemd import Systemd
 from routerd.server.upkeep import Upkeep
 from routerd.server.watches import Watches
+from routerd.settings import Config
 from routerd.signals.hybrid import Classifier
 from routerd.signals.texts import Texts
 

@@ -31,7 +31,6 @@ from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
 from routerd.core.errors import ErrorReason, RouterError
-from routerd.core.process_settings import Server
 from routerd.engine.committer import Committer, P, too_late
 from routerd.engine.registry import Registry
 from routerd.engine.rules import Rules
@@ -41,6 +40,7 @@ from routerd.server import errors
 from routerd.server.admission import Admission
 from routerd.server.leases import Leases
 from routerd.server.streams import Context, Ended, Ending, Sending, Wires
+from routerd.settings import Server
 
 DEFAULT_PARTITION = "default"
 

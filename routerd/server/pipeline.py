@@ -15,9 +15,9 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 from google.protobuf.message import DecodeError, Message
 
-from routerd.core.process_settings import Server
 from routerd.engine.committer import Committer, overloaded, too_late
 from routerd.server.errors import message_status
+from routerd.settings import Server
 
 M = TypeVar("M", bound=Message)
 

@@ -17,8 +17,8 @@ from typing import NamedTuple
 
 from routerd.config import ConfigErrors
 from routerd.core.errors import RouterError
-from routerd.core.process_settings import Config
 from routerd.core.settings import EngineConfig
+from routerd.settings import Config
 from routerd.signals.hybrid import SignalsUnavailable
 
 logger = logging.getLogger(__name__)

@@ -7,7 +7,6 @@ from functools import partial
 
 from google.protobuf.message import Message
 
-from routerd.core.process_settings import Server
 from routerd.engine.sequencer import Sequencer
 from routerd.server import convert
 from routerd.server.hearing import Asked, asked, each_asked, hear, hear_many, quick, slow
@@ -22,6 +21,7 @@ from routerd.server.many import (
     routed_streamed,
 )
 from routerd.server.pipeline import Kind, Pipeline
+from routerd.settings import Server
 from routerd.signals.hybrid import Classifier
 from routerd.v1 import router_pb2
 

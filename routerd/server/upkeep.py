@@ -17,11 +17,11 @@ from pathlib import Path
 
 from routerd.audit.queries import forgettable
 from routerd.child import ROUTERD
-from routerd.core.process_settings import Config
 from routerd.engine.committer import Committer
 from routerd.log.base import LogCorrupt, LogUnavailable
 from routerd.log.retention import FORGET_AT_ONCE, due, last_words
 from routerd.log.snapshot import Snapshots
+from routerd.settings import Config
 
 LOOK_EVERY_S = 1.0
 # What the log may need before it is short again: log.db-wal, its copy, and a large snapshot.

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from routerd.breaker import Breaker
-from routerd.core.signal_settings import Endpoint as Settings
-from routerd.core.signal_settings import Label
 from routerd.core.signals import SignalFailure
+from routerd.settings_signals import Endpoint as Settings
+from routerd.settings_signals import Label
 from routerd.signals.reply import NoLabel, read
 from routerd.signals.rules import Guess
 from routerd.signals.shapes import SHAPES, prompt

@@ -11,10 +11,10 @@ from typing import NamedTuple, Self
 import msgspec
 
 from routerd.core.errors import ErrorReason, RouterError
-from routerd.core.process_settings import Config
-from routerd.core.signal_settings import Endpoint as EndpointSettings
-from routerd.core.signal_settings import Label, Signals
 from routerd.core.signals import Classified, Directives, SignalFailure, SignalSource
+from routerd.settings import Config
+from routerd.settings_signals import Endpoint as EndpointSettings
+from routerd.settings_signals import Label, Signals
 from routerd.signals.cache import Cache, key_of, normalised
 from routerd.signals.http import Endpoint
 from routerd.signals.patterns import HOW_TO_INSTALL, BadPattern

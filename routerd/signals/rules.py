@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from routerd.core.signal_settings import Rule
+from routerd.settings_signals import Rule
 from routerd.signals.patterns import Finder, qualified
 
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from routerd.core.signal_settings import Endpoint, Label
+from routerd.settings_signals import Endpoint, Label
 
 TOKENS = 64
 """A reply is one label and a number."""

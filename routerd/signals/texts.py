@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from routerd.core.signal_settings import Texts as Settings
+from routerd.settings_signals import Texts as Settings
 from routerd.signals.patterns import compiled
 
 BLOT = "***"

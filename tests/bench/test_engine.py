@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from bench.engine import Engine
-from routerd.core.process_settings import Config
 from routerd.core.settings import EngineConfig
 from routerd.core.values import Task
 from routerd.router import Router
+from routerd.settings import Config
 
 AGENTS = [{"id": name} for name in ("large", "medium", "small")]
 DAY_MS = 86_400_000

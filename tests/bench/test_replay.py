@@ -16,9 +16,9 @@ from bench.contest import Conditions, play, stream, taught_first
 from bench.recorded import Cell, DataError, Recorded, order
 from bench.references import folds, held_out_choices
 from bench.replay import Run, enter, replay, run_one
-from routerd.core.process_settings import Config
 from routerd.core.settings import ValuePolicy
 from routerd.router import Router
+from routerd.settings import Config
 from tests.bench.made import Witness, made, witnessed
 
 

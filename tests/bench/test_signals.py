@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bench import signals
-from routerd.core.signal_settings import Signals
+from routerd.settings_signals import Signals
 from routerd.signals.hybrid import Classifier
 
 

@@ -12,7 +12,6 @@ import msgspec
 from google.protobuf.message import Message
 
 from routerd.core.errors import RouterError
-from routerd.core.process_settings import Server
 from routerd.core.settings import EngineConfig
 from routerd.engine.committer import Committer
 from routerd.engine.sequencer import Sequencer
@@ -22,6 +21,7 @@ from routerd.server.agent_service import AgentService
 from routerd.server.interceptors import Partition
 from routerd.server.policy_service import PolicyService
 from routerd.server.router_service import RouterService
+from routerd.settings import Server
 from tests.faults.disk import Crash, Mounted, Platter
 from tests.faults.loop import Loop
 

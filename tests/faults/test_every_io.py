@@ -21,7 +21,6 @@ import pytest
 from google.protobuf.message import Message
 
 from routerd.core.errors import ErrorReason, RouterError
-from routerd.core.process_settings import Server
 from routerd.core.settings import EngineConfig
 from routerd.engine.committer import RETRY_S, Committer
 from routerd.engine.fold import fold
@@ -32,6 +31,7 @@ from routerd.log.codec import records
 from routerd.log.sqlite import SqliteLog
 from routerd.server.interceptors import Partition
 from routerd.server.router_service import RouterService
+from routerd.settings import Server
 from routerd.v1 import router_pb2, types_pb2
 from tests.faults.configs import CONFIG, LEARNER
 from tests.faults.disk import PARTITION

@@ -11,7 +11,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from routerd.core.process_settings import Retention
 from routerd.core.state import State
 from routerd.engine.fold import apply_stored, fold
 from routerd.engine.verify import verify
@@ -19,6 +18,7 @@ from routerd.log.base import LogCorrupt, LogUnavailable
 from routerd.log.codec import records
 from routerd.log.retention import FORGET_AT_ONCE, dispensable
 from routerd.log.snapshot import Snapshots
+from routerd.settings import Retention
 from tests.faults.client import Client
 from tests.faults.configs import configuration
 from tests.faults.disk import PARTITION, Crash, Platter, Weather

@@ -15,10 +15,10 @@ from grpc._cython import cygrpc  # type: ignore[attr-defined]
 
 from bench.flood import Call
 from routerd.clock import wall_clock
-from routerd.core.process_settings import Server
 from routerd.server.admission import CALM_S, LOOK_S, PATIENCE_S, STARVED_S, Admission, Counts
 from routerd.server.interceptors import Gate, Methods
 from routerd.server.lulls import LULL_S, TURNS, Lulls
+from routerd.settings import Server
 from routerd.v1 import router_pb2
 from tests.server.harness import Running, in_process
 

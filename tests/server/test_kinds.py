@@ -15,9 +15,9 @@ from google.protobuf.descriptor_pool import Default
 from google.protobuf.message import DecodeError
 
 from routerd.core.errors import ErrorReason, RouterError
-from routerd.core.process_settings import Server
 from routerd.engine.committer import Committer
 from routerd.server.interceptors import DEFAULT_PARTITION, Gate, Methods, Partition
+from routerd.settings import Server
 from routerd.v1.router_pb2 import RouteRequest, RouteResponse
 from tests.core.engine import Engine
 from tests.server.harness import PATIENCE_S, refused, until

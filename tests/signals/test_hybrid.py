@@ -11,8 +11,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from routerd.core.signal_settings import Signals
 from routerd.core.signals import SignalFailure, SignalSource
+from routerd.settings_signals import Signals
 from routerd.signals.hybrid import Classifier, Heard, SignalsUnavailable
 from tests.signals.models import Models
 

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from routerd.config import ConfigErrors, parse
-from routerd.core.signal_settings import Rule, Signals
+from routerd.settings_signals import Rule, Signals
 from routerd.signals.patterns import BadPattern, Finder, compiled
 from routerd.signals.rules import Rules
 

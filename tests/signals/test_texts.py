@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from routerd.core.signal_settings import Texts as Settings
+from routerd.settings_signals import Texts as Settings
 from routerd.signals.texts import Texts
 
 

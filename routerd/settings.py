@@ -8,7 +8,7 @@ from msgspec import Meta
 
 from routerd.core.sections import Count, Name, Section
 from routerd.core.settings import EngineConfig
-from routerd.core.signal_settings import Signals, Texts
+from routerd.settings_signals import Signals, Texts
 
 
 class Server(Section, frozen=True):
@@ -72,8 +72,3 @@ class Config(EngineConfig, frozen=True):
     audit: Audit = Audit()
     signals: Signals = Signals()
     texts: Texts = Texts()
-
-
-def engine_part(config: EngineConfig) -> EngineConfig:
-    """The engine's part of a configuration, without what only the process needs."""
-    return EngineConfig(**{f: getattr(config, f) for f in EngineConfig.__struct_fields__})
