@@ -14,6 +14,7 @@ import numpy as np
 from learners.base import Array
 from routerd import __version__
 from routerd.core.apply import apply
+from routerd.core.base import DEFAULT_PARTITION
 from routerd.core.decide import decide, decided, encode_request
 from routerd.core.events import (
     AgentRegistered,
@@ -35,11 +36,11 @@ class Engine:
     """One partition of routerd. Agents are told by their index in id order."""
 
     def __init__(self, config: EngineConfig) -> None:
-        self.state = State("default")
+        self.state = State(DEFAULT_PARTITION)
         self.found: list[AnyEvent] = []  # what the engine itself found out, see react
         self._drawn: list[tuple[Array, bytes]] = []  # mean utilities and law of each decision
         wanted = msgspec.json.encode(engine_part(config), order="deterministic")
-        self._apply(ConfigApplied(1, "default", wanted, __version__, fingerprint()))
+        self._apply(ConfigApplied(1, DEFAULT_PARTITION, wanted, __version__, fingerprint()))
 
     def choose(
         self,

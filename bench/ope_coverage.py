@@ -40,6 +40,7 @@ from bench.worlds import (
     simulate,
 )
 from learners.base import Array
+from routerd.core.base import DEFAULT_PARTITION
 from routerd.core.settings import EngineConfig
 from routerd.core.values import Outcome, Request, Task
 from routerd.engine.sequencer import Sequencer
@@ -197,7 +198,7 @@ def engine_lane(name: str, kind: str, judged: str, rows: int, seed: int) -> tupl
     """One log of routerd's, judged through the very code of `routerd bench ope DIR`."""
     world = make(name, 1)
     log, context = engine_log(world, kind, rows, seed)
-    found = read_log(log, "default", configuration(world, judged))
+    found = read_log(log, DEFAULT_PARTITION, configuration(world, judged))
     assert not found.left_out, found.left_out
     assert found.sample is not None
     return found.sample, context

@@ -10,7 +10,8 @@ from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 from routerd.audit.projector import BATCH, Projector
-from routerd.audit.schema import DEFAULT_PARTITION, audit_path
+from routerd.audit.schema import audit_path
+from routerd.core.base import DEFAULT_PARTITION
 from routerd.log.check import checked
 from routerd.log.reach import missing, require_reached
 from routerd.log.snapshot import Snapshots

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from routerd.audit.queries import Audit, NoAudit, Search
-from routerd.audit.schema import DEFAULT_PARTITION, audit_path, move_aside
+from routerd.audit.schema import audit_path, move_aside
+from routerd.core.base import DEFAULT_PARTITION
 from routerd.log.base import Log
 from routerd.log.codec import goes_on_from
 from routerd.log.reach import are_of, at, missing, origins, snapshots_of

@@ -11,10 +11,10 @@ from contextlib import suppress
 from pathlib import Path
 from urllib.parse import quote
 
+from routerd.core.base import DEFAULT_PARTITION
+
 VERSION = 9
 """Raise it with every change below; it stands in the file as its user_version."""
-
-DEFAULT_PARTITION = "default"
 
 
 def audit_path(directory: Path, partition: str = DEFAULT_PARTITION) -> Path:

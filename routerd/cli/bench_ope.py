@@ -13,6 +13,7 @@ from routerd.cli.output import Exit, Failed, console, json_option, progress, say
 from routerd.cli.paths import FileToWrite, PathTo
 from routerd.cli.ranges import Finite
 from routerd.cli.tables import table
+from routerd.core.base import DEFAULT_PARTITION
 from routerd.core.words import counted
 
 if TYPE_CHECKING:
@@ -79,7 +80,9 @@ def two_numbers(text: str | None) -> tuple[float, float] | None:
     help="What drew this table's rows did not follow from earlier ones, by learning, budgets or "
     "cooldowns, say: allows narrower intervals.",
 )
-@click.option("--partition", default="default", show_default=True, help="Of a data directory.")
+@click.option(
+    "--partition", default=DEFAULT_PARTITION, show_default=True, help="Of a data directory."
+)
 @click.option(
     "--burn-in",
     metavar="FRACTION",

@@ -9,6 +9,7 @@ import click
 
 from routerd.cli.output import Exit, Failed, progress
 from routerd.cli.paths import DataDirectory, PathTo
+from routerd.core.base import DEFAULT_PARTITION
 from routerd.core.words import counted
 
 
@@ -22,7 +23,7 @@ from routerd.core.words import counted
     type=PathTo(dir_okay=False),
     help="What to write: a name that ends in .parquet or .csv.",
 )
-@click.option("--partition", default="default", show_default=True)
+@click.option("--partition", default=DEFAULT_PARTITION, show_default=True)
 def export(directory: Path, path: Path, partition: str) -> None:
     """Write the decisions of DIR, a data directory, to a table.
 

@@ -101,6 +101,7 @@ def run(config_file: Path, with_flags: Callable[[Config], Config]) -> None:
     from routerd.audit.reach import require_audited
     from routerd.clock import wall_clock
     from routerd.config import load
+    from routerd.core.base import DEFAULT_PARTITION
     from routerd.core.errors import RouterError
     from routerd.log.base import LogCorrupt, LogStuck, LogUnavailable
     from routerd.log.sqlite import SqliteLog
@@ -113,7 +114,7 @@ def run(config_file: Path, with_flags: Callable[[Config], Config]) -> None:
         address = config.listen if host.startswith("unix") else f"{host}:{port}"
         click.echo(
             f"routerd {__version__} listening on {address}, data {config.data_dir}, "
-            f"position {log.last('default')[0]}"
+            f"position {log.last(DEFAULT_PARTITION)[0]}"
         )
         if not COMPILED:
             click.echo("no compiled loops: a decision takes twice as long (see README)")

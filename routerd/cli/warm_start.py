@@ -16,6 +16,7 @@ from routerd.cli.output import Exit, Failed, console, json_option, say_json
 from routerd.cli.paths import PathTo
 from routerd.cli.ranges import Finite
 from routerd.cli.tables import facts
+from routerd.core.base import DEFAULT_PARTITION
 from routerd.core.words import counted
 
 if TYPE_CHECKING:
@@ -108,7 +109,7 @@ def config_of(directory: Path) -> EngineConfig:
     from routerd.log.sqlite import SqliteLog
 
     with closing(SqliteLog.open(directory, read_only=True)) as log:
-        return fold(log, "default", Snapshots(directory)).config
+        return fold(log, DEFAULT_PARTITION, Snapshots(directory)).config
 
 
 def check(table: Table, source: Path) -> None:

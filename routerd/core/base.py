@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
+DEFAULT_PARTITION = "default"
+"""The partition of all who name none."""
+
 
 class Value(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """Base of all values: immutable, defaults left out of the encoding.

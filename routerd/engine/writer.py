@@ -18,6 +18,7 @@ import msgspec
 from routerd import __version__
 from routerd.core.answers import Logged
 from routerd.core.apply import apply, learning_basis
+from routerd.core.base import DEFAULT_PARTITION
 from routerd.core.errors import ErrorReason, RouterError
 from routerd.core.events import AnyEvent, ConfigApplied, Record
 from routerd.core.fingerprint import fingerprint
@@ -62,7 +63,7 @@ class Writer:
         log: Log,
         config: EngineConfig,
         clock: Clock,
-        partition: str = "default",
+        partition: str = DEFAULT_PARTITION,
         snapshots: Snapshots | None = None,
     ) -> Self:
         """Fold the log and apply `config` if it, the engine or the machine changed.

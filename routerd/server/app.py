@@ -18,6 +18,7 @@ from grpc_health.v1.health import SERVICE_NAME as HEALTH_NAME
 from grpc_reflection.v1alpha import reflection
 
 from routerd.core.answers import Logged
+from routerd.core.base import DEFAULT_PARTITION
 from routerd.core.settings import engine_part
 from routerd.engine.committer import Committer
 from routerd.engine.fold import undisturbed
@@ -30,7 +31,7 @@ from routerd.server.agent_service import AgentService
 from routerd.server.audit_reader import AuditReader
 from routerd.server.audit_service import AuditService
 from routerd.server.health import Health
-from routerd.server.interceptors import DEFAULT_PARTITION, Gate, Methods, Partition
+from routerd.server.interceptors import Gate, Methods, Partition
 from routerd.server.lulls import Lulls
 from routerd.server.policy_service import PolicyService
 from routerd.server.projection import Projection

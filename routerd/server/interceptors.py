@@ -30,6 +30,7 @@ from google.protobuf.descriptor import ServiceDescriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
+from routerd.core.base import DEFAULT_PARTITION
 from routerd.core.errors import ErrorReason, RouterError
 from routerd.engine.committer import Committer, P, too_late
 from routerd.engine.registry import Registry
@@ -41,8 +42,6 @@ from routerd.server.admission import Admission
 from routerd.server.leases import Leases
 from routerd.server.streams import Context, Ended, Ending, Sending, Wires
 from routerd.settings import Server
-
-DEFAULT_PARTITION = "default"
 
 CROWDED = errors.call_status(
     RouterError(ErrorReason.OVERLOADED, "calls wait too long already: come back later"), ""

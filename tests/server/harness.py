@@ -23,10 +23,10 @@ from routerd.audit.projector import Projector
 from routerd.child import ROUTERD
 from routerd.clock import wall_clock
 from routerd.config import parse
+from routerd.core.base import DEFAULT_PARTITION
 from routerd.log.base import Entry, LogStuck, LogUnavailable
 from routerd.log.memory import MemoryLog
 from routerd.server.app import Server
-from routerd.server.interceptors import DEFAULT_PARTITION
 from routerd.v1 import (
     agents_pb2,
     agents_pb2_grpc,

@@ -14,6 +14,7 @@ from google.protobuf.descriptor_pb2 import FileDescriptorProto
 from google.protobuf.descriptor_pool import Default
 from google.protobuf.message import DecodeError
 
+from routerd.core.base import DEFAULT_PARTITION
 from routerd.core.errors import ErrorReason, RouterError
 from routerd.engine.committer import Committer
 from routerd.server.interceptors import DEFAULT_PARTITION, Gate, Methods, Partition
