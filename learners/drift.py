@@ -26,7 +26,7 @@ from learners import kernel
 from learners.base import Array
 from learners.plain import TILTS
 
-PRICE = math.log(len(TILTS))
+CORRECTION = math.log(len(TILTS))
 
 
 class Change(NamedTuple):
@@ -80,7 +80,7 @@ class DriftDetector:
             if run[0] >= level / 2 and other * tilt > 0
         )
         _, since, count, total = max(telling, key=lambda run: run[1])
-        return Change(level - PRICE, int(since), int(count), total / count if count else 0.0)
+        return Change(level - CORRECTION, int(since), int(count), total / count if count else 0.0)
 
     def reset(self, arm: int) -> None:
         """Begin anew with an arm."""

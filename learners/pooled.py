@@ -188,7 +188,7 @@ class PooledRegression(Additive):
     def _move(self, arm: int, x: Array, y: float, w: float) -> bool:
         """Follow an outcome that is in the sums by rank-1 updates; whether that could be done."""
         ai, own, h = self.ai[arm], self.own[arm], self.sums.h[arm]
-        if arm in self.ahead:
+        if arm in self.with_start:
             h = h + self.r_inv * self.start[arm]
         return kernel.learn(ai, self.v, self.hm, own, self.pull, h, self.r_inv, x, y, w)
 
@@ -207,7 +207,7 @@ class PooledRegression(Additive):
         self.own = np.matmul(self.ai, told[:, :, None])[:, :, 0]
         self.hm = self.r_inv * (self.own - self.start).sum(axis=0)
         self.pull = self.r_inv * self.v.dot(self.hm)
-        self.ahead = with_head_start(self.start)
+        self.with_start = with_head_start(self.start)
 
     def state(self) -> dict[str, Array]:
         return self.sums.state() | {
@@ -226,6 +226,6 @@ class PooledRegression(Additive):
         self.sums.restore(state)
         for name in ("start", "scales", "ai", "v", "hm", "r_inv", "own", "pull"):
             setattr(self, name, state[name].copy())
-        self.ahead = with_head_start(self.start)
+        self.with_start = with_head_start(self.start)
         self.noise = float(state["marks"][0])
         self.updates, self.next_refresh = int(state["marks"][1]), int(state["marks"][2])

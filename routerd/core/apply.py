@@ -5,17 +5,17 @@ from __future__ import annotations
 import msgspec
 
 from routerd.core.awaited import Recounted
-from routerd.core.budgets import charge, explore, keep, settle
+from routerd.core.budgets import charge, charge_exploration, keep_ledgers, settle
 from routerd.core.claims import apply_claim, apply_dispute
 from routerd.core.cooldown import (
     apply_cooldown,
     apply_recovery,
     begin_trial,
-    count,
-    counts,
+    count_result,
+    counts_results,
     result_of,
 )
-from routerd.core.credit import apply_import, credit_of, look_ahead, move_credit
+from routerd.core.credit import apply_import, credit_of, move_credit, refresh_outlook
 from routerd.core.drift import apply_drift, watch
 from routerd.core.encode import Encoder
 from routerd.core.events import (
@@ -62,7 +62,7 @@ from routerd.core.trials import apply_experiment, configured, count_decision
 from routerd.core.values import FollowCause, Follows
 
 OF_DECISIONS = (Decision, OutcomeReported, DecisionsClosed)
-"""Events after which nobody need look ahead anew, unless it is due (see routerd.core.outlook)."""
+"""Events after which the outlook stays, unless it is due (see routerd.core.outlook)."""
 
 
 def apply(state: State, record: Record, decision_id: str) -> None:
@@ -116,7 +116,7 @@ def apply(state: State, record: Record, decision_id: str) -> None:
         state.paths.advance(epoch)
         state.claims.advance(epoch)
     if faded or not isinstance(event, OF_DECISIONS):
-        look_ahead(state)
+        refresh_outlook(state)
 
 
 def apply_config(state: State, event: ConfigApplied) -> None:
@@ -128,7 +128,7 @@ def apply_config(state: State, event: ConfigApplied) -> None:
     first = state.generation == 0
     kept = not first and learning_basis(state.config) == learning_basis(config)
     if not first:
-        keep(state, config)
+        keep_ledgers(state, config)
         before = configured(state)
         if (before.policy, before.static_routes) != (config.policy, config.static_routes):
             state.promoted = None  # the file says otherwise now, and was written later
@@ -206,7 +206,7 @@ def apply_decision(state: State, position: int, decision_id: str, event: Decisio
     if event.predicted_usd is not None:
         charge(state, entry)
     if event.given_up is not None:
-        explore(state, event)
+        charge_exploration(state, event)
     if event.agent_id in state.cooling:
         begin_trial(state, event.agent_id, decision_id, event.time_ms)
     if query.companion_of:
@@ -236,7 +236,7 @@ def go_on(state: State, entry: OpenDecision, follows: Follows) -> None:
             move_credit(state, before, credit_of(state, before))
     if follows.cause is FollowCause.FAILED and not before.counted:
         before.counted = True
-        count(state, entry.tried[-1], follows.decision_id, passed=False)
+        count_result(state, entry.tried[-1], follows.decision_id, passed=False)
 
 
 def apply_outcome(state: State, position: int, event: OutcomeReported) -> None:
@@ -261,8 +261,8 @@ def apply_outcome(state: State, position: int, event: OutcomeReported) -> None:
     passed = result_of(outcome)
     if passed is not None and not latest.counted:
         latest.counted = True
-        if counts(state):
-            count(state, ran(state, latest), outcome.decision_id, passed=passed)
+        if counts_results(state):
+            count_result(state, ran(state, latest), outcome.decision_id, passed=passed)
 
 
 def apply_closing(state: State, event: DecisionsClosed) -> None:

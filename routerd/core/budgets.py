@@ -161,7 +161,7 @@ def opened_at(state: State, budget: Budget, ledger: Ledger, time_ms: int) -> Led
     return ledger.with_pace(opened(hull_slope(points, target), target), target)
 
 
-def explore(state: State, event: Decision) -> None:
+def charge_exploration(state: State, event: Decision) -> None:
     """A decision was made under a cap of exploration."""
     assert event.given_up is not None
     given_up, best = event.given_up
@@ -173,7 +173,7 @@ def put(state: State, budget: Budget, value: str, ledger: Ledger) -> None:
     state.ledgers.setdefault(budget.id, {})[value] = ledger
 
 
-def keep(state: State, config: EngineConfig) -> None:
+def keep_ledgers(state: State, config: EngineConfig) -> None:
     """Of the ledgers, those whose budget is the same in a new configuration."""
     before = {budget.id: budget for budget in state.config.budgets}
     same = [budget.id for budget in config.budgets if before.get(budget.id) == budget]

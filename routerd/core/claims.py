@@ -2,8 +2,8 @@
 
 Self-reports fall into BINS of equal width. Of each agent and bin, sums of the quality that came of
 them give what such a report is worth: with PRIOR pseudo-outcomes at the report itself, so a new
-agent is taken at its word. A report that is high enough, from an agent that was not, is accepted in
-one of 1 / TRIAL claims all the same, drawn by the request's hash: else it could never mend.
+agent is taken at its word. Of reports that are high enough, from an agent that was not, a share of
+EXPLORED is accepted all the same, drawn by the request's hash: else it could never mend.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from routerd.core.tally import QUALITY
 
 BINS = 5
 PRIOR = 5.0
-TRIAL = 0.05
+EXPLORED = 0.05
 CLAIM = "claim"
 ENOUGH = 10
 """Outcomes below which a profile disputes nothing."""
@@ -43,8 +43,8 @@ def judged(state: State, decision_id: str, competence: float | None, time_ms: in
         return ClaimMade(time_ms, decision_id, accepted=False)
     worth = expected(state, state.arm_of[decision.agent_id], competence)
     seed, request_id = state.config.seed, decision.query.request_id
-    tried = competence >= bar and uniform(seed, state.partition, request_id, CLAIM) < TRIAL
-    return ClaimMade(time_ms, decision_id, worth >= bar or tried, competence, worth)
+    explored = competence >= bar and uniform(seed, state.partition, request_id, CLAIM) < EXPLORED
+    return ClaimMade(time_ms, decision_id, worth >= bar or explored, competence, worth)
 
 
 def dispute(state: State, claim: ClaimMade) -> CompetenceDisputed | None:

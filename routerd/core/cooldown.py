@@ -31,16 +31,16 @@ def result_of(outcome: Outcome) -> bool | None:
     return outcome.quality > 0.0
 
 
-def counts(state: State) -> bool:
+def counts_results(state: State) -> bool:
     """Whether anything follows from results."""
     return state.config.cooldown is not None or state.config.fallback.type_failures is not None
 
 
-def count(state: State, agent_id: str, decision_id: str, *, passed: bool) -> None:
+def count_result(state: State, agent_id: str, decision_id: str, *, passed: bool) -> None:
     """The first result of a decision that an agent ran. One that is gone has no health."""
     if agent_id not in state.roster.index:
         return
-    count_type(state, agent_id, passed=passed)
+    count_result_of_type(state, agent_id, passed=passed)
     settings = state.config.cooldown
     if settings is None:
         return
@@ -56,7 +56,7 @@ def count(state: State, agent_id: str, decision_id: str, *, passed: bool) -> Non
         state.cooling[agent_id] = msgspec.structs.replace(cooling, passed=passed)
 
 
-def count_type(state: State, agent_id: str, *, passed: bool) -> None:
+def count_result_of_type(state: State, agent_id: str, *, passed: bool) -> None:
     """How many decisions of agents of a type failed in a row, see `fallback.type_failures`."""
     if state.config.fallback.type_failures is None:
         return

@@ -61,7 +61,7 @@ def move_credit(state: State, entry: OpenDecision, credit: Credit) -> None:
         learn_claim(state, entry, old, -1.0)
         learn_claim(state, entry, credit, 1.0)
     if first and is_due(state.contexts.seen):
-        look_ahead(state)
+        refresh_outlook(state)
 
 
 def learn(state: State, at: Place, credit: Credit, other: Credit, weight: float) -> None:
@@ -104,5 +104,5 @@ def apply_import(state: State, event: OutcomesImported) -> None:
         learn(state, (x, told.cell, epoch, state.position), credit, NOTHING, event.weight)
 
 
-def look_ahead(state: State) -> None:
-    state.outlook.look(state.contexts, state.learner, state.cost, state.latency)
+def refresh_outlook(state: State) -> None:
+    state.outlook.refresh(state.contexts, state.learner, state.cost, state.latency)

@@ -11,7 +11,7 @@ import math
 
 import numpy as np
 
-from learners.drift import PRICE
+from learners.drift import CORRECTION
 from routerd.core.awaited import pass_over
 from routerd.core.events import DriftDetected
 from routerd.core.state import Credit, OpenDecision, State
@@ -37,7 +37,9 @@ def watch(state: State, entry: OpenDecision, credit: Credit) -> None:
 def is_plain(state: State) -> bool:
     """Whether the latest outcome makes a change of its agent plain."""
     level = state.detector.latest_level
-    return level > PRICE and level > PRICE + math.log(state.config.drift.outcomes_per_false_alarm)
+    return level > CORRECTION and level > CORRECTION + math.log(
+        state.config.drift.outcomes_per_false_alarm
+    )
 
 
 def drift_of(state: State) -> DriftDetected:

@@ -43,7 +43,7 @@ def check_steps(state: State, follows: Follows) -> None:
         raise RouterError(ErrorReason.STEPS_EXHAUSTED, text, metadata=facts)
 
 
-def told(state: State, follows: Follows) -> str:
+def described(state: State, follows: Follows) -> str:
     """What went before, in a few words."""
     agents = tried(state, follows)
     sure = follows.evidence.reported_confidence

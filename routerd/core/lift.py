@@ -67,13 +67,13 @@ def lifts(trial: Trial) -> list[Lift]:
     found = []
     for arm in others:
         for index, metric in enumerate(METRICS):
-            lift = one(trial, trial.arms[first.id], trial.arms[arm.id], index)
+            lift = lift_of(trial, trial.arms[first.id], trial.arms[arm.id], index)
             if lift is not None:
                 found.append(Lift(metric, arm.id, *lift))
     return found
 
 
-def one(
+def lift_of(
     trial: Trial, base: Sums, other: Sums, index: int
 ) -> tuple[float | None, float | None, float | None, str] | None:
     n, s = (column[:, index] for column in columns(base))

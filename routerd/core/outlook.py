@@ -1,7 +1,7 @@
 """What is ahead: contexts like those that were learnt from last, and how the agents stand in them.
 
-It is looked at with every outcome at first, then more and more rarely down to every EVERY-th, and
-with every event that is neither a decision nor an outcome: a look takes a third of the time of a
+It is made anew with every outcome at first, then more and more rarely down to every EVERY-th, and
+with every event that is neither a decision nor an outcome: that takes a third of the time of a
 decision, and one outcome among many changes little.
 """
 
@@ -39,7 +39,7 @@ def ahead_of(means: Array) -> Ahead:
 
 
 def is_due(outcomes: int) -> bool:
-    """Whether it is looked at anew with this outcome, the so many-th.
+    """Whether it is made anew with this outcome, the so many-th.
 
     >>> [n for n in range(1, 60) if is_due(n)] == [*range(1, 32), *range(32, 48, 2), 48, 51, 54, 57]
     True
@@ -61,17 +61,17 @@ class Outlook:
         """Whether a query's context is one of these: then it comes again."""
         return x in self._rows
 
-    def look(
+    def refresh(
         self, contexts: Contexts, learner: Learner, cost: LogNormalCells, latency: LogNormalCells
     ) -> None:
-        """Look at it anew."""
+        """Make it anew."""
         # By columns, as learners take it.
         self.x, self.cells = contexts.x.copy(order="F"), contexts.cells.astype(np.float64)
         self.quality = learner.means(contexts.x, slice(None))
         self.cost, self.latency = (each.mean[:, contexts.cells].T for each in (cost, latency))
-        self._looked()
+        self._index()
 
-    def _looked(self) -> None:
+    def _index(self) -> None:
         self._ahead.clear()
         rows, width = self.x.tobytes("C"), self.x.shape[1] * self.x.itemsize
         self._rows = frozenset(rows[at : at + width] for at in range(0, len(rows), width))
@@ -87,7 +87,7 @@ class Outlook:
         return means
 
     def ahead(self, arms: tuple[int, ...], weights: Weights) -> Ahead:
-        """How these arms stand by these weights; kept until the next look."""
+        """How these arms stand by these weights; kept until it is made anew."""
         key = arms, weights
         known = self._ahead.get(key)
         if known is None:
@@ -105,4 +105,4 @@ class Outlook:
         for name in ARRAYS:
             setattr(self, name, state[name].copy())
         self.x = self.x.reshape(-1, d).copy(order="F")
-        self._looked()
+        self._index()

@@ -73,7 +73,7 @@ def is_meant(override: Override, agent: Agent) -> bool:
     )
 
 
-def told(override: Override) -> str:
+def described(override: Override) -> str:
     """An override by its name, author and reason."""
     by = f" by {override.author}" if override.author else ""
     return f"override {override.id}{by}" + (f": {override.reason}" if override.reason else "")

@@ -37,7 +37,7 @@ def restored(
     for name in MODELS:
         getattr(state, name).restore(models[name])
     for decision_id, entry in decisions:
-        share(entry.decision, state.roster)
+        intern_texts(entry.decision, state.roster)
         take_in(state, decision_id, entry)
     return state
 
@@ -54,7 +54,7 @@ def take_roles(state: State) -> None:
     state.away = {name: s for name, s in state.standings.items() if s.status is not online}
 
 
-def share(decision: Decision, roster: Roster) -> None:
+def intern_texts(decision: Decision, roster: Roster) -> None:
     """Let a decision that was read hold the texts that many have in common, not copies of them.
 
     Otherwise each would take a third more memory than one that was made here.

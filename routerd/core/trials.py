@@ -52,7 +52,7 @@ def assigned(state: State, query: Query) -> Assigned | None:
             bucket = int(BUCKETS * uniform(seed, partition, key, BUCKET))
             if experiment.shadow:
                 return Assigned(experiment, experiment.arms[0], bucket, experiment.arms[1])
-            arm = share(experiment, uniform(seed, partition, key, ARM))
+            arm = arm_at(experiment, uniform(seed, partition, key, ARM))
             return Assigned(experiment, arm, bucket, None)
     return None
 
@@ -63,7 +63,7 @@ def unit_of(experiment: Experiment, query: Query) -> str:
     return category(query, experiment.unit)
 
 
-def share(experiment: Experiment, u: float) -> Arm:
+def arm_at(experiment: Experiment, u: float) -> Arm:
     """The arm at u of all weights, in the order of the arms."""
     left = u * sum(arm.weight for arm in experiment.arms)
     for arm in experiment.arms:

@@ -39,7 +39,7 @@ DERIVED = {
     "RowSums.gamma": "config_bytes",
     "ShrunkMeans.gamma": "config_bytes",
     "RowSums._index": "rows",
-    "PooledRegression.ahead": "start",
+    "PooledRegression.with_start": "start",
     "LogisticRegression.precision": "a constant of the learner, and config_bytes",
     "Outlook._ahead": "means, when asked",
     "Outlook._rows": "x",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from routerd.core.follow import told
+from routerd.core.follow import described
 from routerd.core.law import Law
 from routerd.core.values import FollowCause, Reason
 from routerd.core.view import View
@@ -17,4 +17,4 @@ def follow(law: Law, view: View) -> Law:
         return law
     escalates = follows.cause is FollowCause.LOW_CONFIDENCE
     reason = Reason.ESCALATION if escalates else Reason.RETRY
-    return replace(law, reason=reason, detail=told(view.state, follows), about=-1)
+    return replace(law, reason=reason, detail=described(view.state, follows), about=-1)

@@ -34,7 +34,7 @@ def overrule(why: Why, ruling: Sequence[Override], agents: Sequence[Agent]) -> s
         losing = [i for i in left if overrides.is_meant(override, agents[i]) is not forces]
         if len(losing) == len(left) and override.otherwise == "policy":
             continue
-        told = overrides.told(override)
+        told = overrides.described(override)
         verb = "is not what is forced by" if forces else "is forbidden by"
         why |= dict.fromkeys(losing, (Exclusion.OVERRIDDEN, f"{verb} {told}"))
         if forces:
