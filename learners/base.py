@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -107,7 +107,27 @@ class RowByRow(ABC):
         return mean, variance, covariance
 
 
-class Decaying:
+def grown(array: Array, count: int) -> Array:
+    """An array with so many rows of zeros more."""
+    return np.concatenate([array, np.zeros((count, *array.shape[1:]))])
+
+
+class Stateful:
+    """A model whose state is the arrays of these names."""
+
+    ARRAYS: ClassVar[tuple[str, ...]] = ()
+
+    def state(self) -> dict[str, Array]:
+        """The arrays as they are: the model's own."""
+        return {name: getattr(self, name) for name in self.ARRAYS}
+
+    def restore(self, state: Mapping[str, Array]) -> None:
+        """Take over copies of what state() gave."""
+        for name in self.ARRAYS:
+            setattr(self, name, state[name].copy())
+
+
+class Decaying(Stateful):
     """Sums as of an epoch, in which what was observed in earlier ones weighs less.
 
     gamma: the weight that an observation keeps from one epoch to the next.
@@ -128,6 +148,13 @@ class Decaying:
         passed, self.epoch = epoch - self.epoch, epoch
         return float(self.gamma**passed)
 
+    def state(self) -> dict[str, Array]:
+        return super().state() | {"epoch": np.array([float(self.epoch)])}
+
+    def restore(self, state: Mapping[str, Array]) -> None:
+        super().restore(state)
+        self.epoch = int(state["epoch"][0])
+
 
 class Sums(Decaying):
     """Additive sufficient statistics of `arms` linear regressions on `d` features.
@@ -143,6 +170,8 @@ class Sums(Decaying):
     (np.float64(0.0), np.float64(0.0))
     """
 
+    ARRAYS = ("lam", "h", "n", "yy")
+
     def __init__(self, arms: int, d: int, gamma: float) -> None:
         super().__init__(gamma)
         self.d = d
@@ -157,15 +186,9 @@ class Sums(Decaying):
         """sum w y^2 of all arms."""
         return float(self.yy.sum())
 
-    @property
-    def arms(self) -> int:
-        return len(self.n)
-
     def add_arms(self, count: int) -> None:
-        self.lam = np.concatenate([self.lam, np.zeros((count, self.d, self.d))])
-        self.h = np.concatenate([self.h, np.zeros((count, self.d))])
-        self.n = np.concatenate([self.n, np.zeros(count)])
-        self.yy = np.concatenate([self.yy, np.zeros(count)])
+        for name in self.ARRAYS:
+            setattr(self, name, grown(getattr(self, name), count))
 
     def advance(self, epoch: int) -> bool:
         """Decay to `epoch`; True if that changed the sums."""
@@ -196,22 +219,28 @@ class Sums(Decaying):
         self.total += w
 
     def state(self) -> dict[str, Array]:
-        return {
-            "lam": self.lam,
-            "h": self.h,
-            "n": self.n,
-            "yy": self.yy,
-            "sums": np.array([self.total, float(self.epoch)]),
-        }
+        return Stateful.state(self) | {"sums": np.array([self.total, float(self.epoch)])}
 
     def restore(self, state: Mapping[str, Array]) -> None:
-        self.lam, self.h = state["lam"].copy(), state["h"].copy()
-        self.n, self.yy = state["n"].copy(), state["yy"].copy()
+        Stateful.restore(self, state)
         self.total, epoch = state["sums"].tolist()
         self.epoch = int(epoch)
 
 
-class Additive(ABC):
+class OverSums(Stateful):
+    """A learner whose state is that of its sums, and arrays of its own."""
+
+    sums: Decaying
+
+    def state(self) -> dict[str, Array]:
+        return self.sums.state() | super().state()
+
+    def restore(self, state: Mapping[str, Array]) -> None:
+        self.sums.restore(state)
+        super().restore(state)
+
+
+class Additive(OverSums, ABC):
     """A learner's upkeep of its sums; a subclass rebuilds what it derives from them.
 
     start (arms, d): the means of the coefficients' priors, beyond what all arms have in common.
@@ -226,7 +255,7 @@ class Additive(ABC):
 
     def add_arms(self, count: int) -> None:
         self.sums.add_arms(count)
-        self.start = np.concatenate([self.start, np.zeros((count, self.sums.d))])
+        self.start = grown(self.start, count)
         self._rebuild()
 
     def set_head_starts(self, start: Array, arms: Arms) -> None:

@@ -12,11 +12,9 @@ al., Bayesian Data Analysis, chapter 5.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 
-from learners.base import Arms, Array
+from learners.base import Arms, Array, grown
 from learners.rowsums import RowLearner, RowSums
 
 ARM_COUNT = 2.0
@@ -32,6 +30,8 @@ class BetaCells(RowLearner):
     >>> bool(mean[0] > mean[1] > 0.5), bool(variance[0] < variance[1])
     (True, True)
     """
+
+    ARRAYS = ("start",)
 
     def __init__(self, arms: int, d: int, gamma: float = 1.0) -> None:
         self.sums = RowSums(arms, d, gamma)
@@ -56,7 +56,7 @@ class BetaCells(RowLearner):
 
     def add_arms(self, count: int) -> None:
         self.sums.add_arms(count)
-        self.start = np.concatenate([self.start, np.zeros((count, self.start.shape[1]))])
+        self.start = grown(self.start, count)
 
     def set_head_starts(self, start: Array, arms: Arms) -> None:
         self.start[arms] = start
@@ -100,13 +100,6 @@ class BetaCells(RowLearner):
 
     def refresh(self) -> None:
         """Nothing is derived."""
-
-    def state(self) -> dict[str, Array]:
-        return self.sums.state() | {"start": self.start}
-
-    def restore(self, state: Mapping[str, Array]) -> None:
-        self.sums.restore(state)
-        self.start = state["start"].copy()
 
 
 def cell_of(x: Array) -> Array:

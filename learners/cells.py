@@ -24,17 +24,14 @@ estimate, for means of y from a model of its logarithm.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 
 import numpy as np
 
 from learners import kernel
-from learners.base import Arms, Array, Decaying
+from learners.base import Arms, Array, Decaying, grown
 from learners.plain import EMPTY
 
 MAX_LOG = 40.0
-SUMS = ("n", "s", "arm_sums")
-ARRAYS = ("prior", *SUMS, "mean", "variance")
 
 
 class LogNormalCells(Decaying):
@@ -48,6 +45,8 @@ class LogNormalCells(Decaying):
     >>> bool(3.5 < mean[0] < 4.5), bool(0.5 < mean[1] < 2.0)
     (True, True)
     """
+
+    ARRAYS = ("prior", "n", "s", "arm_sums", "mean", "variance")
 
     def __init__(self, prior: Array, cells: int, scale: float, gamma: float = 1.0) -> None:
         super().__init__(gamma)
@@ -70,9 +69,8 @@ class LogNormalCells(Decaying):
         self.prior = np.minimum(np.log1p(prior / self.shift), MAX_LOG)
         if np.array_equal(held_prior, self.prior):
             return
-        for name in (*SUMS, "mean", "variance"):
-            held = getattr(self, name)
-            setattr(self, name, np.concatenate([held, np.zeros((count, *held.shape[1:]))]))
+        for name in self.ARRAYS[1:]:  # all but the prior
+            setattr(self, name, grown(getattr(self, name), count))
         self._refresh_all()
 
     def advance(self, epoch: int) -> None:
@@ -110,13 +108,3 @@ class LogNormalCells(Decaying):
         """The arm's predictions from its sums."""
         told = self.n, self.s, self.arm_sums, self.prior
         kernel.expect(*told, self.mean, self.variance, arm, self.shift)
-
-    def state(self) -> dict[str, Array]:
-        return {name: getattr(self, name) for name in ARRAYS} | {
-            "epoch": np.array([float(self.epoch)])
-        }
-
-    def restore(self, state: Mapping[str, Array]) -> None:
-        for name in ARRAYS:
-            setattr(self, name, state[name].copy())
-        self.epoch = int(state["epoch"][0])

@@ -23,7 +23,7 @@ from typing import NamedTuple
 import numpy as np
 
 from learners import kernel
-from learners.base import Array
+from learners.base import Array, grown
 from learners.plain import TILTS
 
 CORRECTION = math.log(len(TILTS))
@@ -58,7 +58,7 @@ class DriftDetector:
         self.latest_arm, self.latest_level = 0, 0.0
 
     def add_arms(self, count: int) -> None:
-        self.runs = np.concatenate([self.runs, np.zeros((count, len(TILTS), 4))])
+        self.runs = grown(self.runs, count)
 
     def observe(self, arm: int, mean: float, y: float, mark: int) -> None:
         """One outcome y where `mean` was predicted; mark: grows with the age of decisions."""

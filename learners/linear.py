@@ -33,6 +33,8 @@ class LinearRegression(Additive, RowByRow):
     (True, True, True)
     """
 
+    ARRAYS = ("start", "ai", "b")
+
     def __init__(self, arms: int, d: int, gamma: float = 1.0) -> None:
         self.sums = Sums(arms, d, gamma)
         self.start = np.zeros((arms, d))
@@ -102,14 +104,8 @@ class LinearRegression(Additive, RowByRow):
         self.b = np.matmul(self.ai, self._told(slice(None))[:, :, None])[:, :, 0]
 
     def state(self) -> dict[str, Array]:
-        return self.sums.state() | {
-            "start": self.start,
-            "ai": self.ai,
-            "b": self.b,
-            "marks": np.array([float(self.updates)]),
-        }
+        return super().state() | {"marks": np.array([float(self.updates)])}
 
     def restore(self, state: Mapping[str, Array]) -> None:
-        self.sums.restore(state)
-        self.start, self.ai, self.b = (state[name].copy() for name in ("start", "ai", "b"))
+        super().restore(state)
         self.updates = int(state["marks"][0])

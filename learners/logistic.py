@@ -21,7 +21,7 @@ from collections.abc import Mapping
 import numpy as np
 from scipy.special import expit
 
-from learners.base import Arms, Array
+from learners.base import Arms, Array, grown
 from learners.rowsums import RowLearner, RowSums
 
 SCALE_INTERCEPT = 1.5
@@ -42,6 +42,8 @@ class LogisticRegression(RowLearner):
     >>> bool(mean[0] > mean[1] > 0.5), bool(variance[0] < variance[1])
     (True, True)
     """
+
+    ARRAYS = ("start", "theta", "cov")
 
     def __init__(self, arms: int, d: int, gamma: float = 1.0) -> None:
         self.sums = RowSums(arms, d, gamma)
@@ -65,11 +67,9 @@ class LogisticRegression(RowLearner):
         return min(max(rate, EDGE), 1.0 - EDGE)
 
     def add_arms(self, count: int) -> None:
-        d = self.theta.shape[1]
         self.sums.add_arms(count)
-        self.start = np.concatenate([self.start, np.zeros((count, d))])
-        self.theta = np.concatenate([self.theta, np.zeros((count, d))])
-        self.cov = np.concatenate([self.cov, np.zeros((count, d, d))])
+        self.start, self.theta = grown(self.start, count), grown(self.theta, count)
+        self.cov = grown(self.cov, count)
         self._rebuild()
 
     def set_head_starts(self, start: Array, arms: Arms) -> None:
@@ -157,17 +157,9 @@ class LogisticRegression(RowLearner):
 
     def state(self) -> dict[str, Array]:
         marks = [self.centre, float(self.updates), float(self.next_refresh)]
-        return self.sums.state() | {
-            "start": self.start,
-            "theta": self.theta,
-            "cov": self.cov,
-            "marks": np.array(marks),
-        }
+        return super().state() | {"marks": np.array(marks)}
 
     def restore(self, state: Mapping[str, Array]) -> None:
-        self.sums.restore(state)
-        self.start, self.theta, self.cov = (
-            state[name].copy() for name in ("start", "theta", "cov")
-        )
+        super().restore(state)
         self.centre, updates, due = state["marks"].tolist()
         self.updates, self.next_refresh = int(updates), int(due)

@@ -10,15 +10,12 @@ Source: Gelman et al., Bayesian Data Analysis, chapter 5 (partial pooling).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 
-from learners.base import Arms, Array, Decaying
+from learners.base import Arms, Array, Decaying, grown
 
 CELL_COUNT = 4.0
 ARM_COUNT = 2.0
-ARRAYS = ("n", "s")
 
 
 class ShrunkMeans(Decaying):
@@ -31,15 +28,15 @@ class ShrunkMeans(Decaying):
     ([1.0, 0.5], [44.0, 2.0])
     """
 
+    ARRAYS = ("n", "s")
+
     def __init__(self, arms: int, cells: int, kinds: int, gamma: float = 1.0) -> None:
         super().__init__(gamma)
         self.n = np.zeros((arms, cells, kinds))
         self.s = np.zeros((arms, cells, kinds))
 
     def add_arms(self, count: int) -> None:
-        for name in ARRAYS:
-            held = getattr(self, name)
-            setattr(self, name, np.concatenate([held, np.zeros((count, *held.shape[1:]))]))
+        self.n, self.s = grown(self.n, count), grown(self.s, count)
 
     def advance(self, epoch: int) -> None:
         """Decay the sums to this epoch; an earlier one changes nothing."""
@@ -66,11 +63,3 @@ class ShrunkMeans(Decaying):
         own = np.maximum(n[:, cell], 0.0)
         mean = (s[:, cell] + CELL_COUNT * arm) / (own + CELL_COUNT)
         return np.clip(mean, 0.0, 1.0), own + np.minimum(count, CELL_COUNT)
-
-    def state(self) -> dict[str, Array]:
-        return {"n": self.n, "s": self.s, "epoch": np.array([float(self.epoch)])}
-
-    def restore(self, state: Mapping[str, Array]) -> None:
-        for name in ARRAYS:
-            setattr(self, name, state[name].copy())
-        self.epoch = int(state["epoch"][0])

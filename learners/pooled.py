@@ -140,6 +140,8 @@ class PooledRegression(Additive):
     (True, True)
     """
 
+    ARRAYS = ("start", "scales", "ai", "v", "hm", "r_inv", "own", "pull")
+
     def __init__(self, arms: int, d: int, gamma: float = 1.0) -> None:
         self.sums = Sums(arms, d, gamma)
         self.start = np.zeros((arms, d))
@@ -210,22 +212,11 @@ class PooledRegression(Additive):
         self.with_start = with_head_start(self.start)
 
     def state(self) -> dict[str, Array]:
-        return self.sums.state() | {
-            "start": self.start,
-            "scales": self.scales,
-            "ai": self.ai,
-            "v": self.v,
-            "hm": self.hm,
-            "r_inv": self.r_inv,
-            "own": self.own,
-            "pull": self.pull,
-            "marks": np.array([self.noise, float(self.updates), float(self.next_refresh)]),
-        }
+        marks = [self.noise, float(self.updates), float(self.next_refresh)]
+        return super().state() | {"marks": np.array(marks)}
 
     def restore(self, state: Mapping[str, Array]) -> None:
-        self.sums.restore(state)
-        for name in ("start", "scales", "ai", "v", "hm", "r_inv", "own", "pull"):
-            setattr(self, name, state[name].copy())
+        super().restore(state)
         self.with_start = with_head_start(self.start)
-        self.noise = float(state["marks"][0])
-        self.updates, self.next_refresh = int(state["marks"][1]), int(state["marks"][2])
+        self.noise, updates, due = state["marks"].tolist()
+        self.updates, self.next_refresh = int(updates), int(due)

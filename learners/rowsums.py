@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from learners.base import Arms, Array, Decaying, RowByRow
+from learners.base import Arms, Array, Decaying, OverSums, RowByRow, grown
 
 MOST = 1_024
 
@@ -23,6 +23,8 @@ class RowSums(Decaying):
     >>> sums.advance(1), sums.n[0].tolist()
     (True, [0.0, 0.5])
     """
+
+    ARRAYS = ("rows", "n", "s")
 
     def __init__(self, arms: int, d: int, gamma: float) -> None:
         super().__init__(gamma)
@@ -61,8 +63,7 @@ class RowSums(Decaying):
         return float((self.n * start.dot(self.rows.T)).sum()) / count if count > 0.0 else 0.0
 
     def add_arms(self, count: int) -> None:
-        fresh = np.zeros((count, len(self.rows)))
-        self.n, self.s = np.concatenate([self.n, fresh]), np.concatenate([self.s, fresh])
+        self.n, self.s = grown(self.n, count), grown(self.s, count)
 
     def advance(self, epoch: int) -> bool:
         """Decay to `epoch`; True if that changed the sums."""
@@ -78,17 +79,12 @@ class RowSums(Decaying):
         self.n[arm] *= keep
         self.s[arm] *= keep
 
-    def state(self) -> dict[str, Array]:
-        sums = {"rows": self.rows, "n": self.n, "s": self.s}
-        return sums | {"epoch": np.array([float(self.epoch)])}
-
     def restore(self, state: Mapping[str, Array]) -> None:
-        self.rows, self.n, self.s = (state[name].copy() for name in ("rows", "n", "s"))
-        self.epoch = int(state["epoch"][0])
+        super().restore(state)
         self._index = self._indexed()
 
 
-class RowLearner(RowByRow):
+class RowLearner(OverSums, RowByRow):
     """A learner that holds nothing of its outcomes but RowSums."""
 
     sums: RowSums

@@ -12,14 +12,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from learners.base import Array, Learner
+from learners.base import Array, Learner, Stateful
 from learners.cells import LogNormalCells
 from learners.contexts import Contexts
 from learners.policies import behind, lead
 
 EVERY = 16
 MOST_KEPT = 64
-ARRAYS = ("x", "cells", "quality", "cost", "latency")
 
 Weights = tuple[float, float, float]
 """Of quality, of cost a USD and of latency a ms."""
@@ -47,8 +46,10 @@ def is_due(outcomes: int) -> bool:
     return outcomes % max(1, min(EVERY, outcomes // EVERY)) == 0
 
 
-class Outlook:
+class Outlook(Stateful):
     """x (m, d), cells (m,): the contexts. quality, cost, latency (m, arms): mean of each there."""
+
+    ARRAYS = ("x", "cells", "quality", "cost", "latency")
 
     def __init__(self, d: int) -> None:
         self.x = np.zeros((0, d))
@@ -97,12 +98,8 @@ class Outlook:
             self._ahead[key] = known
         return known
 
-    def state(self) -> dict[str, Array]:
-        return {name: getattr(self, name) for name in ARRAYS}
-
     def restore(self, state: Mapping[str, Array]) -> None:
         d = self.x.shape[1]
-        for name in ARRAYS:
-            setattr(self, name, state[name].copy())
+        super().restore(state)
         self.x = self.x.reshape(-1, d).copy(order="F")
         self._index()

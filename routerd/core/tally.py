@@ -5,11 +5,9 @@ Counts and totals are sums: they can be taken back. The times are marks: they fo
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 
-from learners.base import Array
+from learners.base import Stateful
 
 RECENT = 10
 NEVER_MS = -(2.0**53)
@@ -17,11 +15,13 @@ QUALITY, COST, LATENCY = range(3)
 METRICS = 3
 
 
-class Tally:
+class Tally(Stateful):
     """told, total (arms, cells, METRICS): how many decisions have a value of each metric, and its
     sum. newest (arms,): the position of the latest decision of which a quality was told, or of the
     change of an agent (see routerd.core.awaited). last_ms (arms, cells): the latest decision.
     recent_ms (arms, RECENT): the latest ones, in no order."""
+
+    ARRAYS = ("told", "total", "newest", "last_ms", "recent_ms")
 
     def __init__(self, arms: int, cells: int) -> None:
         self.told = np.zeros((arms, cells, METRICS))
@@ -44,17 +44,3 @@ class Tally:
         """Add a decision's value of a metric; a negative weight takes it back."""
         self.told[arm, cell, metric] += weight
         self.total[arm, cell, metric] += weight * value
-
-    def state(self) -> dict[str, Array]:
-        return {
-            "told": self.told,
-            "total": self.total,
-            "newest": self.newest,
-            "last_ms": self.last_ms,
-            "recent_ms": self.recent_ms,
-        }
-
-    def restore(self, state: Mapping[str, Array]) -> None:
-        """Take over what state() gave."""
-        for name, array in state.items():
-            setattr(self, name, array.copy())
