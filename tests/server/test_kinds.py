@@ -17,7 +17,7 @@ from google.protobuf.message import DecodeError
 from routerd.core.base import DEFAULT_PARTITION
 from routerd.core.errors import ErrorReason, RouterError
 from routerd.engine.committer import Committer
-from routerd.server.interceptors import DEFAULT_PARTITION, Gate, Methods, Partition
+from routerd.server.interceptors import Gate, Methods, Partition
 from routerd.settings import Server
 from routerd.v1.router_pb2 import RouteRequest, RouteResponse
 from tests.core.engine import Engine
