@@ -17,10 +17,10 @@ import msgspec
 import numpy as np
 
 from bench.engine import Engine
-from bench.longfile import open_table
 from bench.pictures import Line, Scale, lines
 from bench.recorded import Array, DataError
 from bench.stats import bootstrap_ci
+from bench.tablefile import open_table
 from routerd.core.settings import EngineConfig
 from routerd.core.values import Evidence, FollowCause, Follows, Task
 

@@ -9,7 +9,7 @@ where it is right.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -36,8 +36,14 @@ __all__ = [
 ]
 
 
-def load(path: str | Path, agents: Sequence[str] | None = None) -> Recorded:
+def load(
+    path: str | Path,
+    agents: Sequence[str] | None = None,
+    columns: Mapping[str, str] | None = None,
+) -> Recorded:
     """A file in the long schema, or a set of NAMED, with some of its agents or all.
+
+    columns: what columns of the file are called, by the names of the schema.
 
     Raises DataError with one sentence that names the row or the column.
     """
@@ -45,7 +51,7 @@ def load(path: str | Path, agents: Sequence[str] | None = None) -> Recorded:
     if name in NAMED and not Path(path).exists():
         found = NAMED[name]()
     else:
-        found = longfile.read(Path(path), Path(path).stem)
+        found = longfile.read(Path(path), Path(path).stem, columns)
     if agents is None:
         return found
     if len(set(agents)) < 2:

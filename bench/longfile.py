@@ -1,148 +1,53 @@
-"""The long schema: Parquet or CSV, one row per (task, agent), read and checked as a whole.
+"""The long schema: a table with one row per (task, agent), read and checked as a whole.
 
-Needed: task_id, agent_id, quality in [0, 1]. Optional: task_text, domain, cost_usd, latency_ms and
-time_ms (or date_ms). Other columns are never read: what came of a task is not known beforehand.
+Needed: task_id, agent_id, quality in [0, 1]. Optional: task_text, domain (or work_type), cost_usd,
+latency_ms and time_ms (or date_ms), as milliseconds since 1970 or as a date. Other columns are
+never read: what came of a task is not known beforehand.
 """
 
 from __future__ import annotations
 
-import csv
-import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
 
 import numpy as np
 
 from bench.recorded import Array, Cell, DataError, Recorded, Rows
+from bench.tablefile import Renamed, Table, Unreadable, instants, open_table
 from routerd.core.validate import MAX_AMOUNT
 
 NEEDED = ("task_id", "agent_id", "quality")
+KINDS = ("domain", "work_type")
 TIMES = ("time_ms", "date_ms")
+COLUMNS = (*NEEDED, *KINDS, "task_text", "cost_usd", "latency_ms", *TIMES)
 MAX_AGENTS = 1_000
-PARQUET_MAGIC = b"PAR1"
 
 
-class Table(Protocol):
-    """Columns of a file; None or NaN is a value that is missing."""
-
-    names: tuple[str, ...]
-    rows: int
-
-    def texts(self, name: str, rows: Rows | None = None) -> list[str | None]:
-        """A column as texts, at some rows or at all."""
-
-    def floats(self, name: str) -> Array:
-        """A column as numbers; raises Unreadable at a value that is none."""
-
-
-class Unreadable(Exception):
-    """A value that is no number: its row from 0, and itself."""
-
-    def __init__(self, row: int, value: str) -> None:
-        self.row = row
-        self.value = value
-        super().__init__(row, value)
-
-
-class CsvTable:
-    """A CSV file in memory. Empty fields are missing."""
-
-    def __init__(self, path: Path) -> None:
-        csv.field_size_limit(sys.maxsize)
-        with path.open(encoding="utf-8-sig", newline="") as lines:
-            reader = csv.reader(lines, strict=True)
-            self.names = tuple(name.strip() for name in next(reader, []))
-            self._data = [row for row in reader if row]
-        self.rows = len(self._data)
-        for mark, named in ((";", "semicolons"), ("\t", "tabs")):
-            if len(self.names) == 1 and mark in self.names[0]:
-                told = f"its fields are separated by {named}; separate them by commas"
-                raise DataError(f"{path}: {told}, and write numbers with a point")
-        for number, row in enumerate(self._data, 1):
-            if len(row) != len(self.names):
-                told = f"has {len(row)} fields, but the header {len(self.names)}"
-                raise DataError(f"{path}: row {number} {told}")
-
-    def texts(self, name: str, rows: Rows | None = None) -> list[str | None]:
-        at = self.names.index(name)
-        data = self._data if rows is None else [self._data[row] for row in rows]
-        return [row[at] or None for row in data]
-
-    def floats(self, name: str) -> Array:
-        return numbers(self.texts(name))
-
-
-class ParquetTable:
-    """A Parquet file, read column by column."""
-
-    def __init__(self, path: Path) -> None:
-        from pyarrow import parquet
-
-        self._file = parquet.ParquetFile(path)
-        self.names = tuple(self._file.schema_arrow.names)
-        self.rows = self._file.metadata.num_rows
-
-    def texts(self, name: str, rows: Rows | None = None) -> list[str | None]:
-        values = self._column(name)
-        values = values if rows is None else values.take(rows)
-        return [None if value is None else str(value) for value in values.to_pylist()]
-
-    def floats(self, name: str) -> Array:
-        import pyarrow
-
-        column = self._column(name)
-        kind = column.type
-        plain = (pyarrow.types.is_integer, pyarrow.types.is_floating, pyarrow.types.is_boolean)
-        if not any(is_kind(kind) for is_kind in plain):
-            return numbers(self.texts(name))
-        return np.asarray(column.cast(pyarrow.float64(), safe=False).to_numpy())
-
-    def _column(self, name: str) -> Any:
-        return self._file.read(columns=[name]).column(name)
-
-
-def numbers(texts: Sequence[str | None]) -> Array:
-    """Texts as numbers, NaN where one is missing; raises Unreadable."""
-    found = np.full(len(texts), np.nan)
-    for row, text in enumerate(texts):
-        if text is not None:
-            try:
-                found[row] = float(text)
-            except ValueError:
-                raise Unreadable(row, text) from None
-    return found
-
-
-def open_table(path: Path) -> Table:
-    """The file's columns; raises DataError when it is neither Parquet nor CSV."""
-    try:
-        with path.open("rb") as file:
-            magic = file.read(len(PARQUET_MAGIC))
-        if magic != PARQUET_MAGIC:
-            return CsvTable(path)
-        return ParquetTable(path)
-    except OSError as error:
-        raise DataError(f"cannot read {path}: {error.strerror or error}") from None
-    except ModuleNotFoundError:
-        way_out = 'install pyarrow (pip install "routerd[bench]") or give the rows as CSV'
-        raise DataError(f"{path} is Parquet: {way_out}") from None
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{path} is neither Parquet nor CSV in UTF-8: {error}") from None
-    except ValueError as error:  # pyarrow's errors are ValueErrors
-        raise DataError(f"{path} cannot be read as Parquet: {error}") from None
-
-
-def read(path: Path, name: str) -> Recorded:
-    """The recorded tasks of a file in the long schema. Raises DataError."""
+def read(path: Path, name: str, columns: Mapping[str, str] | None = None) -> Recorded:
+    """The recorded tasks of a file in the long schema. columns: what it calls them, by the schema's
+    names; "" leaves one out. Raises DataError."""
     table = open_table(path)
+    if columns:
+        table = Renamed(table, named(path, table, columns))
     for column in NEEDED:
         if column not in table.names:
             has = ", ".join(table.names[:12]) or "none"
-            raise DataError(f"{path}: the column {column} is missing; its columns are {has}")
+            told = f"the column {column} is missing; its columns are {has}"
+            raise DataError(f"{path}: {told}; say which it is by --columns {column}=COLUMN")
     if table.rows == 0:
         raise DataError(f"{path} has no rows")
     return _Reader(path, table).recorded(name)
+
+
+def named(path: Path, table: Table, columns: Mapping[str, str]) -> Mapping[str, str]:
+    """The columns, every one of which is there. Raises DataError."""
+    for name, column in columns.items():
+        if name not in COLUMNS:
+            raise DataError(f"--columns: {name!r} is none of {', '.join(COLUMNS)}")
+        if column and column not in table.names:
+            has = ", ".join(table.names[:12]) or "none"
+            raise DataError(f"{path}: the column {column} is missing; its columns are {has}")
+    return columns
 
 
 class _Reader:
@@ -175,7 +80,8 @@ class _Reader:
             cost = None
         if cost is not None and np.isnan(cost).any():
             row = int(np.isnan(cost).argmax())
-            raise self._wrong(row, "cost_usd is missing, although other rows have one")
+            told = "cost_usd is missing, although other rows have one"
+            raise self._wrong(row, f"{told}; fill it in, or leave it out: --columns cost_usd=")
         latency = self._numbers("latency_ms", 0.0, MAX_AMOUNT)
         by_cell = self.task * len(self.agents) + self.agent
         return Recorded(
@@ -204,18 +110,25 @@ class _Reader:
         if column not in self.table.names:
             return np.full(self.table.rows, np.nan)
         try:
-            values = self.table.floats(column)
+            timed = column in TIMES
+            values = instants(self.table, column) if timed else self.table.floats(column)
         except Unreadable as error:
-            told = f"{column} is {error.value[:40]!r}; it must be a number"
+            wanted = "a date as 2025-01-31, or milliseconds since 1970" if timed else "a number"
+            wanted += ", written with a point" if "," in error.value else ""
+            told = f"{column} is {error.value[:40]!r}; it must be {wanted}"
             raise self._wrong(error.row, told) from None
         missing = np.isnan(values)
         if needed and missing.any():
-            raise self._wrong(int(missing.argmax()), f"{column} is missing or not a number")
+            told = f"{column} is missing or not a number; write 0 if the run failed"
+            row = int(missing.argmax())
+            raise self._wrong(row, f"{told}, or leave the row out if nobody judged it")
         with np.errstate(invalid="ignore"):
             wrong = (values < low) | (values > high) | np.isinf(values)
         if wrong.any():
             row = int(wrong.argmax())
             span = f"in [{low:g}, {high:g}]" if np.isfinite(high) else f"finite and >= {low:g}"
+            if high == 1.0 < values[row] <= 100.0:
+                span += "; divide percentages by 100"
             raise self._wrong(row, f"{column} is {values[row]:g}; it must be {span}")
         return values
 
@@ -244,13 +157,14 @@ class _Reader:
 
     def _domains(self) -> tuple[str, ...]:
         """One domain a task; two different ones are an error."""
-        if "domain" not in self.table.names:
+        column = self._first_of(KINDS)
+        if column is None:
             return ("",) * len(self.task_ids)
-        of_row = self.table.texts("domain")
+        of_row = self.table.texts(column)
         domains = [of_row[row] or "" for row in self.first]
         for row, (task, domain) in enumerate(zip(self.task.tolist(), of_row, strict=True)):
             if (domain or "") != domains[task]:
-                told = f"domain is {domain or ''!r}, but {domains[task]!r} in another row"
+                told = f"{column} is {domain or ''!r}, but {domains[task]!r} in another row"
                 raise self._wrong(row, f"{told} of this task")
         return tuple(domains)
 
@@ -260,12 +174,14 @@ class _Reader:
         return tuple(text or "" for text in self.table.texts("task_text", self.first))
 
     def _times(self) -> Array | None:
-        column = next((name for name in TIMES if name in self.table.names), None)
+        column = self._first_of(TIMES)
         if column is None:
             return None
-        values = self._numbers(column, 0.0, np.inf)
-        times: Array = values[self.first]
+        times: Array = self._numbers(column, 0.0, np.inf)[self.first]
         return None if np.isnan(times).all() else times
+
+    def _first_of(self, columns: Sequence[str]) -> str | None:
+        return next((name for name in columns if name in self.table.names), None)
 
     def _wrong(self, row: int, told: str) -> DataError:
         who = f"task {self.task_of[row]}, agent {self.agent_of[row]}"

@@ -1,4 +1,4 @@
-"""A table of logged decisions as rows for off-policy evaluation: Parquet or CSV, columns mapped.
+"""A table of logged decisions as rows for off-policy evaluation, its columns mapped.
 
 One row a decision, in the order in which they were made. Which column holds what is said by a
 mapping such as action=item_id,reward=click,propensity=propensity_score. What is not mapped is taken
@@ -27,11 +27,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.longfile import Table, Unreadable, open_table
 from bench.ope_estimators import Sample
 from bench.ope_refusal import NO_PROPENSITY, NO_ROWS, outcomes_missing
 from bench.ope_rules import COLUMN, LOGGED, rule_law
 from bench.recorded import DataError
+from bench.tablefile import Table, Unreadable, open_table
 from learners.base import Array
 from routerd.core.values import Reason
 

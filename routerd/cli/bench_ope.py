@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from routerd.cli.lists import mapping
 from routerd.cli.output import Exit, Failed, console, json_option, progress, say_json
 from routerd.cli.paths import FileToWrite, PathTo
 from routerd.cli.ranges import Finite
@@ -20,20 +21,6 @@ if TYPE_CHECKING:
     from bench.ope import Result
     from bench.ope_log import Traffic
     from bench.ope_table import Logged
-
-
-def mapping(text: str | None) -> dict[str, str]:
-    """`a=x,b=y` as a mapping; `a=` maps a to nothing."""
-    pairs = [part.partition("=") for part in (text or "").split(",") if part]
-    wrong = [name for name, equals, _ in pairs if not (name and equals)]
-    if wrong:
-        raise Failed(f"--columns: {wrong[0]!r} must be ROLE=COLUMN", exit_code=Exit.USAGE)
-    columns = {name.strip(): value.strip() for name, _, value in pairs}
-    if len(columns) < len(pairs):
-        raise Failed(
-            "--columns: a role is given more than once; give it once", exit_code=Exit.USAGE
-        )
-    return columns
 
 
 def equalities(texts: Sequence[str]) -> list[tuple[str, str]]:
@@ -115,8 +102,8 @@ def ope(
 ) -> None:
     """Estimate what a policy would have earned on a log.
 
-    Per decision. LOG is a data directory of routerd, or a table (Parquet or CSV) with a row for
-    each.
+    Per decision. LOG is a data directory of routerd, or a table (Parquet, CSV or JSON Lines) with a
+    row for each.
 
     In a data directory a configuration is led along the log: at each decision its law is what it
     would be after learning from the outcomes logged until then. Its utility weights, source ranks

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from routerd.cli.lists import listed, mapping
 from routerd.cli.output import Exit, Failed, console, json_option, progress, say_json
 from routerd.cli.paths import FileToWrite
 from routerd.cli.ranges import USD, WEIGHT, Finite
@@ -15,14 +16,14 @@ from routerd.cli.tables import table
 from routerd.core.words import counted
 
 
-def listed(value: str | None) -> list[str] | None:
-    """`A,B` as a list; None for an option that was not given."""
-    return None if value is None else [part.strip() for part in value.split(",") if part.strip()]
-
-
 @click.command()
 @click.argument("files", metavar="FILE...", nargs=-1, required=True)
 @click.option("--agents", metavar="A,B", help="Only these agents. Default: all.")
+@click.option(
+    "--columns",
+    metavar="OURS=YOURS,...",
+    help="What your columns are called, as in agent_id=model; domain= leaves one out.",
+)
 @click.option(
     "--cost-weight",
     type=WEIGHT,
@@ -75,6 +76,7 @@ def listed(value: str | None) -> list[str] | None:
 def replay(
     files: tuple[str, ...],
     agents: str | None,
+    columns: str | None,
     policies: str | None,
     seeds: int,
     warm_from: str | None,
@@ -85,9 +87,10 @@ def replay(
 ) -> None:
     """Replay recorded tasks. What would each policy have earned, on the same seeded streams?
 
-    A FILE is Parquet or CSV with a row per (task, agent): task_id, agent_id, quality; optional
-    task_text, domain, cost_usd, latency_ms, time_ms. Or one of paretobandit:test_holdout,
-    paretobandit:val, digits, segment, which come with the packages of the extra `bench`.
+    A FILE is CSV, JSON Lines or Parquet with a row per (task, agent): task_id, agent_id, quality;
+    optional task_text, domain (or work_type), cost_usd, latency_ms, time_ms. Or one of
+    paretobandit:test_holdout, paretobandit:val, digits, segment, which come with the packages of
+    the extra `bench`.
     """
     from bench.contest import Conditions
     from bench.curves import file_beside
@@ -97,8 +100,9 @@ def replay(
 
     conditions["budget_usd"] = conditions.pop("budget")
     try:
-        datasets = [load(file, listed(agents)) for file in files]
-        first = None if warm_from is None else load(warm_from, listed(agents))
+        kept, called = listed(agents), mapping(columns)
+        datasets = [load(file, kept, called) for file in files]
+        first = None if warm_from is None else load(warm_from, kept, called)
         with progress() as told:
             results = run(
                 datasets,

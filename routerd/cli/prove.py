@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
 from routerd import __version__
+from routerd.cli.lists import listed, mapping
 from routerd.cli.output import Exit, Failed, console, json_option, say_json
 from routerd.cli.paths import FileToWrite, PathTo
 from routerd.cli.ranges import WEIGHT
@@ -19,9 +20,22 @@ if TYPE_CHECKING:
 PAGE = "prove.html"
 
 
+class Recording(NamedTuple):
+    """A file, those of its agents that are wanted, if not all, and what its columns are called."""
+
+    file: Path
+    agents: list[str] | None
+    columns: dict[str, str]
+
+
 @click.command()
 @click.argument("file", type=PathTo())
-@click.option("--agents", help="Only these of the recorded agents, with commas between.")
+@click.option("--agents", metavar="A,B", help="Only these of the recorded agents.")
+@click.option(
+    "--columns",
+    metavar="OURS=YOURS,...",
+    help="What your columns are called, as in agent_id=model; cost_usd= leaves one out.",
+)
 @click.option(
     "--cost-weight",
     type=WEIGHT,
@@ -49,6 +63,7 @@ PAGE = "prove.html"
 def prove(
     file: Path,
     agents: str | None,
+    columns: str | None,
     cost_weight: float,
     seeds: int | None,
     jobs: int | None,
@@ -57,8 +72,9 @@ def prove(
 ) -> None:
     """Tell whether routing would have paid on the tasks in FILE.
 
-    FILE is CSV or Parquet with a row per task and agent: task_id, agent_id, quality from 0 to 1;
-    if you have them, domain (the work type) and cost_usd. Needs no daemon and no configuration.
+    FILE is CSV, JSON Lines or Parquet with a row per task and agent: task_id, agent_id, quality
+    from 0 to 1 (or true and false); if you have them, work_type (or domain) and cost_usd. Needs no
+    daemon and no configuration.
     """
     import msgspec
 
@@ -66,7 +82,8 @@ def prove(
     from bench.verdict import verdict
 
     out = out or (None if as_json else Path(PAGE))
-    proof = proved(file, agents, cost_weight, seeds, jobs or cores())
+    what = Recording(file, listed(agents), mapping(columns))
+    proof = proved(what, cost_weight, seeds, jobs or cores())
     if out is not None:
         try:
             out.write_text(proof_page(proof, __version__), encoding="utf-8")
@@ -88,9 +105,7 @@ def cores() -> int:
     return os.cpu_count() or 1
 
 
-def proved(
-    file: Path, agents: str | None, cost_weight: float, seeds: int | None, jobs: int
-) -> Proof:
+def proved(what: Recording, cost_weight: float, seeds: int | None, jobs: int) -> Proof:
     """The findings, with a progress bar on a terminal; exit code 2 where the file is wrong."""
     from rich.progress import Progress
 
@@ -105,7 +120,7 @@ def proved(
             progress.update(bar, description="replaying", completed=done, total=of)
 
         try:
-            data = load(file, agents.split(",") if agents else None)
+            data = load(*what)
             return find(data, cost_weight, seeds, jobs, told)
         except DataError as error:
             raise Failed(str(error), exit_code=Exit.USAGE) from None

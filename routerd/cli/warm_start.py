@@ -20,7 +20,7 @@ from routerd.core.base import DEFAULT_PARTITION
 from routerd.core.words import counted
 
 if TYPE_CHECKING:
-    from bench.longfile import Table
+    from bench.tablefile import Table
     from routerd.core.settings import EngineConfig
     from routerd.engine.warm_start import Imported, Row
 
@@ -34,7 +34,7 @@ NEEDED = ("agent_id", "quality")
     "source",
     type=PathTo(exists=True, dir_okay=False),
     required=True,
-    help="What `routerd export` wrote, or a row per task and agent: Parquet or CSV.",
+    help="What `routerd export` wrote, or a row per task and agent: Parquet, CSV or JSON Lines.",
 )
 @click.option("--config", "config_file", type=PathTo(), help="For a new DIR.")
 @click.option(
@@ -55,8 +55,8 @@ def warm_start(
     same file again changes nothing. Agents that are not known are left out and counted; once they
     are known, the same file again has them learn too.
     """
-    from bench.longfile import open_table
     from bench.recorded import DataError
+    from bench.tablefile import open_table
     from routerd.audit.reach import require_audited
     from routerd.clock import wall_clock
     from routerd.config import ConfigErrors, load
@@ -123,8 +123,8 @@ def check(table: Table, source: Path) -> None:
 
 def rows(table: Table, source: Path, config: EngineConfig) -> Iterator[Row]:
     """The file's rows in their order. Raises DataError for a value that cannot be used."""
-    from bench.longfile import Unreadable
     from bench.recorded import DataError
+    from bench.tablefile import Unreadable
     from routerd.core.validate import MAX_AMOUNT
     from routerd.core.values import Task
     from routerd.engine.warm_start import Row

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import os
 from collections.abc import Sequence
 from importlib.util import find_spec
@@ -143,7 +144,7 @@ WRONG: dict[str, tuple[Sequence[str], list[Any], str]] = {
     "a column that is missing": (
         ("task_id", "agent_id"),
         [("t1", "a")],
-        "the column quality is missing; its columns are task_id, agent_id",
+        "the column quality is missing; its columns are task_id, agent_id; .*--columns quality=",
     ),
     "no rows": (HEAD, [], "has no rows"),
     "one agent": (HEAD, [("t1", "a", 1), ("t2", "a", 1)], "all rows are of the agent a"),
@@ -160,12 +161,17 @@ WRONG: dict[str, tuple[Sequence[str], list[Any], str]] = {
     "no task": (HEAD, [*ROWS, ("", "a", 1)], "row 5: task_id is missing"),
     "no agent": (HEAD, [*ROWS, ("t3", "", 1)], "row 5: agent_id is missing"),
     "a short row": (HEAD, [*ROWS, ("t3", "a")], "row 5 has 2 fields, but the header 3"),
-    "semicolons, as of Excel in Europe": (
+    "numbers with a comma, as of Excel in Europe": (
         ("task_id;agent_id;quality",),
         [("t1;a;0", "5"), ("t1;b;1",)],
-        "fields are separated by semicolons; separate them by commas, and write numbers with a",
+        "row 1 .*quality is '0,5'; it must be a number, written with a point",
     ),
-    "tabs": (("task_id\tagent_id\tquality",), [("t1\ta\t1",)], "separated by tabs"),
+    "percentages": (HEAD, [*ROWS, ("t3", "a", 85)], "must be in .*; divide percentages by 100"),
+    "a time that is none": (
+        (*HEAD, "time_ms"),
+        [(*row, "2024-01-31" if i else "yesterday") for i, row in enumerate(ROWS)],
+        "row 1 .*time_ms is 'yesterday'; it must be a date as 2025-01-31, or milliseconds since",
+    ),
     "a negative cost": (
         LONGER,
         [(*row, "", -1.0 if i == 2 else 0.0) for i, row in enumerate(ROWS)],
@@ -174,7 +180,7 @@ WRONG: dict[str, tuple[Sequence[str], list[Any], str]] = {
     "a cost that is missing": (
         LONGER,
         [(*row, "", "" if i == 1 else 0.1) for i, row in enumerate(ROWS)],
-        "row 2 .*cost_usd is missing, although other rows have one",
+        "row 2 .*cost_usd is missing, although other rows have one; .*--columns cost_usd=",
     ),
     "two domains of a task": (
         LONGER,
@@ -194,6 +200,65 @@ def test_a_wrong_file_gets_one_sentence_that_names_the_row_or_the_column(
         load(csv_file(tmp_path, head, rows))
     assert str(caught.value).count("\n") == 0
     assert "tasks.csv" in str(caught.value)
+
+
+@pytest.mark.parametrize("separator", [";", "\t", ", "])
+def test_a_csv_file_may_separate_its_fields_otherwise(separator: str, tmp_path: Path) -> None:
+    """As its header does: semicolons as in Europe, tabs, or commas with a space behind them."""
+    path = tmp_path / "tasks.csv"
+    lines = [HEAD, *ROWS]
+    path.write_text("".join(separator.join(map(str, line)) + "\n" for line in lines))
+    found = load(path)
+    assert found.agents == ("a", "b")
+    np.testing.assert_array_equal(found.quality, [[0.5, 1.0], [0.25, 0.0]])
+
+
+@pytest.mark.parametrize("ends", [("", "\n", "\n"), ("[", ",\n", "]")])
+def test_json_lines_and_an_array_are_read_as_csv_is(
+    ends: tuple[str, str, str], tmp_path: Path
+) -> None:
+    """Ids may be numbers, qualities booleans; what is null or absent is missing."""
+    rows = [
+        {"task_id": 7, "agent_id": "a", "quality": True, "time_ms": "2024-01-31", "domain": None},
+        {"quality": 0.25, "agent_id": "b", "task_id": 7, "note": {"any": ["thing"]}},
+    ]
+    path = tmp_path / "tasks"
+    path.write_text(ends[0] + ends[1].join(map(json.dumps, rows)) + ends[2])
+    found = load(path)
+    assert (found.task_ids, found.agents, found.domain) == (("7",), ("a", "b"), ("",))
+    np.testing.assert_array_equal(found.quality, [[1.0, 0.25]])
+    assert found.time_ms is not None
+    assert found.time_ms.tolist() == [1706659200000.0]
+
+
+def test_truth_and_dates_may_be_written_out(tmp_path: Path) -> None:
+    """Whatever language wrote them: true and True, with a zone and without."""
+    rows = [
+        ("t1", "a", "True", "2024-01-31T01:00:00+01:00"),
+        ("t1", "b", "false", ""),
+        ("t2", "a", "FALSE", "2024-01-30 00:00:00"),
+        ("t2", "b", "0.5", ""),
+    ]
+    found = load(csv_file(tmp_path, (*HEAD, "time_ms"), rows))
+    np.testing.assert_array_equal(found.quality, [[1.0, 0.0], [0.0, 0.5]])
+    assert found.time_ms is not None
+    assert found.time_ms.tolist() == [1706659200000.0, 1706572800000.0]
+
+
+def test_columns_may_be_called_otherwise(tmp_path: Path) -> None:
+    """By a mapping, where a name mapped to nothing is left out; a work type also by its own name.
+
+    That one was passed over without a word, and the tasks were said to have no work types."""
+    head = ("id", "model", "score", "work_type", "cost_usd")
+    path = csv_file(tmp_path, head, [(*row, "code", "" if i else 1) for i, row in enumerate(ROWS)])
+    called = {"task_id": "id", "agent_id": "model", "quality": "score"}
+    found = load(path, columns={**called, "cost_usd": ""})
+    assert (found.task_ids, found.agents) == (("t1", "t2"), ("a", "b"))
+    assert (found.domain, found.cost_usd) == (("code", "code"), None)
+    with pytest.raises(DataError, match="the column points is missing; its columns are id, model"):
+        load(path, columns={**called, "quality": "points"})
+    with pytest.raises(DataError, match="'task' is none of task_id, agent_id"):
+        load(path, columns={"task": "id"})
 
 
 def test_parquet_may_hold_other_types_than_texts_and_floats(tmp_path: Path) -> None:
@@ -233,13 +298,13 @@ def test_a_wrong_parquet_file_is_told_alike(wrong: float | None, tmp_path: Path)
     [
         (b"", "the column task_id is missing; its columns are none"),
         (b"PAR1 and then nothing of the kind", "cannot be read as Parquet"),
-        (b"\xff\xfe\x00\x01", "neither Parquet nor CSV"),
-        (b'{"task_id": 1}\n', "the column task_id is missing"),
+        (b"\xff\xfe\x00\x01", "neither Parquet, JSON Lines nor CSV"),
+        (b'{"task_id": 1}\n', "the column agent_id is missing; its columns are task_id"),
+        (b'{"task_id": 1}\n\nhello\n', "line 3 is no JSON object"),
+        (b'[{"task_id": 1}, 2]', "is no JSON array of objects"),
     ],
 )
-def test_a_file_that_is_neither_parquet_nor_csv_is_refused(
-    content: bytes, told: str, tmp_path: Path
-) -> None:
+def test_a_file_that_is_no_table_is_refused(content: bytes, told: str, tmp_path: Path) -> None:
     """Other content gets a sentence, never a traceback."""
     (tmp_path / "tasks").write_bytes(content)
     with pytest.raises(DataError, match=told):
