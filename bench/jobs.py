@@ -6,9 +6,10 @@ standard library only: `routerd prove` runs without the extra `bench`.
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context
 from typing import NamedTuple
 
 import numpy as np
@@ -57,16 +58,23 @@ def done(data: Recorded, jobs: Sequence[Job], processes: int) -> Iterator[Result
     if processes == 1 or len(jobs) < 2:
         yield from (job.do(data) for job in jobs)
         return
+    others = set(active_children())
     pool = ProcessPoolExecutor(
         min(processes, len(jobs)), get_context("spawn"), initializer=_share, initargs=(data,)
     )
     try:
         yield from pool.map(_do, jobs)
+    except BaseException:
+        # A job may take minutes, and its result is not wanted any more.
+        for worker in set(active_children()) - others:
+            worker.terminate()
+        raise
     finally:
         pool.shutdown(cancel_futures=True)
 
 
 def _share(data: Recorded) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to all: who waits for them ends them
     _shared.append(data)
 
 

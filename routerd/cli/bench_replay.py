@@ -21,7 +21,7 @@ from routerd.core.words import counted
 @click.option("--agents", metavar="A,B", help="Only these agents. Default: all.")
 @click.option(
     "--columns",
-    metavar="OURS=YOURS,...",
+    metavar="ROLE=COLUMN,...",
     help="What your columns are called, as in agent_id=model; domain= leaves one out.",
 )
 @click.option(

@@ -33,7 +33,7 @@ class Recording(NamedTuple):
 @click.option("--agents", metavar="A,B", help="Only these of the recorded agents.")
 @click.option(
     "--columns",
-    metavar="OURS=YOURS,...",
+    metavar="ROLE=COLUMN,...",
     help="What your columns are called, as in agent_id=model; cost_usd= leaves one out.",
 )
 @click.option(

@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import signal
+import time
+from multiprocessing import active_children
+from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
@@ -208,6 +213,38 @@ def test_figures_do_not_depend_on_the_processes() -> None:
 
 
 # The sample-size study.
+
+
+class Slow(NamedTuple):
+    """A job that takes a minute, and says that it has begun."""
+
+    begun: Path
+
+    def do(self, data: Recorded) -> np.ndarray:
+        self.begun.touch()
+        time.sleep(60)
+        return np.empty(len(data), np.intp)
+
+
+def test_ctrl_c_waits_for_no_job(tmp_path: Path, split: Recorded) -> None:
+    """Jobs that run are ended, not waited for: on much data each of them takes long."""
+
+    def interrupt(*_: object) -> None:
+        if (tmp_path / "1").exists():
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            raise KeyboardInterrupt
+
+    some = split.take(np.arange(10))
+    before, started = signal.signal(signal.SIGALRM, interrupt), time.monotonic()
+    signal.setitimer(signal.ITIMER_REAL, 0.2, 0.2)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            list(jobs.done(some, [Slow(tmp_path / name) for name in "123"], 2))  # type: ignore[misc]
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert time.monotonic() - started < 30
+    assert not active_children()
 
 
 def test_the_study_never_sees_the_tasks_it_is_judged_by(split: Recorded) -> None:
