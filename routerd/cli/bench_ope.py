@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from bench.ope_table import Logged
 
 
+QUOTED = ("dr", "snips")
+"""Of which estimators the verdict is: named beforehand, so that nobody picks the one they like."""
+
+
 def equalities(texts: Sequence[str]) -> list[tuple[str, str]]:
     """Each `column=value` as a pair."""
     pairs = [text.partition("=") for text in texts]
@@ -118,6 +122,12 @@ def ope(
     rows that name who ran are left out), reason, stages, request (request_id). A role that is given
     no column, as in executed=, is not looked at. For example, for the Open Bandit Dataset:
     --columns action=item_id,reward=click,propensity=propensity_score,context=position
+
+    Estimators: replay, the rows that the policy would have drawn as well; ips, all rows by how much
+    likelier it makes them; snips, the same over the sum of these weights; dm, a model of what
+    actions earn; dr, that model, corrected by the weighted rows; switch-dr, dr without the largest
+    weights. The last line is what dr says, or snips where dr cannot: quote that one, whatever the
+    others say. Where they lie far apart, the log is thin.
 
     Where the log cannot tell, the answer is the reason why.
     """
@@ -241,6 +251,9 @@ def show(policy: str, told: Sequence[Result]) -> None:
     for kind in dict.fromkeys(row.interval for row in told if row.interval):
         click.echo(kinds[kind])
     reasons = list(dict.fromkeys(row.refused for row in told if row.refused))
+    if len(reasons) == 1 and all(row.refused for row in told):
+        click.echo(f"refused: {reasons[0]}")
+        return
     console().print(
         table(
             ["estimator", "value", "95% interval", "above the log", "effective rows", "refused"],
@@ -255,6 +268,24 @@ def show(policy: str, told: Sequence[Result]) -> None:
             )
     for number, reason in enumerate(reasons, 1):
         click.echo(f"refused {number}: {reason}")
+    if answer := in_a_sentence(policy, told):
+        click.echo(answer)
+
+
+def in_a_sentence(policy: str, told: Sequence[Result]) -> str | None:
+    """What the first of QUOTED that has an interval says; None where none has."""
+    by_name = {row.estimator: row for row in told}
+    for name in QUOTED:
+        row = by_name.get(name)
+        if row is not None and row.lift95 is not None:
+            low, high = row.lift95
+            what = "more than" if low > 0 else "less than" if high < 0 else None
+            if what is None:
+                return f"{policy}: no clear difference to what was logged ({name})"
+            least, most = sorted((abs(low), abs(high)))
+            span = f"{least:.3g} to {most:.3g}"
+            return f"{policy}: {span} of {row.reward} a decision {what} was logged ({name})"
+    return None
 
 
 def in_cells(row: Result, reasons: list[str]) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +84,8 @@ def test_a_refusal_is_an_answer(invoke: Any, tmp_path: Path) -> None:
             router.report(decision_id=router.route().decision_id, success=True)
     result = invoke("bench", "ope", tmp_path / "data", "--policy", "always:large")
     assert result.exit_code == 0
-    assert "refused 1: SUPPORT_MISSING: the policy puts 1 of its probability" in result.output
+    assert "refused: SUPPORT_MISSING: the policy puts 1 of its probability" in result.output
+    assert "estimator" not in result.output  # a table of nothing
     same = invoke("bench", "ope", tmp_path / "data", "--policy", "always:small")
     assert "bootstraps" in same.output
 
@@ -100,6 +102,25 @@ def test_a_table_is_judged(invoke: Any, tmp_path: Path) -> None:
     assert "bootstraps" in found.output
     learnt = invoke("bench", "ope", path, *columns, "--policy", "always:a")
     assert "confidence sequences" in learnt.output
+
+
+@pytest.mark.parametrize(
+    ("policy", "says"),
+    [
+        ("always:a", r"0\.\d+ to 0\.\d+ of click a decision more than was logged \(dr\)"),
+        ("always:b", r"0\.\d+ to 0\.\d+ of click a decision less than was logged \(dr\)"),
+        ("uniform", r"no clear difference to what was logged \(dr\)"),
+        ("column:own", r"0\.\d+ to 0\.\d+ of click a decision more than was logged \(snips\)"),
+    ],
+)
+def test_the_last_line_is_the_verdict(invoke: Any, tmp_path: Path, policy: str, says: str) -> None:
+    """One estimator speaks for all, named beforehand, with the interval of the table."""
+    path = tmp_path / "log.csv"
+    rows = [f"{'ab'[i % 2]},{int(i % 20 < 2 or i % 2 == 0)},0.5,{1 - i % 2}" for i in range(400)]
+    path.write_text("\n".join(["item,click,score,own", *rows]) + "\n")
+    columns = ("--columns", "action=item,reward=click,propensity=score")
+    found = invoke("bench", "ope", path, *columns, "--policy", policy, "--fixed-law")
+    assert re.fullmatch(f"{policy}: {says}", found.output.splitlines()[-1])
 
 
 def test_a_table_without_propensities_says_so(invoke: Any, tmp_path: Path) -> None:
