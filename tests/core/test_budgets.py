@@ -90,6 +90,16 @@ def test_an_exhausted_budget_can_go_on_with_the_cheapest() -> None:
     assert made.predicted_usd == 0.0
 
 
+def test_a_budget_that_lets_the_cheapest_go_on_does_so_beside_one_that_refuses() -> None:
+    """What another budget has left is no reason to refuse; where that one is spent, it is, and the
+    refusal names it."""
+    spent_up = {"usd": 1e-6, "exhausted": "cheapest"}
+    assert set(law_of(engine(spent_up, {"usd": 1.0}).route().decision)) == {"cheap"}
+    on = engine(spent_up, {"usd": 1e-5})
+    refusal = on.refused(ErrorReason.BUDGET_EXHAUSTED, on.route)
+    assert "budget b1 has 1e-05 USD left" in refusal.message
+
+
 def test_a_budget_that_is_less_than_any_agent_costs_says_so() -> None:
     """No window ends that; which budget it is, and the way out, is told."""
     agents = AGENTS[:1]  # predicted to cost 0.0115 USD

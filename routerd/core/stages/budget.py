@@ -23,23 +23,26 @@ from routerd.core.view import View
 class Over(NamedTuple):
     """Agents that would cross a budget, by roster index, each with why.
 
-    hard: one of money in a window. soft: one of the mean alone, which spares the last ones.
+    firm: one of money in a window that refuses what does not fit. lenient: one that lets the
+    cheapest go on. soft: one of the mean alone, which spares the last ones.
     """
 
-    hard: dict[int, str]
+    firm: dict[int, str]
+    lenient: dict[int, str]
     soft: dict[int, str]
 
 
-NONE_OVER = Over({}, {})
+NONE_OVER = Over({}, {}, {})
 
 
 def overdrawn(view: View) -> Over:
     """Who would cross a budget. One whose prices are 0 is free and crosses none."""
-    over = Over({}, {})
+    over = Over({}, {}, {})
     cost, agents = view.cost[0], view.state.roster.agents
     for budget, value, ledger in accounts(view.state, view.query):
         left = ledger.at(window_of(budget, view.time_ms)).left_usd(budget)
-        found = over.soft if budget.usd is None else over.hard
+        lenient = over.lenient if budget.exhausted == "cheapest" else over.firm
+        found = over.soft if budget.usd is None else lenient
         name = budget.id + (f" of {value or 'nobody'}" if budget.per else "")
         for i in np.flatnonzero(cost > left).tolist():
             if not is_free(agents[i]):
@@ -78,15 +81,18 @@ def fitting(view: View, eligible: Sequence[int], most: int) -> int:
     return sum(together <= least for together in accumulate(dearest))
 
 
-def leave_out(why: Why, over: Mapping[int, str], view: View) -> None:
-    """Exclude in `why` those that are over; the cheapest stays where the budgets say so."""
+def leave_out(why: Why, over: Over, view: View) -> None:
+    """Exclude in `why` those that are over; the cheapest stays where nobody else does, if every
+    budget that it crosses lets it."""
+    hard = over.lenient | over.firm
     left = [i for i, out in why.items() if out is None]
-    losing = [i for i in left if i in over]
-    if losing and len(losing) == len(left) and not refuses(view):
+    losing = [i for i in left if i in hard]
+    spared = [i for i in losing if i not in over.firm]
+    if spared and len(losing) == len(left):
         cost = view.cost[0]
-        losing.remove(min(losing, key=lambda i: (float(cost[i]), i)))
+        losing.remove(min(spared, key=lambda i: (float(cost[i]), i)))
     for i in losing:
-        why[i] = (Exclusion.OVER_BUDGET, over[i])
+        why[i] = (Exclusion.OVER_BUDGET, hard[i])
 
 
 def refuses(view: View) -> bool:

@@ -35,8 +35,8 @@ def eligibility(law: Law, view: View) -> Law:
         return law
     agents = state.roster.agents
     why: Why = {i: exclusion(view, i, full, before) for i in law.eligible}
-    if over.hard:
-        leave_out(why, over.hard, view)
+    if over.firm or over.lenient:
+        leave_out(why, over, view)
     forced = overrule(why, ruling, agents) if ruling else ""
     if over.soft and not query.agent_id:
         spare(why, {i: (Exclusion.OVER_BUDGET, told) for i, told in over.soft.items()})
