@@ -12,6 +12,7 @@ from routerd.cli.calls import TIMEOUT_S, address_option, in_json, pages, policy_
 from routerd.cli.output import Exit, Failed, console, json_option, say_json
 from routerd.cli.paths import PathTo
 from routerd.cli.tables import facts, table
+from routerd.core.words import counted
 
 if TYPE_CHECKING:
     from routerd.v1 import policy_pb2
@@ -174,17 +175,24 @@ def say(experiment: policy_pb2.Experiment, as_json: bool) -> None:
     ]
     console().print(facts(pairs))
     head = ("arm", "does", "decisions", "quality", "USD", "ms")
-    console().print(table(head, map(arm_row, told.arms, experiment.results), left=2))
+    arms = zip(told.arms, experiment.results, strict=True)
+    shadows = [told.shadow and number > 0 for number in range(len(told.arms))]
+    console().print(table(head, map(arm_row, arms, shadows), left=2))
     rows = [lift_row(lift) for lift in experiment.lifts]
     if rows:
         over = (f"over {told.arms[0].arm_id}", "metric", "95% interval at any time", "lift")
         console().print(table(over, rows, left=3))
 
 
-def arm_row(arm: policy_pb2.ExperimentArm, result: policy_pb2.ArmResult) -> tuple[str, ...]:
+def arm_row(
+    told: tuple[policy_pb2.ExperimentArm, policy_pb2.ArmResult], shadow: bool
+) -> tuple[str, ...]:
+    """What came of an arm. Of one in the shadow nothing did: its means are estimates."""
+    arm, result = told
     does: dict[str, Any] = json.loads(arm.policy_json) if arm.policy_json else {}
     what = str(does.get("kind", "as configured"))
-    what += f", {len(arm.static_routes)} routes" if arm.static_routes else ""
+    what += f", {counted(len(arm.static_routes), 'route')}" if arm.static_routes else ""
+    what += " (estimated)" if shadow else ""
     means = [f"{m.mean:.4g}" if m.HasField("mean") else "" for m in result.metrics]
     return (arm.arm_id, what, str(result.decisions), *means)
 

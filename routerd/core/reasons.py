@@ -17,7 +17,7 @@ def sentence(decision: Decision) -> str:
     chance = f"probability {in_digits(decision.propensity)} among {among}"
     match decision.reason:  # the most frequent come first: it is looked through in order
         case Reason.BEST_KNOWN:
-            return f"Best expected utility, drawn with {chance}{lead(decision)}."
+            return f"Best expected utility{paced(decision)}, drawn with {chance}{lead(decision)}."
         case Reason.SAMPLED:
             return f"Explored, to learn more of its value: drawn with {chance}."
         case Reason.EXPLICIT:
@@ -51,6 +51,11 @@ def in_digits(p: float) -> str:
     if not 0.9995 <= p < 1.0:  # rounding may leave a hair more than 1
         return f"{p:.3g}"
     return f"{p:.{math.ceil(-math.log10(1.0 - p))}f}"
+
+
+def paced(decision: Decision) -> str:
+    """What else than quality and preference made it the best."""
+    return " at the price that budgets put on money" if "budget" in decision.stages else ""
 
 
 def lead(decision: Decision) -> str:

@@ -14,7 +14,9 @@ from typing import Any
 
 import pytest
 
+from routerd.cli.experiments import arm_row
 from routerd.cli.output import Exit
+from routerd.v1.policy_pb2 import ArmResult, ExperimentArm
 from tests.cli.conftest import command, environment
 
 AGENT = "a-reviewer-of-legal-documents-2026"
@@ -133,3 +135,11 @@ def test_the_price_of_a_dollar_says_of_what_it_is(invoke: Any, address: str) -> 
     """A bare number named price was taken for dollars."""
     told = invoke("budgets", "--address", address).output
     assert told.splitlines()[0].rstrip().endswith("utility per USD")
+
+
+def test_means_of_an_arm_in_the_shadow_are_called_estimates() -> None:
+    """Nothing came of what it would have drawn, so no figure beside it was measured."""
+    arm = ExperimentArm(arm_id="new", policy_json='{"kind": "static"}', static_routes=[{}])
+    result = ArmResult(arm_id="new", decisions=64)
+    assert arm_row((arm, result), shadow=True)[1] == "static, 1 route (estimated)"
+    assert arm_row((arm, result), shadow=False)[1] == "static, 1 route"

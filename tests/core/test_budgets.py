@@ -10,8 +10,8 @@ import pytest
 
 from routerd.core.errors import ErrorReason, RouterError
 from routerd.core.events import Decision
-from routerd.core.reasons import law_of
-from routerd.core.values import Exclusion
+from routerd.core.reasons import law_of, sentence
+from routerd.core.values import Exclusion, Reason
 from routerd.engine.verify import verify
 from tests.core.engine import HOUR_MS, START_MS, Engine
 
@@ -121,6 +121,21 @@ def test_it_is_time_to_come_again_when_the_last_budget_in_the_way_begins_anew() 
     served(on, 1)
     refusal = on.refused(ErrorReason.BUDGET_EXHAUSTED, on.route)
     assert refusal.retry_after_ms == 24 * HOUR_MS - START_MS % (24 * HOUR_MS)
+
+
+def test_a_choice_that_money_made_says_so() -> None:
+    """Who spends too fast is led to the cheap, and told that it is the budget that leads."""
+    on = engine({"usd": 0.2, "window_hours": 1.0})
+    served(on, 15)
+    on.wall.now_ms += HOUR_MS
+    made = [on.route().decision for _ in range(3)]
+    told = [sentence(one) for one in made if one.reason is Reason.BEST_KNOWN]
+    assert told
+    for text in told:
+        assert text.startswith("Best expected utility at the price that budgets put on money, ")
+    free = engine({"usd": 0.2, "when": {"plan": "trial"}})
+    served(free, 15)
+    assert sentence(free.route().decision).startswith("Best expected utility, drawn ")
 
 
 def test_each_value_has_a_budget_of_its_own_up_to_a_bound() -> None:
