@@ -200,7 +200,7 @@ _WORDS: dict[str, Callable[[Any, Any], str]] = {
     "maxItems": lambda limit, value: f"must have at most {limit} entries, not {len(value)}",
     "maxProperties": lambda limit, value: f"must have at most {limit} entries, not {len(value)}",
     "pattern": lambda _, value: (
-        f"must start with a letter or digit and hold only those and . _ : / @ + -, "
+        f"must start with an ASCII letter or digit and hold only those and . _ : / @ + -, "
         f"not {told(value)}"
     ),
 }

@@ -109,12 +109,12 @@ REFUSED = {
     ),
     "character that an id cannot have": (
         "agents: [{id: 'my agent'}]",
-        "agents[0].id: must start with a letter or digit and hold only those and "
+        "agents[0].id: must start with an ASCII letter or digit and hold only those and "
         '. _ : / @ + -, not the text "my agent"',
     ),
     "line break after an id": (
         'agents: [{id: "a\\n"}]',
-        "agents[0].id: must start with a letter or digit and hold only those and "
+        "agents[0].id: must start with an ASCII letter or digit and hold only those and "
         '. _ : / @ + -, not the text "a\n"',
     ),
     "word that is no choice": (

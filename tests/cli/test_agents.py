@@ -104,8 +104,8 @@ REFUSED = {
     ),
     "wrong definition": (
         ["agents", "register", "a b", "--max-concurrency", "-1"],
-        "agent_id: must start with a letter or digit and hold only those and . _ : / @ + -, not "
-        'the text "a b"; definition.max_concurrency: must be at least 1, not -1',
+        "agent_id: must start with an ASCII letter or digit and hold only those and "
+        '. _ : / @ + -, not the text "a b"; definition.max_concurrency: must be at least 1, not -1',
     ),
 }
 
