@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import shutil
@@ -13,6 +14,11 @@ from routerd.log.base import LogUnavailable
 
 SCRATCH_BYTES = 256 * 1024
 LOCK_BYTES = 200
+NO_DIRECTORY = {
+    errno.EACCES: "no permission to write there",
+    errno.EEXIST: "it is a file",
+    errno.ENOTDIR: "it lies in a file",
+}
 
 
 def take_lock(directory: Path) -> int:
@@ -24,10 +30,11 @@ def take_lock(directory: Path) -> int:
         for path in made:
             sync_directory(path.parent)
         if not os.access(directory, os.W_OK):
-            raise PermissionError("no permission to write to it")
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
         lock_fd = os.open(directory / "lock", os.O_RDWR | os.O_CREAT, 0o644)
     except OSError as error:
-        raise LogUnavailable(f"cannot use {directory} as data directory: {error}") from error
+        told = NO_DIRECTORY.get(error.errno or 0) or error.strerror
+        raise LogUnavailable(f"cannot use {directory} as data directory: {told}") from error
     try:
         fcntl.flock(lock_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         held = os.pread(lock_fd, LOCK_BYTES, 0).decode(errors="replace")
@@ -43,7 +50,8 @@ def take_lock(directory: Path) -> int:
         ) from None
     except OSError as error:
         os.close(lock_fd)
-        raise LogUnavailable(f"cannot use {directory} as data directory: {error}") from error
+        told = NO_DIRECTORY.get(error.errno or 0) or error.strerror
+        raise LogUnavailable(f"cannot use {directory} as data directory: {told}") from error
     return lock_fd
 
 

@@ -31,7 +31,8 @@ from routerd.server.agent_service import AgentService
 from routerd.server.audit_reader import AuditReader
 from routerd.server.audit_service import AuditService
 from routerd.server.health import Health
-from routerd.server.interceptors import Gate, Methods, Partition
+from routerd.server.interceptors import DEFAULT_PARTITION, Gate, Methods, Partition
+from routerd.server.listening import bound
 from routerd.server.lulls import Lulls
 from routerd.server.policy_service import PolicyService
 from routerd.server.projection import Projection
@@ -181,14 +182,6 @@ class Server:
         if serving:
             self._leases.restart()
         self.health.set(serving=serving)
-
-
-def bound(server: grpc.aio.Server, address: str) -> int:
-    """The port that the server got at host:port. Raises OSError."""
-    try:
-        return server.add_insecure_port(address)
-    except RuntimeError:
-        raise OSError(f"cannot listen on {address}: it is taken, or not of this machine") from None
 
 
 async def serve(

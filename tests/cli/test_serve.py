@@ -96,6 +96,38 @@ def test_a_taken_port_is_one_sentence(
     assert f"cannot listen on {daemon.address}" in one_sentence(second.stderr)
 
 
+def test_a_taken_socket_stays_with_who_has_it(
+    start: Any, run: Any, invoke: Any, config_file: Path, tmp_path: Path
+) -> None:
+    """gRPC gives its path to whoever comes last. One that was left behind is nobody's."""
+    address = f"unix:{tmp_path / 's'}"
+    killed = start(tmp_path / "a", "--listen", address).process
+    killed.kill()
+    killed.wait()
+    daemon = start(tmp_path / "a", "--listen", address)
+    asked = "serve", "--config", config_file, "--data", tmp_path / "b", "--listen"
+    second = run(*asked, address)
+    assert second.returncode == 1
+    assert f"cannot listen on {address}: it is taken" in one_sentence(second.stderr)
+    assert invoke("agents", "--address", address).exit_code == 0
+    assert daemon.end() == (0, "")
+    nowhere = run(*asked, f"unix:{tmp_path / 'no' / 's'}")
+    assert "its directory is not there" in one_sentence(nowhere.stderr)
+
+
+@pytest.mark.parametrize(
+    ("place", "why"), [("file", "it is a file"), ("file/data", "it lies in a file")]
+)
+def test_what_can_be_no_data_directory_says_why(
+    place: str, why: str, run: Any, config_file: Path, tmp_path: Path
+) -> None:
+    """In words, without the system's number of the error."""
+    (tmp_path / "file").touch()
+    refused = run("serve", "--config", config_file, "--data", tmp_path / place)
+    assert refused.returncode == 1
+    assert one_sentence(refused.stderr).endswith(f"{place} as data directory: {why}")
+
+
 def test_a_start_that_finds_its_port_taken_changes_nothing(
     start: Any, run: Any, config_file: Path, tmp_path: Path
 ) -> None:
