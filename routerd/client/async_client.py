@@ -5,24 +5,23 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Generator
 from contextlib import closing
-from functools import cached_property
 from types import TracebackType
 from typing import Any, Self, Unpack
 
 import grpc
 from google.protobuf.message import Message
 
-from routerd.client.channel import ADDRESS, Options, checked_address, checked_timeout, with_defaults
+from routerd.client.base import Base
+from routerd.client.channel import checked_timeout
 from routerd.client.decision import Decision
 from routerd.client.delivery import LONGEST_PAUSE_S, TIMEOUT_S, Calls, Results, Round
 from routerd.client.errors import RouterdError, error_of, hung_up
-from routerd.client.outbox import Counts, logger
-from routerd.client.routing import Conditions, Routing, TaskLike, Told, request_of
-from routerd.client.table import Fallback
-from routerd.v1 import audit_pb2, audit_pb2_grpc, router_pb2, router_pb2_grpc
+from routerd.client.outbox import logger
+from routerd.client.routing import Conditions, TaskLike, Told, request_of
+from routerd.v1 import audit_pb2, router_pb2
 
 
-class AsyncClient:
+class AsyncClient(Base[grpc.aio.Channel]):
     """Routes tasks and reports outcomes. Use it in one event loop, and close it there; the block of
     a decision may end in another thread.
 
@@ -41,31 +40,8 @@ class AsyncClient:
     one of its first call: its connection lives in that.
     """
 
-    def __init__(
-        self,
-        address: str = ADDRESS,
-        *,
-        fallback: Fallback | None = None,
-        fail_open: bool = True,
-        timeout_s: float = 1.0,
-        outbox: int = 10_000,
-        credentials: grpc.ChannelCredentials | None = None,
-        options: Options = (),
-    ) -> None:
-        self._address = checked_address(address)
-        self._timeout_s = checked_timeout(timeout_s)
-        self._credentials = credentials
-        self._options = with_defaults(options)
-        self._routing = Routing(fallback, fail_open=fail_open, outbox=outbox, queued=self._queued)
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._delivering: asyncio.Task[None] | None = None
-
-    @cached_property
-    def channel(self) -> grpc.aio.Channel:
-        """The connection, for stubs of other services too."""
-        if self._credentials is None:
-            return grpc.aio.insecure_channel(self._address, options=self._options)
-        return grpc.aio.secure_channel(self._address, self._credentials, options=self._options)
+    _loop: asyncio.AbstractEventLoop | None = None
+    _delivering: asyncio.Task[None] | None = None
 
     def route(
         self,
@@ -117,11 +93,6 @@ class AsyncClient:
             await asyncio.wait([self._delivery_task()], timeout=timeout_s)
         return not self.counts.waiting
 
-    @property
-    def counts(self) -> Counts:
-        """What became of the outcomes."""
-        return self._routing.outbox.counts()
-
     async def close(self, timeout_s: float = 5.0) -> None:
         """Deliver what waits as long as the time lasts, drop the rest, hang up."""
         await self.flush(timeout_s)
@@ -129,8 +100,8 @@ class AsyncClient:
         if self._delivering is not None:
             self._delivering.cancel()
             await asyncio.wait([self._delivering])
-        if "channel" in self.__dict__:
-            await self.channel.close()
+        if self._channel is not None:
+            await self._channel.close()
 
     async def __aenter__(self) -> Self:
         return self
@@ -143,13 +114,10 @@ class AsyncClient:
     ) -> None:
         await self.close()
 
-    @cached_property
-    def _router(self) -> Any:
-        return router_pb2_grpc.RouterServiceStub(self.channel)
-
-    @cached_property
-    def _audit(self) -> Any:
-        return audit_pb2_grpc.AuditServiceStub(self.channel)
+    def _connected(self) -> grpc.aio.Channel:
+        if self._credentials is None:
+            return grpc.aio.insecure_channel(self._address, options=self._options)
+        return grpc.aio.secure_channel(self._address, self._credentials, options=self._options)
 
     async def _route(self, request: router_pb2.RouteRequest, timeout_s: float | None) -> Decision:
         if not self._routing.admits():

@@ -5,24 +5,23 @@ from __future__ import annotations
 import atexit
 import threading
 from contextlib import closing
-from functools import cached_property
 from types import TracebackType
 from typing import Any, Self, Unpack
 
 import grpc
 from google.protobuf.message import Message
 
-from routerd.client.channel import ADDRESS, Options, checked_address, checked_timeout, with_defaults
+from routerd.client.base import Base
+from routerd.client.channel import checked_timeout
 from routerd.client.decision import Decision
 from routerd.client.delivery import LONGEST_PAUSE_S, TIMEOUT_S, Calls, Results, Round
 from routerd.client.errors import RouterdError, error_of, hung_up
-from routerd.client.outbox import Counts, logger
-from routerd.client.routing import Conditions, Routing, TaskLike, Told, request_of
-from routerd.client.table import Fallback
-from routerd.v1 import audit_pb2, audit_pb2_grpc, router_pb2, router_pb2_grpc
+from routerd.client.outbox import logger
+from routerd.client.routing import Conditions, TaskLike, Told, request_of
+from routerd.v1 import audit_pb2, router_pb2
 
 
-class Client:
+class Client(Base[grpc.Channel]):
     """Routes tasks and reports outcomes. Threads may share it; a fork makes its own after forking.
 
         with Client("127.0.0.1:7450", fallback={"": "large"}) as client:
@@ -33,35 +32,7 @@ class Client:
     thread of its own, from the first outcome on, delivers outcomes.
     """
 
-    def __init__(
-        self,
-        address: str = ADDRESS,
-        *,
-        fallback: Fallback | None = None,
-        fail_open: bool = True,
-        timeout_s: float = 1.0,
-        outbox: int = 10_000,
-        credentials: grpc.ChannelCredentials | None = None,
-        options: Options = (),
-    ) -> None:
-        self._address = checked_address(address)
-        self._timeout_s = checked_timeout(timeout_s)
-        self._credentials = credentials
-        self._options = with_defaults(options)
-        self._routing = Routing(
-            fallback, fail_open=fail_open, outbox=outbox, queued=self._start_delivering
-        )
-        self._channel: grpc.Channel | None = None
-        self._delivering: threading.Thread | None = None
-        self._starting = threading.Lock()
-
-    @property
-    def channel(self) -> grpc.Channel:
-        """The connection, for stubs of other services too."""
-        with self._starting:
-            if self._channel is None:
-                self._channel = self._connected()
-            return self._channel
+    _delivering: threading.Thread | None = None
 
     def route(
         self,
@@ -117,11 +88,6 @@ class Client:
         """Wait until the daemon has every outcome; False when the time is over first."""
         return self._routing.outbox.wait_empty(timeout_s)
 
-    @property
-    def counts(self) -> Counts:
-        """What became of the outcomes."""
-        return self._routing.outbox.counts()
-
     def close(self, timeout_s: float = 5.0) -> None:
         """Deliver what waits as long as the time lasts, drop the rest, hang up."""
         atexit.unregister(self.close)
@@ -148,14 +114,6 @@ class Client:
             return grpc.insecure_channel(self._address, options=self._options)
         return grpc.secure_channel(self._address, self._credentials, options=self._options)
 
-    @cached_property
-    def _router(self) -> Any:
-        return router_pb2_grpc.RouterServiceStub(self.channel)
-
-    @cached_property
-    def _audit(self) -> Any:
-        return audit_pb2_grpc.AuditServiceStub(self.channel)
-
     def _call(
         self, method: Any, request: Message, timeout_s: float | None, default_s: float = TIMEOUT_S
     ) -> Message:
@@ -166,7 +124,7 @@ class Client:
             raise error_of(error) from None
         return found
 
-    def _start_delivering(self) -> None:
+    def _queued(self) -> None:
         with self._starting:
             if self._delivering is None:
                 self._delivering = threading.Thread(
