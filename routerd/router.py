@@ -17,7 +17,7 @@ from msgspec.inspect import is_struct_type
 from msgspec.structs import fields as fields_of
 
 from routerd.audit.queries import forgettable
-from routerd.audit.reach import require_audited
+from routerd.audit.reach import open_audited
 from routerd.clock import wall_clock
 from routerd.config import ConfigErrors, load, parse, parse_agent
 from routerd.core.answers import Ack, Answer, Found, Listed, Profile
@@ -80,9 +80,8 @@ class Router:
         config = load(config) if isinstance(config, str | Path) else parse(config)
         if data_dir is None:
             return cls(MemoryLog(), config)
-        log = SqliteLog.open(Path(data_dir))
+        log = open_audited(Path(data_dir))
         try:
-            require_audited(log, Path(data_dir))
             return cls(log, config, Snapshots(Path(data_dir)))
         except BaseException:
             log.close()

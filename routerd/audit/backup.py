@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO, NamedTuple
 
 from routerd.audit.queries import Audit, NoAudit, projected_through
-from routerd.audit.reach import continues, require_audited
+from routerd.audit.reach import continues, open_audited
 from routerd.audit.schema import audit_path
 from routerd.log.base import LogUnavailable
 from routerd.log.disk import sync_directory, sync_stored
@@ -37,8 +37,7 @@ def back_up(source: Path, target: Path, told: Callable[[int, int, str], None]) -
     what) hears how far it is. Raises LogUnavailable, LogCorrupt, OSError.
     """
     require_free(target)
-    with closing(SqliteLog.open(source, read_only=True)) as log:
-        require_audited(log, source)
+    with closing(open_audited(source, read_only=True)) as log:
         staging = target / "partial"
         shutil.rmtree(staging, ignore_errors=True)
         staging.mkdir(parents=True)

@@ -30,11 +30,26 @@ class Aside(NamedTuple):
     path: Path
 
 
-def require_audited(log: SqliteLog, directory: Path) -> None:
-    """LogCorrupt when the log ends before its audit does, although the machine ran on.
+def open_audited(directory: Path, *, read_only: bool = False) -> SqliteLog:
+    """Open a log that reaches as far as its audit, as SqliteLog.open does; who writes vouches.
 
-    After a loss of power the last decisions may be gone, unless `durability` is power: what is
-    known of them is told. A log that reaches as far is vouched for, and none before.
+    After a loss of power the last decisions may be gone, unless `durability` is power: then it is
+    opened, but not vouched for. Until its audit was made anew, that looks the same at each start.
+    """
+    log = SqliteLog.open(directory, read_only)
+    try:
+        if reaches_audits(log, directory):
+            log.vouch()
+    except BaseException:
+        log.close()
+        raise
+    return log
+
+
+def reaches_audits(log: SqliteLog, directory: Path) -> bool:
+    """Whether a log reaches as far as its audits; what else is known to be missing is logged.
+
+    Raises LogCorrupt when it does not, although the machine ran on.
     """
     reaches = True
     for partition in sorted({DEFAULT_PARTITION, *log.partitions()}):
@@ -51,9 +66,8 @@ def require_audited(log: SqliteLog, directory: Path) -> None:
                 "decisions survive that with `durability: power`",
                 *(end + 1, reached, partition, path),
             )
-            reaches = False  # until its audit was made anew, this looks the same at each start
-    if reaches:
-        log.vouch()
+            reaches = False
+    return reaches
 
 
 def is_of(audit: Audit, log: Log, partition: str, directory: Path) -> bool:

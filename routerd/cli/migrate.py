@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import closing
 from pathlib import Path
 
 import click
@@ -20,10 +19,9 @@ def migrate(directory: Path, check: bool) -> None:
     `routerd serve` does so by itself; this is for logs that are only read. It is done as a whole or
     not at all. An older version cannot open the log afterwards: make a copy first.
     """
-    from routerd.audit.reach import require_audited
+    from routerd.audit.reach import open_audited
     from routerd.log.base import LogCorrupt, LogUnavailable
     from routerd.log.migrations import format_of, missing, require_known
-    from routerd.log.sqlite import SqliteLog
     from routerd.log.tables import FORMAT
 
     if not (directory / "log.db").is_file():
@@ -35,8 +33,7 @@ def migrate(directory: Path, check: bool) -> None:
         if check and steps:
             raise Failed(f"format {held} lacks: {'; '.join(step.what for step in steps)}")
         if not check:
-            with closing(SqliteLog.open(directory)) as log:
-                require_audited(log, directory)
+            open_audited(directory).close()
     except (LogCorrupt, LogUnavailable) as error:
         raise Failed(str(error)) from None
     if steps:

@@ -98,13 +98,12 @@ def run(config_file: Path, with_flags: Callable[[Config], Config]) -> None:
     import asyncio
 
     from learners.kernel import COMPILED
-    from routerd.audit.reach import require_audited
+    from routerd.audit.reach import open_audited
     from routerd.clock import wall_clock
     from routerd.config import load
     from routerd.core.base import DEFAULT_PARTITION
     from routerd.core.errors import RouterError
     from routerd.log.base import LogCorrupt, LogStuck, LogUnavailable
-    from routerd.log.sqlite import SqliteLog
     from routerd.server.app import serve as serve_grpc
     from routerd.server.polling import event_loop
     from routerd.signals.hybrid import SignalsUnavailable
@@ -120,8 +119,7 @@ def run(config_file: Path, with_flags: Callable[[Config], Config]) -> None:
             click.echo("no compiled loops: a decision takes twice as long (see README)")
 
     try:
-        log = SqliteLog.open(Path(config.data_dir))
-        require_audited(log, Path(config.data_dir))
+        log = open_audited(Path(config.data_dir))
         loop_factory = partial(event_loop, config.server.busy_poll_us)
         source = Source(config_file, lambda: with_flags(load(config_file)), first)
         served = serve_grpc(

@@ -57,7 +57,7 @@ def warm_start(
     """
     from bench.recorded import DataError
     from bench.tablefile import open_table
-    from routerd.audit.reach import require_audited
+    from routerd.audit.reach import open_audited, require_audited
     from routerd.clock import wall_clock
     from routerd.config import ConfigErrors, load
     from routerd.core.errors import RouterError
@@ -76,8 +76,7 @@ def warm_start(
         check(table, source)
         config: EngineConfig = load(config_file) if config_file else config_of(directory)
         wanted = list(rows(table, source, config))  # every error of it before anything is written
-        with closing(SqliteLog.open(directory)) as log:
-            require_audited(log, directory)
+        with closing(open_audited(directory)) as log:
             kept = Snapshots(directory)
             sequencer = Sequencer.open(log, config, wall_clock(), snapshots=kept)
             hashed = blake2b(source.read_bytes(), digest_size=16).hexdigest()

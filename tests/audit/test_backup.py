@@ -11,7 +11,7 @@ import pytest
 from routerd.audit.backup import back_up
 from routerd.audit.process import catch_up
 from routerd.audit.queries import Audit, Search
-from routerd.audit.reach import require_audited
+from routerd.audit.reach import open_audited
 from routerd.audit.schema import audit_path
 from routerd.engine.fold import fold
 from routerd.log.base import Entry, LogUnavailable
@@ -122,8 +122,7 @@ def test_what_others_replace_meanwhile_is_looked_for_again(
         assert met > nth
         assert ends == {"default": log.last("default")[0]}
         state = fold(log, "default", Snapshots(source))
-    with closing(SqliteLog.open(target)) as copy:
-        require_audited(copy, target)
+    with closing(open_audited(target)) as copy:
         assert fold(copy, "default", Snapshots(target)).hash() == state.hash()
     if not audited:
         return

@@ -15,7 +15,7 @@ from routerd.audit.backup import back_up
 from routerd.audit.process import catch_up
 from routerd.audit.projector import Projector
 from routerd.audit.queries import projected_through
-from routerd.audit.reach import require_audited, set_aside
+from routerd.audit.reach import open_audited, set_aside
 from routerd.audit.schema import VERSION, audit_path
 from routerd.core.events import Decision
 from routerd.log import disk
@@ -65,8 +65,7 @@ def project(engine: Engine, directory: Path) -> None:
 
 
 def hold(directory: Path) -> None:
-    with closing(SqliteLog.open(directory)) as log:
-        require_audited(log, directory)
+    open_audited(directory).close()
 
 
 def test_what_the_audit_tells_of_must_be_in_the_log(shortened: Path) -> None:
