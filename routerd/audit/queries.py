@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Callable, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,6 +18,7 @@ import apsw
 import msgspec
 
 from routerd.audit import schema
+from routerd.audit.told import COLUMNS, Decided, Spoilt, Sums, decided, sums
 from routerd.core.state import GENESIS
 from routerd.log.base import Log
 from routerd.log.disk import sync_directory, sync_stored
@@ -39,14 +40,6 @@ FOREVER = 2**62
 DAMAGE = (
     *(apsw.CorruptError, apsw.NotADBError, apsw.SQLError, apsw.MismatchError),
     UnicodeDecodeError,
-)
-
-COLUMNS = (
-    *("position", "decision_id", "request_id", "time_ms", "task_id", "group_id", "session_id"),
-    *("work_type", "domain", "labels", "agent_id", "propensity", "u", "confidence", "policy_id"),
-    *("reason", "sentence", "fallback_agent_id", "alternatives", "stages", "open", "messages"),
-    *("executed_agent_id", "quality", "cost_usd", "latency_ms", "quality_assumed", "conditions"),
-    *("signal", "description", "escalate_below", "companion_of", "inclusion", "claimed"),
 )
 
 # Sums, whole or of a period, with one shape: decisions count for the agent that was chosen, and
@@ -72,6 +65,7 @@ WITH cell AS (
     FROM decisions WHERE time_ms >= ? AND time_ms < ? AND messages + quality_assumed > 0
 )
 """
+SUMMED = {WHOLE_CELLS: "performance", WHOLE_GROUPS: "groups", PERIOD_CELLS: "decisions"}
 
 # Event time never runs backwards, so a time stands for a position, whatever else is asked.
 SINCE = "(SELECT position FROM decisions WHERE time_ms >= ? ORDER BY time_ms, position LIMIT 1)"
@@ -108,25 +102,10 @@ class Search(msgspec.Struct, frozen=True):
 
 
 class Found(NamedTuple):
-    """Rows of the table decisions, the newest first, and whether there are more."""
+    """Decisions, the newest first, and whether there are more."""
 
-    rows: list[dict[str, Any]]
+    rows: list[Decided]
     more: bool
-
-
-class Sums(NamedTuple):
-    """Counts and sums over some decisions; see the message Summary."""
-
-    key: str
-    decisions: int
-    open: int
-    explored: int
-    quality_count: int
-    quality_sum: float
-    cost_count: int
-    cost_usd_sum: float
-    latency_count: int
-    latency_ms_sum: float
 
 
 class Summed(NamedTuple):
@@ -227,14 +206,15 @@ class Audit:
     def decisions(self, search: Search, size: int, before: int = FOREVER) -> Found:
         """At most `size` decisions in front of a position, the newest first."""
         rows = self._ask(*listing(search, size + 1, before))
-        found = [dict(zip(COLUMNS, row, strict=True)) for row in rows[:size]]
-        return Found(found, len(rows) > size)
+        with damaged():
+            return Found([decided(row) for row in rows[:size]], len(rows) > size)
 
-    def decision(self, position: int) -> dict[str, Any] | None:
+    def decision(self, position: int) -> Decided | None:
         """The decision at a position."""
         sql = f"SELECT {', '.join(COLUMNS)} FROM decisions WHERE position = ?"
         rows = self._ask(sql, (position,))
-        return dict(zip(COLUMNS, rows[0], strict=True)) if rows else None
+        with damaged():
+            return decided(rows[0]) if rows else None
 
     def summed(self, from_time_ms: int, until_time_ms: int, most: int) -> Summed:
         """The decisions of a period; the `most` largest groups and kinds of work."""
@@ -245,7 +225,9 @@ class Audit:
 
         def rows(source: str, key: str, rest: str, *values: object) -> list[Sums]:
             sql = f"{source} SELECT {key}, {ADDED} FROM cell {rest}"
-            return [Sums(*row) for row in self._ask(sql, (*period, *values))]
+            found = self._ask(sql, (*period, *values))
+            with damaged():
+                return [sums(row, SUMMED[source]) for row in found]
 
         largest = "GROUP BY 1 HAVING sum(decisions) ORDER BY 2 DESC, 1 LIMIT ?"
         (total,) = rows(cells, "''", "")
@@ -266,6 +248,15 @@ class Audit:
             raise NoAudit(f"the audit file is damaged ({error})", damaged=True) from error
         except apsw.Error as error:
             raise NoAudit(f"the audit file cannot be read: {error}") from error
+
+
+@contextmanager
+def damaged() -> Iterator[None]:
+    """Rows that nobody wrote so are damage."""
+    try:
+        yield
+    except Spoilt as error:
+        raise NoAudit(f"the audit file is damaged (table {error})", damaged=True) from error
 
 
 def listing(search: Search, size: int, before: int) -> tuple[str, list[object]]:

@@ -85,7 +85,7 @@ def is_of(audit: Audit, log: Log, partition: str, directory: Path) -> bool:
     if known and audit.origin is not None and audit.origin not in known:
         return False
     newest = audit.decisions(Search(), 1, before=end + 1).rows
-    return are_of([row["decision_id"] for row in newest], hashes_at)
+    return are_of([row.decision_id for row in newest], hashes_at)
 
 
 def set_aside(directory: Path, target: Path) -> dict[str, Aside]:

@@ -7,25 +7,31 @@ opens the log; the log's SQLite, apsw's, never opens the audit file in this proc
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
+
+import msgspec
 
 from routerd import __version__
 from routerd.audit import schema
 from routerd.audit.book import Case, Result
 from routerd.audit.retention import FORGET
-from routerd.audit.rows import Row, outcome_of
+from routerd.audit.rows import Row, outcome_of, standing_of
 from routerd.core.outcomes import Reports, write_registers
 from routerd.core.state import GENESIS
 
+T = TypeVar("T")
+
 BUSY_TIMEOUT_S = 10.0
+
+TYPES: dict[str, type] = {"TEXT": str, "INTEGER": int, "REAL": float}
 
 CASE = """
 SELECT position, decision_id, request_id, time_ms, agent_id, work_type, group_id, messages, told_ms,
     claimed, executed_agent_id, quality, cost_usd, latency_ms
-FROM decisions WHERE decision_id = ? AND open = 1
+FROM decisions WHERE decision_id = :decision_id AND open = 1
 """
 ASKED = "SELECT decision_id FROM decisions WHERE request_id = ? AND open = 1"
 # A group's outcome is kept by the latest of its decisions; ids of decisions sort by position.
@@ -36,9 +42,10 @@ SELECT decision_id FROM decisions WHERE open = 1 AND decision_id IN (
     FROM outcomes o WHERE outcome_id = ?)
 """
 REPORTS = """
-SELECT * FROM outcomes WHERE decision_id = ?1
+SELECT * FROM outcomes WHERE decision_id = :decision_id
 UNION ALL
-SELECT outcomes.* FROM group_outcomes g JOIN outcomes USING (position) WHERE g.decision_id = ?1
+SELECT outcomes.* FROM group_outcomes g JOIN outcomes USING (position)
+WHERE g.decision_id = :decision_id
 ORDER BY position
 """
 
@@ -117,32 +124,40 @@ class Store:
             self._connection.execute(statement, {"before": before})
 
     def last_config(self) -> Row | None:
-        return self._row("SELECT * FROM configs ORDER BY position DESC LIMIT 1")
+        row = self._row("configs", "SELECT * FROM configs ORDER BY position DESC LIMIT 1")
+        if row is not None:
+            self._word("configs", msgspec.json.decode, row["config"])
+        return row
 
     def agents(self) -> list[Row]:
-        return self._rows("SELECT * FROM agents")
+        rows = self._rows("agents", "SELECT * FROM agents")
+        for row in rows:
+            self._word("agents", standing_of, row)
+        return rows
 
     def sums(self, table: str, key: Row) -> Row | None:
         """The row of performance or groups with this key."""
         where = " AND ".join(f"{name} = :{name}" for name in key)
-        return self._row(f"SELECT * FROM {table} WHERE {where}", **key)
+        return self._row(table, f"SELECT * FROM {table} WHERE {where}", **key)
 
     def case(self, decision_id: str) -> Case | None:
         """An open case, without its reports."""
-        row = self._one(CASE, decision_id)
+        row = self._row("decisions", CASE, decision_id=decision_id)
         if row is None:
             return None
-        head: list[Any] = [*row[:7], Result(*row[10:])]
+        cells = [*row.values()]
+        head: list[Any] = [*cells[:7], Result(*cells[10:])]
         case = Case(*head)
-        case.messages, case.told_ms = row[7], row[8] or 0
-        case.claimed = None if row[9] is None else bool(row[9])
+        case.messages, case.told_ms = row["messages"], row["told_ms"] or 0
+        case.claimed = None if row["claimed"] is None else bool(row["claimed"])
         return case
 
     def reports(self, case: Case) -> Reports:
         """What was said of a case, told again in the order in which it was accepted."""
         reports: Reports = {}
-        for row in self._rows(REPORTS, case.decision_id):
-            write_registers(reports, outcome_of(row), row["time_ms"], row["position"])
+        for row in self._rows("outcomes", REPORTS, decision_id=case.decision_id):
+            outcome = self._word("outcomes", outcome_of, row)
+            write_registers(reports, outcome, row["time_ms"], row["position"])
         return reports
 
     def asked(self, request_id: str) -> str | None:
@@ -164,6 +179,11 @@ class Store:
         whole = found.issuperset(schema.statements())
         if found and not (whole and self._one("PRAGMA user_version") == (schema.VERSION,)):
             raise Unusable(f"{self.path} is of another version of routerd")
+        self._columns = {
+            table: {name: (TYPES[kind], needed or key) for _, name, kind, needed, _, key in columns}
+            for (table,) in self._all("SELECT name FROM sqlite_schema WHERE type = 'table'")
+            if (columns := self._all(f"PRAGMA table_info({table})"))
+        }
 
     def _create(self) -> None:
         with self.transaction():
@@ -181,15 +201,30 @@ class Store:
         found = self._all(sql, *values)
         return found[0] if found else None
 
-    def _rows(self, sql: str, *values: object, **named: object) -> list[Row]:
+    def _rows(self, table: str, sql: str, **named: object) -> list[Row]:
+        """Rows of a table, each cell of its column's type."""
         with damaged(self.path):
-            cursor = self._connection.execute(sql, named or values)
+            cursor = self._connection.execute(sql, named)
             names = [column[0] for column in cursor.description]
-            return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+            rows = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+        for name, (kind, needed) in self._columns[table].items():
+            for row in rows:
+                cell = row.get(name, kind())
+                if not isinstance(cell, kind) and (needed or cell is not None):
+                    what = f"column {name} has {type(cell).__name__}"
+                    raise Unusable(f"{self.path} is damaged: table {table}, {what}")
+        return rows
 
-    def _row(self, sql: str, *values: object, **named: object) -> Row | None:
-        found = self._rows(sql, *values, **named)
+    def _row(self, table: str, sql: str, **named: object) -> Row | None:
+        found = self._rows(table, sql, **named)
         return found[0] if found else None
+
+    def _word(self, table: str, read: Callable[[Any], T], cell: object) -> T:
+        """What is read of a row whose words may be none, or whose JSON."""
+        try:
+            return read(cell)
+        except ValueError as error:
+            raise Unusable(f"{self.path} is damaged: table {table}, {error}") from error
 
 
 @contextmanager

@@ -122,7 +122,8 @@ class AuditReader:
 
     def _unavailable(self, error: NoAudit) -> RouterError:
         if not self._projection.runs:
-            way_out = "`audit.enabled` is false; `routerd project` makes it"
+            how = " --rebuild` makes it anew" if error.damaged else "` makes it"
+            way_out = f"`audit.enabled` is false; `routerd project{how}"
         elif error.damaged:
             self._projection.rebuild()
             way_out = "it is being made anew, try again later"

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import msgspec
-
-from routerd.audit.queries import Search, Summed, Sums
+from routerd.audit.queries import Search, Summed
+from routerd.audit.told import Decided, Sums
 from routerd.core.settings import Limits
-from routerd.core.signals import Classified
 from routerd.core.validate import MAX_PAGE_SIZE, MAX_TIME_MS, Check
-from routerd.core.values import Follows, Reason
+from routerd.core.values import Reason
 from routerd.server.convert import REASON_CODES, follows
 from routerd.server.convert_signals import classification
-from routerd.v1 import audit_pb2, types_pb2
+from routerd.v1 import audit_pb2
 
 MOST_LABELS = 8
 MOST_GROUPS = 20
@@ -23,12 +19,6 @@ TEXTS = (
     *("agent_id", "work_type", "domain", "group_id", "session_id", "task_id", "request_id"),
     "policy_id",
 )
-
-
-class Asked(msgspec.Struct):
-    """Of the column `conditions`: what is told of them."""
-
-    follows: Follows | None = None
 
 
 def search_of(wire: audit_pb2.ListDecisionsRequest) -> Search:
@@ -93,70 +83,62 @@ def check_position(check: Check, asked: int, position: int) -> None:
         check.add("at_least_position", f"is {asked}; the log ends at position {position}")
 
 
-def record(row: dict[str, Any]) -> audit_pb2.DecisionRecord:
+def record(row: Decided) -> audit_pb2.DecisionRecord:
     """A row of the table decisions, without candidates."""
     told = audit_pb2.DecisionRecord(
-        decision_id=row["decision_id"],
-        request_id=row["request_id"],
-        position=row["position"],
-        time_ms=row["time_ms"],
-        task_id=row["task_id"],
-        group_id=row["group_id"],
-        work_type=row["work_type"],
-        classification=classification(signal_of(row)),
-        description=row["description"],
-        domain=row["domain"],
-        labels=msgspec.json.decode(row["labels"]),
-        session_id=row["session_id"],
-        agent_id=row["agent_id"],
-        propensity=row["propensity"],
-        u=row["u"],
-        policy_id=row["policy_id"],
-        decision_confidence=row["confidence"],
-        reason_code=reason_code(row["reason"]),
-        reason=row["sentence"],
-        fallback_agent_id=row["fallback_agent_id"],
-        alternative_agent_ids=msgspec.json.decode(row["alternatives"]),
-        stages=msgspec.json.decode(row["stages"]),
-        open=bool(row["open"]),
-        escalate_below=row["escalate_below"],
-        companion_of=row["companion_of"],
-        inclusion_probability=row["inclusion"],
-        follows=follows(msgspec.json.decode(row["conditions"], type=Asked).follows),
+        decision_id=row.decision_id,
+        request_id=row.request_id,
+        position=row.position,
+        time_ms=row.time_ms,
+        task_id=row.task_id,
+        group_id=row.group_id,
+        work_type=row.work_type,
+        classification=classification(row.signal),
+        description=row.description,
+        domain=row.domain,
+        labels=row.labels,
+        session_id=row.session_id,
+        agent_id=row.agent_id,
+        propensity=row.propensity,
+        u=row.u,
+        policy_id=row.policy_id,
+        decision_confidence=row.confidence,
+        reason_code=REASON_CODES[row.reason],
+        reason=row.sentence,
+        fallback_agent_id=row.fallback_agent_id,
+        alternative_agent_ids=row.alternatives,
+        stages=row.stages,
+        open=bool(row.open),
+        escalate_below=row.escalate_below,
+        companion_of=row.companion_of,
+        inclusion_probability=row.inclusion,
+        follows=follows(row.conditions.follows),
     )
     told.MergeFrom(came_of(row))
     return told
 
 
-def came_of(row: dict[str, Any]) -> audit_pb2.DecisionRecord:
+def came_of(row: Decided) -> audit_pb2.DecisionRecord:
     """What a row says that others said of its decision, and nothing else."""
     told = audit_pb2.DecisionRecord(outcome=outcome_state(row))
-    if row["claimed"] is not None:
-        told.claim_accepted = bool(row["claimed"])
+    if row.claimed is not None:
+        told.claim_accepted = bool(row.claimed)
     return told
 
 
-def signal_of(row: dict[str, Any]) -> Classified | None:
-    return msgspec.json.decode(row["signal"], type=Classified) if row["signal"] else None
-
-
-def reason_code(word: str) -> types_pb2.ReasonCode:
-    return REASON_CODES[Reason(word)]
-
-
-def outcome_state(row: dict[str, Any]) -> audit_pb2.OutcomeState | None:
+def outcome_state(row: Decided) -> audit_pb2.OutcomeState | None:
     """The current outcome in a row; None when there is none, as in GetDecision."""
-    metrics = (row["quality"], row["cost_usd"], row["latency_ms"])
-    elsewhere = row["executed_agent_id"] != row["agent_id"]
+    metrics = (row.quality, row.cost_usd, row.latency_ms)
+    elsewhere = row.executed_agent_id != row.agent_id
     if not elsewhere and all(metric is None for metric in metrics):
         return None
     return audit_pb2.OutcomeState(
-        quality=row["quality"],
-        cost_usd=row["cost_usd"],
-        latency_ms=row["latency_ms"],
-        executed_agent_id=row["executed_agent_id"] if elsewhere else "",
-        reports=row["messages"],
-        quality_assumed=bool(row["quality_assumed"]),
+        quality=row.quality,
+        cost_usd=row.cost_usd,
+        latency_ms=row.latency_ms,
+        executed_agent_id=row.executed_agent_id if elsewhere else "",
+        reports=row.messages,
+        quality_assumed=bool(row.quality_assumed),
     )
 
 

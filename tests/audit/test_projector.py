@@ -258,6 +258,26 @@ def spoil_text(path: Path) -> None:
     execute(path, "UPDATE configs SET config = CAST(x'ff' || config AS TEXT)")
 
 
+def spoil_kind(path: Path) -> None:
+    execute(path, "UPDATE outcomes SET kind = 'REPOST'")
+
+
+def spoil_cost(path: Path) -> None:
+    execute(path, "UPDATE outcomes SET cost_usd = 'dear'")
+
+
+def spoil_result(path: Path) -> None:
+    execute(path, "UPDATE decisions SET quality = 'good'")
+
+
+def spoil_status(path: Path) -> None:
+    execute(path, "UPDATE agents SET held = 'ONLIME'")
+
+
+def spoil_sums(path: Path) -> None:
+    execute(path, "UPDATE performance SET decisions = 'many'")
+
+
 def execute(path: Path, sql: str) -> None:
     with closing(sqlite3.connect(path)) as db:
         db.execute(sql)
@@ -285,6 +305,23 @@ def test_a_file_that_cannot_be_gone_on_with_is_built_anew(
     """Damaged, of another format, of another log or gone: it begins at position 1 again."""
     spoil(projected(busy.log, tmp_path))
     assert contents(projected(busy.log, tmp_path)) == contents(audit)
+
+
+@pytest.mark.parametrize(
+    "spoil", [spoil_kind, spoil_cost, spoil_result, spoil_status, spoil_sums, spoil_config]
+)
+def test_a_row_that_nobody_wrote_so_is_no_end_of_the_audit(tmp_path: Path, spoil: Any) -> None:
+    """SQLite gives it out like any other; what was to be added to it is in the file made anew."""
+    engine = Engine()
+    engine.register("guest")
+    name = engine.route(request_id="r").decision_id
+    engine.report(name, outcome_id="o", cost_usd=1.0)
+    spoil(projected(engine.log, tmp_path))
+    engine.report(name, outcome_id="p", quality=0.5)
+    engine.beat("guest", "BUSY", lease_ms=1_000)
+    engine.open(seed=7)
+    found = contents(projected(engine.log, tmp_path))
+    assert found == contents(projected(engine.log, tmp_path / "wanted"))
 
 
 def test_damage_is_found_while_projecting(busy: Engine, audit: Path, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -16,16 +17,15 @@ from routerd.audit.queries import (
     NoAudit,
     Search,
     Summed,
-    Sums,
     listing,
     page_token,
     position_of,
 )
 from routerd.audit.schema import audit_path
+from routerd.audit.told import COLUMNS, Decided, Sums
+from routerd.server import convert_audit
 from tests.audit.made import busy_engine, projected
 from tests.core.engine import Engine
-
-Row = dict[str, Any]
 
 
 @pytest.fixture(scope="module")
@@ -40,40 +40,39 @@ def audit(path: Path) -> Iterator[Audit]:
         yield audit
 
 
-def everything(audit: Audit) -> list[Row]:
+def everything(audit: Audit) -> list[Decided]:
     """Every decision, the newest first."""
     found = audit.decisions(Search(), 100_000)
     assert not found.more
     return found.rows
 
 
-FILTERS: dict[str, tuple[Search, Callable[[Row], bool]]] = {
+FILTERS: dict[str, tuple[Search, Callable[[Decided], bool]]] = {
     "none": (Search(), lambda row: True),
-    "agent": (Search(agent_id="haiku"), lambda row: row["agent_id"] == "haiku"),
-    "work type": (Search(work_type="plan"), lambda row: row["work_type"] == "plan"),
-    "domain": (Search(domain="d1"), lambda row: row["domain"] == "d1"),
-    "group": (Search(group_id="plan-3"), lambda row: row["group_id"] == "plan-3"),
-    "session": (Search(session_id="s2"), lambda row: row["session_id"] == "s2"),
-    "request": (Search(request_id="7-r20"), lambda row: row["request_id"] == "7-r20"),
-    "reason": (Search(reason="EXPLICIT"), lambda row: row["reason"] == "EXPLICIT"),
-    "policy": (Search(policy_id="value"), lambda row: row["policy_id"] == "value"),
-    "open": (Search(open=True), lambda row: row["open"] == 1),
-    "closed": (Search(open=False), lambda row: row["open"] == 0),
-    "label": (Search(labels={"tier": "gold"}), lambda row: '"tier":"gold"' in row["labels"]),
+    "agent": (Search(agent_id="haiku"), lambda row: row.agent_id == "haiku"),
+    "work type": (Search(work_type="plan"), lambda row: row.work_type == "plan"),
+    "domain": (Search(domain="d1"), lambda row: row.domain == "d1"),
+    "group": (Search(group_id="plan-3"), lambda row: row.group_id == "plan-3"),
+    "session": (Search(session_id="s2"), lambda row: row.session_id == "s2"),
+    "request": (Search(request_id="7-r20"), lambda row: row.request_id == "7-r20"),
+    "reason": (Search(reason="EXPLICIT"), lambda row: row.reason == "EXPLICIT"),
+    "policy": (Search(policy_id="value"), lambda row: row.policy_id == "value"),
+    "open": (Search(open=True), lambda row: row.open == 1),
+    "closed": (Search(open=False), lambda row: row.open == 0),
+    "label": (Search(labels={"tier": "gold"}), lambda row: row.labels.get("tier") == "gold"),
     "labels": (
         Search(labels={"tier": "gold", "lang": "de-fr"}),
-        lambda row: '"tier":"gold"' in row["labels"] and "de-fr" in row["labels"],
+        lambda row: {"tier": "gold", "lang": "de-fr"}.items() <= row.labels.items(),
     ),
     "time": (
         Search(from_time_ms=100, until_time_ms=200),
-        lambda row: 100 <= row["time_ms"] < 200,
+        lambda row: 100 <= row.time_ms < 200,
     ),
     "all at once": (
         Search(agent_id="haiku", work_type="code", open=False, from_time_ms=50, domain="d0"),
         lambda row: (
-            (row["agent_id"], row["work_type"], row["domain"], row["open"])
-            == ("haiku", "code", "d0", 0)
-            and row["time_ms"] >= 50
+            (row.agent_id, row.work_type, row.domain, row.open) == ("haiku", "code", "d0", 0)
+            and row.time_ms >= 50
         ),
     ),
 }
@@ -81,7 +80,7 @@ FILTERS: dict[str, tuple[Search, Callable[[Row], bool]]] = {
 
 @pytest.mark.parametrize(("search", "admits"), FILTERS.values(), ids=FILTERS)
 def test_a_filter_admits_what_it_says(
-    audit: Audit, search: Search, admits: Callable[[Row], bool]
+    audit: Audit, search: Search, admits: Callable[[Decided], bool]
 ) -> None:
     """Exactly the rows that a look at each one would find, the newest first."""
     wanted = [row for row in everything(audit) if admits(row)]
@@ -109,7 +108,7 @@ def test_pages_fit_together(audit: Audit) -> None:
         seen += found.rows
         if not found.more:
             break
-        token = page_token(search, found.rows[-1]["position"])
+        token = page_token(search, found.rows[-1].position)
     assert seen == audit.decisions(search, 100_000).rows
     assert len(seen) > 21
 
@@ -121,14 +120,14 @@ def test_a_page_does_not_move_while_the_log_grows(tmp_path: Path) -> None:
         engine.route(request_id=f"r{number}")
     with closing(Audit(projected(engine.log, tmp_path))) as audit:
         first = audit.decisions(Search(), 4)
-        second = audit.decisions(Search(), 4, first.rows[-1]["position"])
+        second = audit.decisions(Search(), 4, first.rows[-1].position)
     for number in range(10, 20):
         engine.route(request_id=f"r{number}")
     with closing(Audit(projected(engine.log, tmp_path))) as audit:
-        assert audit.decisions(Search(), 4, first.rows[-1]["position"]) == second
+        assert audit.decisions(Search(), 4, first.rows[-1].position) == second
         newest = audit.decisions(Search(), 4).rows[0]
-    assert [row["request_id"] for row in second.rows] == ["r5", "r4", "r3", "r2"]
-    assert newest["request_id"] == "r19"
+    assert [row.request_id for row in second.rows] == ["r5", "r4", "r3", "r2"]
+    assert newest.request_id == "r19"
 
 
 def test_a_token_is_of_one_search(audit: Audit) -> None:
@@ -140,14 +139,15 @@ def test_a_token_is_of_one_search(audit: Audit) -> None:
     assert position_of(Search(agent_id="b"), token) is None
 
 
-def by_hand(key: str, rows: list[Row], ran: list[Row]) -> Sums:
+def by_hand(key: str, rows: list[Decided], ran: list[Decided]) -> Sums:
     """Sums over the decisions that were made and those whose outcomes count."""
     known = {
-        n: [r[n] for r in ran if r[n] is not None] for n in ("quality", "cost_usd", "latency_ms")
+        n: [told for r in ran if (told := getattr(r, n)) is not None]
+        for n in ("quality", "cost_usd", "latency_ms")
     }
     added = [part for values in known.values() for part in (len(values), sum(values))]
-    explored = sum(row["reason"] == "SAMPLED" for row in rows)
-    return Sums(key, len(rows), sum(row["open"] for row in rows), explored, *added)
+    explored = sum(row.reason == "SAMPLED" for row in rows)
+    return Sums(key, len(rows), sum(row.open for row in rows), explored, *added)
 
 
 def like(found: list[Sums], wanted: list[Sums]) -> bool:
@@ -158,25 +158,25 @@ def like(found: list[Sums], wanted: list[Sums]) -> bool:
 def test_sums_are_those_of_the_rows(audit: Audit, period: tuple[int, int]) -> None:
     """Whole or of a period, counts and sums are what adding up the rows gives."""
     since, until = period
-    rows = [row for row in everything(audit) if since <= row["time_ms"] < (until or 10**9)]
+    rows = [row for row in everything(audit) if since <= row.time_ms < (until or 10**9)]
     told = audit.summed(since, until, 100)
     assert like([told.total], [by_hand("", rows, rows)])
-    names = {name for row in rows for name in (row["agent_id"], row["executed_agent_id"])}
+    names = {name for row in rows for name in (row.agent_id, row.executed_agent_id)}
     assert like(
         told.agents,
         [
             by_hand(
                 name,
-                [row for row in rows if row["agent_id"] == name],
-                [row for row in rows if row["executed_agent_id"] == name],
+                [row for row in rows if row.agent_id == name],
+                [row for row in rows if row.executed_agent_id == name],
             )
             for name in sorted(names)
         ],
     )
     for found, column in ((told.work_types, "work_type"), (told.groups, "group_id")):
-        keys = {row[column] for row in rows} - ({""} if column == "group_id" else set())
-        parts = [[row for row in rows if row[column] == key] for key in keys]
-        wanted = [by_hand(part[0][column], part, part) for part in parts]
+        keys = {getattr(row, column) for row in rows} - ({""} if column == "group_id" else set())
+        parts = [[row for row in rows if getattr(row, column) == key] for key in keys]
+        wanted = [by_hand(getattr(part[0], column), part, part) for part in parts]
         assert like(found, sorted(wanted, key=lambda sums: (-sums.decisions, sums.key)))
 
 
@@ -213,6 +213,50 @@ def test_a_file_that_cannot_be_read_says_why(tmp_path: Path) -> None:
     path.write_bytes(b"no database" * 1_000)
     with pytest.raises(NoAudit, match="damaged") as caught:
         Audit(path)
+    assert caught.value.damaged
+
+
+WRONG: list[Any] = ["", "none", '{"a"', "[1]", '{"a": 1}', -1, 1, 2**62, 0.5, 1e308, b"\xff", None]
+
+
+@pytest.mark.parametrize("column", sorted({*COLUMNS} - {"position"}))
+def test_a_row_that_nobody_wrote_so_is_damage(path: Path, tmp_path: Path, column: str) -> None:
+    """Whatever stands in a column, it is a value that the wire has, or damage with its place."""
+    copy = tmp_path / "audit.db"
+    shutil.copy(path, copy)
+    with closing(apsw.Connection(str(copy))) as db:
+        db.execute("PRAGMA writable_schema = on")
+        db.execute("UPDATE sqlite_schema SET sql = replace(sql, ' NOT NULL', '')")
+    said = [what_is_told(copy, column, wrong) for wrong in WRONG]
+    assert any(said)
+    for told in filter(None, said):
+        assert "damaged (table decisions, position" in told or "codec can't decode" in told
+
+
+def what_is_told(path: Path, column: str, wrong: object) -> str:
+    """Why the newest decision is not told when that is what stands in one of its columns."""
+    newest = "WHERE position = (SELECT max(position) FROM decisions)"
+    with closing(apsw.Connection(str(path))) as db:
+        db.execute(f"UPDATE decisions SET {column} = ? {newest}", (wrong,))
+    try:
+        with closing(Audit(path)) as audit:
+            for row in audit.decisions(Search(), 1).rows:
+                convert_audit.record(row)
+    except NoAudit as error:
+        return str(error) if error.damaged else ""
+    return ""
+
+
+@pytest.mark.parametrize("table", ["performance", "groups", "decisions"])
+def test_a_sum_that_is_none_is_damage(path: Path, tmp_path: Path, table: str) -> None:
+    """Sums over rows that nobody wrote so are given out by nobody."""
+    copy = tmp_path / "audit.db"
+    shutil.copy(path, copy)
+    key = "agent_id" if table == "performance" else "group_id"
+    with closing(apsw.Connection(str(copy))) as db:
+        db.execute(f"UPDATE OR REPLACE {table} SET {key} = x'ff'")
+    with closing(Audit(copy)) as audit, pytest.raises(NoAudit, match=f"table {table}") as caught:
+        audit.summed(int(table == "decisions"), 0, 10)
     assert caught.value.damaged
 
 

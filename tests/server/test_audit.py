@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import sqlite3
 import uuid
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
 
@@ -264,6 +265,52 @@ async def test_a_damaged_file_is_made_anew_by_itself(tmp_path: Path) -> None:
             os.kill(first, signal.SIGCONT)
             found = await listed(client, at_least_position=route.position)
             assert [d.decision_id for d in found.decisions] == [route.decision_id]
+
+
+def spoil(path: Path, old: bytes, new: bytes) -> None:
+    """Change bytes of the file of an audit, and nothing that SQLite would see."""
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    whole = path.read_bytes()
+    assert old in whole
+    path.write_bytes(whole.replace(old, new))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "wrong"),
+    [(b"COLD_START", b"COLD_STAR!", "reason"), (b'{"customer":', b'{"customer";', "column labels")],
+    ids=["word", "JSON"],
+)
+async def test_a_changed_byte_of_a_row_is_damage(
+    tmp_path: Path, old: bytes, new: bytes, wrong: str
+) -> None:
+    """SQLite gives it out like any other; it is told with its place, and the file made anew."""
+    with Daemon(tmp_path, audit=AUDIT) as daemon:
+        async with connected(daemon) as client:
+            route = await client.route(task={"labels": {"customer": "acme"}})
+            wanted = await listed(client, at_least_position=route.position)
+            os.kill(first := projector(daemon), signal.SIGSTOP)
+            spoil(audit_path(daemon.data), old, new)
+            refusal = await refused(listed(client))
+            assert refusal.reason == "AUDIT_UNAVAILABLE"
+            assert f"damaged (table decisions, position {route.position}" in refusal.message
+            assert wrong in refusal.message
+            assert "made anew" in refusal.message
+            os.kill(first, signal.SIGCONT)
+            assert await listed(client, at_least_position=route.position) == wanted
+
+
+async def test_a_damaged_audit_without_a_projector_names_the_command(running: Running) -> None:
+    """`routerd project` goes on from where it stopped; a file with damage is to be made anew."""
+    await running.client.route()
+    running.project()
+    path = audit_path(running.app.projection.directory)
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute("UPDATE decisions SET stages = '[1]'")
+    refusal = await refused(listed(running.client))
+    assert refusal.reason == "AUDIT_UNAVAILABLE"
+    assert "table decisions, position 2" in refusal.message
+    assert "`routerd project --rebuild` makes it anew" in refusal.message
 
 
 async def test_without_an_audit_it_is_unavailable_and_says_why(running: Running) -> None:
