@@ -40,6 +40,7 @@ from routerd.engine.trials import Trials
 from routerd.server import errors
 from routerd.server.admission import Admission
 from routerd.server.leases import Leases
+from routerd.server.parsing import parser
 from routerd.server.streams import Context, Ended, Ending, Sending, Wires
 from routerd.settings import Server
 
@@ -163,7 +164,7 @@ class Gate:
     def unary(self, method: Method, request_type: type[Message]) -> Callable[..., Any]:
         """The handler of a method with one request and one response."""
         name = request_type.DESCRIPTOR.name
-        parse = request_type.FromString
+        parse = parser(request_type)
         default_timeout_s = self._limits.default_timeout_ms / 1000
         now_s = asyncio.get_running_loop().time
 
@@ -195,10 +196,11 @@ class Gate:
 
     def server_stream(self, method: ManyAnswers, request_type: type[Message]) -> Callable[..., Any]:
         """The handler of a method with one request and many responses."""
+        parse = parser(request_type)
 
         async def handle(data: bytes, context: Context) -> None:
             async with self._stream(context, request_type) as (partition, deadline_s):
-                request = request_type.FromString(data)
+                request = parse(data)
                 async with aclosing(method(request, partition, deadline_s)) as answers:
                     following = partial(anext, answers, None)
                     while (answer := await self._draining.wait(following)) is not None:
@@ -210,10 +212,11 @@ class Gate:
         self, method: ManyRequests, request_type: type[Message]
     ) -> Callable[..., Any]:
         """The handler of a method with many requests and one response."""
+        parse = parser(request_type)
 
         async def handle(_: object, context: Context) -> Message:
             async with self._stream(context, request_type) as (partition, deadline_s):
-                wires = Wires(context, request_type.FromString, self._draining)
+                wires = Wires(context, parse, self._draining)
                 answer = await method(wires, partition, deadline_s)
                 wires.raise_if_cut()
             return answer
@@ -222,10 +225,11 @@ class Gate:
 
     def bidirectional(self, method: ManyOfBoth, request_type: type[Message]) -> Callable[..., Any]:
         """The handler of a method with many requests and many responses."""
+        parse = parser(request_type)
 
         async def handle(_: object, context: Context) -> None:
             async with self._stream(context, request_type) as (partition, deadline_s):
-                wires = Wires(context, request_type.FromString, self._draining)
+                wires = Wires(context, parse, self._draining)
                 async with aclosing(method(wires, partition, deadline_s)) as answers:
                     async for answer in answers:
                         await self._sending.send(context, answer)

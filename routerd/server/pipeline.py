@@ -15,6 +15,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 from google.protobuf.message import DecodeError, Message
 
+from routerd.core.errors import RouterError
 from routerd.engine.committer import Committer, overloaded, too_late
 from routerd.server.errors import message_status
 from routerd.settings import Server
@@ -115,7 +116,7 @@ class Pipeline(Generic[M]):
                 await self._room.acquire()
                 try:
                     self._gather(await anext(wires))
-                except DecodeError as error:
+                except (DecodeError, RouterError) as error:  # what is no message, or too long
                     self._work_off()
                     self._refuse([Begun("", 0.0)], error)
         except StopAsyncIteration:

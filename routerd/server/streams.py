@@ -54,8 +54,7 @@ class Ending:
 class Wires(Generic[M]):
     """The messages that a client sends, as an asynchronous iterator; it ends when a drain begins.
 
-    For bytes that are no message of the type it raises DecodeError; the next message can be asked
-    for all the same.
+    What `parse` raises of a message it raises too; the next one can be asked for all the same.
     """
 
     def __init__(self, context: Context, parse: Callable[[bytes], M], ending: Ending) -> None:
