@@ -32,7 +32,6 @@ from routerd.log.base import Log, LogUnavailable
 from routerd.log.memory import MemoryLog
 from routerd.log.retention import FORGET_AT_ONCE, last_words
 from routerd.log.snapshot import Snapshots
-from routerd.log.sqlite import SqliteLog
 from routerd.settings import Config
 from routerd.signals.blocking import Blocking
 from routerd.signals.hybrid import Classifier

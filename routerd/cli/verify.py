@@ -38,11 +38,10 @@ def verify(directory: Path, as_json: bool) -> None:
 
 def verified(directory: Path) -> Verified:
     """What `verify` finds in a data directory; ends the command when there is no sound log."""
-    from routerd.audit.reach import open_audited, require_audited
+    from routerd.audit.reach import open_audited
     from routerd.engine.verify import verify as derive_again
     from routerd.log.base import LogCorrupt, LogUnavailable
     from routerd.log.snapshot import Snapshots
-    from routerd.log.sqlite import SqliteLog
 
     try:
         with closing(open_audited(directory, read_only=True)) as log:

@@ -57,7 +57,7 @@ def warm_start(
     """
     from bench.recorded import DataError
     from bench.tablefile import open_table
-    from routerd.audit.reach import open_audited, require_audited
+    from routerd.audit.reach import open_audited
     from routerd.clock import wall_clock
     from routerd.config import ConfigErrors, load
     from routerd.core.errors import RouterError
@@ -65,7 +65,6 @@ def warm_start(
     from routerd.engine.warm_start import warm_start as learn
     from routerd.log.base import LogCorrupt, LogUnavailable
     from routerd.log.snapshot import Snapshots
-    from routerd.log.sqlite import SqliteLog
 
     if config_file is None and not (directory / "log.db").is_file():
         raise Failed(

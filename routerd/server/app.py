@@ -31,7 +31,7 @@ from routerd.server.agent_service import AgentService
 from routerd.server.audit_reader import AuditReader
 from routerd.server.audit_service import AuditService
 from routerd.server.health import Health
-from routerd.server.interceptors import DEFAULT_PARTITION, Gate, Methods, Partition
+from routerd.server.interceptors import Gate, Methods, Partition
 from routerd.server.listening import bound
 from routerd.server.lulls import Lulls
 from routerd.server.policy_service import PolicyService

@@ -10,10 +10,10 @@ import msgspec
 import pytest
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
-from routerd.core.process_settings import Config
 
 from routerd.core.errors import RouterError
 from routerd.server.parsing import LARGE_BYTES, LIST_ENTRIES, MAP_ENTRIES, parser
+from routerd.settings import Config
 from routerd.v1 import router_pb2
 from tests.server.harness import PATIENCE_S, Running, refused
 from tests.server.messages import asked, said
