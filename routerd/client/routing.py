@@ -156,8 +156,10 @@ class Routing:
     ) -> Decision:
         agent_id = self._table.agent_for(request)
         if not agent_id:
-            text = f"no answer, and no fallback for work type {request.task.work_type!r}: {why}"
-            raise NoAnswer(text, code=error.code if error else grpc.StatusCode.UNAVAILABLE)
+            text = f"no answer, and no fallback for work type {request.task.work_type!r}: "
+            if error is None:
+                raise NoAnswer(text + why, code=grpc.StatusCode.UNAVAILABLE)
+            raise NoAnswer(text + error.message, code=error.code)
         return Decision(
             request=request,
             report=self._report,
