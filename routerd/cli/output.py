@@ -32,7 +32,7 @@ Told = Callable[[int, int, str], None]
 
 
 class Exit(IntEnum):
-    """What a command ends with; README's table says the same."""
+    """What a command ends with; docs/reference.md says the same."""
 
     DONE = 0
     FAILED = 1

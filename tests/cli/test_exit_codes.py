@@ -1,4 +1,4 @@
-"""What commands end with: README's table, the constants, and a command for each code."""
+"""What commands end with: the table of the reference, the constants, and a command for each code."""
 
 from __future__ import annotations
 
@@ -31,9 +31,11 @@ sys.meta_path.insert(0, Impatient())
 INSTALLED = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]["routerd"]
 
 
-def test_readme_has_the_table() -> None:
+def test_the_reference_has_the_table() -> None:
     """Every code has its row, and no row is invented."""
-    rows = re.findall(r"^\| (\d) \| [^|]+ \|$", (ROOT / "README.md").read_text(), re.MULTILINE)
+    rows = re.findall(
+        r"^\| (\d) \| [^|]+ \|$", (ROOT / "docs/reference.md").read_text(), re.MULTILINE
+    )
     assert [int(code) for code in rows] == list(Exit)
 
 
@@ -78,7 +80,7 @@ def test_ctrl_c_before_a_command_is_loaded_ends_it_quietly(started: str) -> None
 
 
 def test_a_shell_completes_commands_and_options(invoke: Any) -> None:
-    """As README says it is switched on: click asks the program itself what may follow."""
+    """As the reference says it is switched on: click asks the program itself what may follow."""
 
     def completed(line: str) -> list[str]:
         asked = {"COMP_WORDS": line, "COMP_CWORD": str(len(line.split()) - 1)}

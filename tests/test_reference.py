@@ -1,4 +1,4 @@
-"""README names everything a user can meet. That its examples run is held by tests/test_pages.py."""
+"""docs/reference.md names everything a user can meet."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from routerd.server.errors import STATUS
 from routerd.settings import Config
 
 ROOT = Path(__file__).parents[1]
-README = (ROOT / "README.md").read_text()
+REFERENCE = (ROOT / "docs/reference.md").read_text()
 
 
 def sections(kind: Any) -> Iterator[type[Section]]:
@@ -41,23 +41,23 @@ def test_every_rpc_is_documented() -> None:
         for rpc in re.findall(r"rpc (\w+)\(", body)
     ]
     assert len(rpcs) >= 4
-    assert [rpc for rpc in rpcs if f"`{rpc}`" not in README] == []
+    assert [rpc for rpc in rpcs if f"`{rpc}`" not in REFERENCE] == []
 
 
 def test_every_command_is_documented() -> None:
-    assert [name for name in main.commands if f"`routerd {name}`" not in README] == []
+    assert [name for name in main.commands if f"`routerd {name}`" not in REFERENCE] == []
 
 
 def test_every_config_key_is_documented() -> None:
     keys = {f.name for section in sections(Config) for f in msgspec.structs.fields(section)}
     assert {"agents", "spread", "input_usd_per_mtok"} <= keys
-    assert [key for key in sorted(keys) if f"`{key}`" not in README] == []
+    assert [key for key in sorted(keys) if f"`{key}`" not in REFERENCE] == []
 
 
-def test_the_defaults_of_policies_are_what_readme_says() -> None:
+def test_the_defaults_of_policies_are_what_the_reference_says() -> None:
     """Each row of a kind of policy: a key, and in parentheses what it is when nothing is said."""
     kinds = {kind.__struct_config__.tag: kind() for kind in get_args(Policy)}
-    rows = re.findall(r"^\| `policy` of kind `(\w+)` \| (.*) \|$", README, re.M)
+    rows = re.findall(r"^\| `policy` of kind `(\w+)` \| (.*) \|$", REFERENCE, re.M)
     assert len(rows) >= 4
     for kind, text in rows:
         for key, said in re.findall(r"`(\w+)` \(([\d.]+)\)", text):
@@ -66,9 +66,9 @@ def test_the_defaults_of_policies_are_what_readme_says() -> None:
 
 @pytest.mark.parametrize("kind", [ErrorReason, Reason, Exclusion])
 def test_every_reason_is_documented(kind: type[ErrorReason | Reason | Exclusion]) -> None:
-    assert [reason for reason in kind if f"`{reason}`" not in README] == []
+    assert [reason for reason in kind if f"`{reason}`" not in REFERENCE] == []
 
 
 def test_the_error_table_is_the_server_s() -> None:
-    rows = re.findall(r"^\| `([A-Z_]+)` \| `([A-Z_]+)` \|", README, re.MULTILINE)
+    rows = re.findall(r"^\| `([A-Z_]+)` \| `([A-Z_]+)` \|", REFERENCE, re.MULTILINE)
     assert {reason: code for code, reason in rows} == {r: c.name for r, c in STATUS.items()}
