@@ -1,4 +1,4 @@
-"""What commands end with: the table of the reference, the constants, and a command for each code."""
+"""What commands end with: the table of the reference, the constants, a command for each code."""
 
 from __future__ import annotations
 
