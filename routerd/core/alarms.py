@@ -18,9 +18,11 @@ from learners.base import Array
 from learners.features import CLIP
 from learners.policies import value_of_information
 from routerd.core import lookahead
+from routerd.core.base import HOUR_MS
 from routerd.core.encode import category
 from routerd.core.outcomes import owes
 from routerd.core.pulse import LOOK, Pulse, of_policy
+from routerd.core.react import window_ms
 from routerd.core.settings import CategoryFeature, SquareCBPolicy, ThompsonPolicy, ValuePolicy
 from routerd.core.state import OpenDecision, State
 from routerd.core.values import Preference
@@ -176,7 +178,7 @@ def silence(state: State) -> Iterator[Alarm]:
     """Decisions that should have heard an outcome by now, and did not."""
     entries = list(state.decisions.values())[-10 * LOOK :]
     delays = [delay for entry in entries if (delay := delay_ms(entry)) is not None]
-    half_ms = state.config.outcomes.window_hours * 3_600_000 / 2
+    half_ms = state.config.outcomes.window_hours * HOUR_MS / 2
     due_ms = half_ms
     if len(delays) >= ENOUGH_DUE:
         due_ms = min(half_ms, LATE * float(np.quantile(delays, 0.95)) + LATE_MS)
@@ -222,7 +224,7 @@ def quiet(about: str, who: str, due: list[OpenDecision]) -> Alarm:
 
 def drifted(state: State) -> Iterator[Alarm]:
     """Agents that changed within the last window of outcomes."""
-    since_ms = state.time_ms - int(state.config.outcomes.window_hours * 3_600_000)
+    since_ms = state.time_ms - window_ms(state)
     for agent_id, drift in sorted(state.drifts.items()):
         if agent_id in state.roster.index and drift.time_ms >= since_ms:
             way = "better" if drift.size > 0 else "worse"

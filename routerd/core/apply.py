@@ -110,11 +110,8 @@ def apply(state: State, record: Record, decision_id: str) -> None:
     epoch = state.epoch(event.time_ms)
     faded = epoch > state.cost.epoch  # they go together
     if faded:
-        state.learner.advance(epoch)
-        state.cost.advance(epoch)
-        state.latency.advance(epoch)
-        state.paths.advance(epoch)
-        state.claims.advance(epoch)
+        for model in (state.learner, state.cost, state.latency, state.paths, state.claims):
+            model.advance(epoch)
     if faded or not isinstance(event, OF_DECISIONS):
         refresh_outlook(state)
 

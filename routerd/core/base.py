@@ -1,4 +1,4 @@
-"""The bases of what crosses the engine's border, and of what stands in the log."""
+"""The bases of what crosses the border of the engine and stands in its log, and what all share."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import msgspec
 
 DEFAULT_PARTITION = "default"
 """The partition of all who name none."""
+
+HOUR_MS = 3_600_000
 
 
 class Value(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from learners.base import Array
 from routerd.core.experiment import Trialled
@@ -35,6 +37,10 @@ class Law(msgspec.Struct, frozen=True, gc=False):
     trial: Trialled | None = None
     shadow: Array | None = None
     at_once: int = 1
+
+    def by(self, stage: str, **changes: Any) -> Law:
+        """The law that a stage makes of this one, with the stage's name in it."""
+        return replace(self, stages=(*self.stages, stage), **changes)
 
 
 Stage = Callable[[Law, View], Law]

@@ -5,10 +5,9 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from learners.pacing import REPAID_IN, Pace, corrected, paced, repaying
-from routerd.core.base import Value
+from routerd.core.base import HOUR_MS, Value
 from routerd.core.rules import Budget, ExplorationCap
 
-HOUR_MS = 3_600_000
 LEAST_SHARE = 0.01
 BEFORE_WEIGHT = 0.25
 ALLOWANCE = 100

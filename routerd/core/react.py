@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import islice, takewhile
 
+from routerd.core.base import HOUR_MS
 from routerd.core.cooldown import findings
 from routerd.core.drift import drift_of, is_plain
 from routerd.core.events import AnyEvent, DecisionsClosed, OverrideRemoved, RemovalCause
@@ -72,4 +73,4 @@ def window_ended(state: State, entry: OpenDecision, now_ms: int) -> bool:
 
 def window_ms(state: State) -> int:
     """How long a decision accepts outcomes."""
-    return int(state.config.outcomes.window_hours * 3_600_000)
+    return int(state.config.outcomes.window_hours * HOUR_MS)

@@ -38,11 +38,8 @@ def seat(state: State) -> None:
     agents = agents_of(state)
     fresh = take_arms(state, agents)
     if fresh:
-        state.learner.add_arms(fresh)
-        state.tally.add_arms(fresh)
-        state.detector.add_arms(fresh)
-        state.paths.add_arms(fresh)
-        state.claims.add_arms(fresh)
+        for model in (state.learner, state.tally, state.detector, state.paths, state.claims):
+            model.add_arms(fresh)
     take_versions(state, agents)
     costs, latencies = priors(state.config, [agents.get(agent_id) for agent_id in state.arm_of])
     state.cost.set_priors(costs)

@@ -17,7 +17,7 @@ from learners.cells import LogNormalCells
 from learners.contexts import Contexts
 from learners.drift import DriftDetector
 from learners.means import ShrunkMeans
-from routerd.core.base import Value
+from routerd.core.base import HOUR_MS, Value
 from routerd.core.encode import Encoder
 from routerd.core.events import CooldownCause, Decision, DriftDetected
 from routerd.core.experiment import Experiment, Promoted, Trial
@@ -309,7 +309,7 @@ class State:
 
     def epoch(self, time_ms: int) -> int:
         """The forgetting epoch of a time."""
-        return int(time_ms // (self.config.policy.learner.epoch_hours * 3_600_000))
+        return int(time_ms // (self.config.policy.learner.epoch_hours * HOUR_MS))
 
     def in_flight_since_ms(self, time_ms: int) -> int:
         """Decisions made before this are no longer in flight at a time."""

@@ -6,11 +6,11 @@ learn, so that they can be compared, shadowed and replaced.
 
 from __future__ import annotations
 
+from routerd.core.base import HOUR_MS
 from routerd.core.encode import matches
 from routerd.core.tally import NEVER_MS, QUALITY
 from routerd.core.view import View
 
-HOUR_MS = 3_600_000
 WARM_MS = 4 * HOUR_MS
 FEW_RUNS = 10
 

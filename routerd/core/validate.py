@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 
+from routerd.core.base import HOUR_MS
 from routerd.core.errors import Violation, invalid
 from routerd.core.settings import Limits, Signal
 from routerd.core.state import State
@@ -32,7 +33,7 @@ PAGE_SIZE = 100
 MAX_PAGE_SIZE = 1_000
 LEASE_MS = 30_000
 MIN_LEASE_MS = 100
-MAX_LEASE_MS = 24 * 3_600_000
+MAX_LEASE_MS = 24 * HOUR_MS
 
 
 class Check:

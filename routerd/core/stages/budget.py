@@ -143,7 +143,7 @@ def wait_ms(view: View, index: int) -> int:
 
 def budget(law: Law, view: View) -> Law:
     """Say that a price of money moved the policy's law."""
-    return replace(law, stages=(*law.stages, "budget")) if view.price else law
+    return law.by("budget") if view.price else law
 
 
 def exploration_cap(law: Law, view: View) -> Law:
@@ -156,6 +156,6 @@ def exploration_cap(law: Law, view: View) -> Law:
     spent = view.state.explored.at(cap_window(cap, view.time_ms))
     if spent.given_up > cap.share * spent.best:
         p = point(mean, floor_of(view.state.config.policy, view.state.learner.count))
-        law = replace(law, p=p, stages=(*law.stages, "exploration_cap"))
+        law = law.by("exploration_cap", p=p)
     given_up = max(best - float(law.p @ mean), 0.0)
     return replace(law, given_up=(given_up, max(best, 0.0)))

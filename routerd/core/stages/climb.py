@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from msgspec.structs import replace
-
 from learners.law import point_mass
 from routerd.core.follow import tried
 from routerd.core.law import Law
@@ -23,5 +21,4 @@ def climb(law: Law, view: View) -> Law:
     above = next_after(view, law.eligible, last)
     if above < 0:
         return law
-    p = point_mass(len(law.eligible), above)
-    return replace(law, p=p, stages=(*law.stages, "climb"))
+    return law.by("climb", p=point_mass(len(law.eligible), above))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from msgspec.structs import replace
-
 from learners.law import point_mass
 from routerd.core.errors import not_registered
 from routerd.core.law import Law
@@ -29,6 +27,4 @@ def explicit(law: Law, view: View) -> Law:
             raise exhausted(view, metadata, [why])
         raise not_now(text, metadata, {why.reason})
     p = point_mass(len(law.eligible), law.eligible.index(index))
-    return replace(
-        law, p=p, reason=Reason.EXPLICIT, detail="", stages=(*law.stages, "explicit"), about=-1
-    )
+    return law.by("explicit", p=p, reason=Reason.EXPLICIT, detail="", about=-1)

@@ -7,8 +7,6 @@ left alone, and so is a task for which the table names nobody eligible.
 
 from __future__ import annotations
 
-from msgspec.structs import replace
-
 from routerd.core.confidence import by_mean, confidence
 from routerd.core.law import Law
 from routerd.core.settings import Agent
@@ -42,7 +40,7 @@ def fallen_back(law: Law, view: View, stage: str, reason: Reason, why: str) -> L
     explored = view.state.config.fallback.exploration
     p = explored * law.p
     p[index] += 1.0 - explored
-    return replace(law, p=p, reason=reason, detail=why, stages=(*law.stages, stage), about=index)
+    return law.by(stage, p=p, reason=reason, detail=why, about=index)
 
 
 def cold_start(law: Law, view: View) -> Law:

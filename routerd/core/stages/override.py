@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from msgspec.structs import replace
-
 from routerd.core import overrides
 from routerd.core.law import Law, Why
 from routerd.core.rules import Override
@@ -46,5 +44,4 @@ def override(law: Law, view: View) -> Law:
     """Say that an override forced those among whom this is drawn."""
     if not law.forced:
         return law
-    stages = (*law.stages, "override")
-    return replace(law, reason=Reason.OVERRIDE, detail=law.forced, stages=stages, about=-1)
+    return law.by("override", reason=Reason.OVERRIDE, detail=law.forced, about=-1)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from msgspec.structs import replace
-
 from learners.law import point_mass
 from routerd.core.confidence import by_mean
 from routerd.core.law import Law
@@ -22,10 +20,8 @@ def probe(law: Law, view: View) -> Law:
         return law
     mean, _ = view.utility_of(law.eligible)
     p = capped(law.p, m, by_mean(mean))
-    stages = (*law.stages, "probe")
     why = f"one of {m} at once"
-    reason = Reason.PROBE
-    return replace(law, p=p, reason=reason, detail=why, stages=stages, about=-1, at_once=m)
+    return law.by("probe", p=p, reason=Reason.PROBE, detail=why, about=-1, at_once=m)
 
 
 def companion(view: View) -> Law:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from msgspec.structs import replace
-
 from learners.law import point_mass
 from routerd.core.law import Law
 from routerd.core.values import Reason
@@ -28,11 +26,4 @@ def signal(law: Law, view: View) -> Law:
     if index not in law.eligible:
         return law
     p = point_mass(len(law.eligible), law.eligible.index(index))
-    return replace(
-        law,
-        p=p,
-        reason=Reason.SIGNAL_ROUTE,
-        detail=told.label,
-        stages=(*law.stages, "signal"),
-        about=-1,
-    )
+    return law.by("signal", p=p, reason=Reason.SIGNAL_ROUTE, detail=told.label, about=-1)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from msgspec.structs import replace
-
 from routerd.core.law import Law
 from routerd.core.values import Reason
 from routerd.core.view import View
@@ -32,5 +30,4 @@ def sticky(law: Law, view: View) -> Law:
     p[kept] = min(p[kept] + p[stays].sum(), 1.0)  # the sum may round to a hair more
     p[stays] = 0.0
     why = f"no other agent is expected to be better by more than {margin:g}"
-    stages = (*law.stages, "sticky")
-    return replace(law, p=p, reason=Reason.STICKY, detail=why, stages=stages, about=kept)
+    return law.by("sticky", p=p, reason=Reason.STICKY, detail=why, about=kept)
