@@ -22,14 +22,16 @@ from routerd.core.state import OpenDecision, State
 class Recounted:
     """Around every change of an open decision: it counts as what it was, and then as what it is."""
 
+    __slots__ = ("entry", "state")
+
     def __init__(self, state: State, entry: OpenDecision) -> None:
-        self.of = state, entry
+        self.state, self.entry = state, entry
 
     def __enter__(self) -> None:
-        leave(*self.of)
+        leave(self.state, self.entry)
 
     def __exit__(self, *_: object) -> None:
-        enter(*self.of)
+        enter(self.state, self.entry)
 
 
 def enter(state: State, entry: OpenDecision) -> None:

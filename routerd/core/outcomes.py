@@ -81,9 +81,10 @@ def write_registers(reports: Reports, outcome: Outcome, time_ms: int, position: 
 
 def current(reports: Reports, ranked: Sequence[str]) -> Current:
     """The value of each metric now. ranked: the sources, the most trusted first."""
+    if len(reports) == 1:
+        (registers,) = reports.values()
+        return said_by(registers)
     told = [said_by(registers) for registers in by_rank(reports, ranked)]
-    if len(told) == 1:
-        return told[0]
     each = zip(*map(astuple, told), astuple(NOTHING), strict=True)
     return Current(*(next((v for v in values if v not in UNSAID), values[-1]) for values in each))
 
@@ -120,8 +121,6 @@ def owes(entry: OpenDecision) -> bool:
 
 def by_rank(reports: Reports, ranked: Sequence[str]) -> list[Registers]:
     """The registers of each source, the most trusted first; unranked ones follow by name."""
-    if len(reports) == 1:
-        return list(reports.values())
     rank = {source: i for i, source in enumerate(ranked)}
     order = sorted(reports, key=lambda source: (rank.get(source, len(rank)), source))
     return [reports[source] for source in order]

@@ -16,7 +16,6 @@ from learners.base import Array
 from routerd.core.answers import Candidate, Estimate
 from routerd.core.budgets import price
 from routerd.core.head_starts import unseen
-from routerd.core.outlook import Weights
 from routerd.core.paths import Paths, paths
 from routerd.core.settings import ValuePolicy
 from routerd.core.state import State
@@ -32,7 +31,7 @@ AT_ONCE = 64
 class View:
     """Estimates are (mean, variance) over the roster in id order, computed when first read."""
 
-    _known: tuple[Array, Array, Array] | None = None
+    _known: tuple[Estimates, Array] | None = None
     _cost: Estimates | None = None
     _latency: Estimates | None = None
     _utility: Estimates | None = None
@@ -43,16 +42,12 @@ class View:
         self.time_ms = time_ms
         self.x = np.frombuffer(query.x)
         quality, cost, latency = weights_of(state.config.utility, query.preference)
-        self.quality_weight, self.latency_weight = quality, latency
         self.price = price(state, query) if state.config.budgets else 0.0
-        self.cost_weight = cost + self.price
+        self.weights = quality, cost + self.price, latency
+        self.quality_weight, self.cost_weight, self.latency_weight = self.weights
         self._paths: dict[tuple[int, ...], Paths] = {}
         # The static table, or that of an experiment's arm.
         self.routes = state.config.static_routes
-
-    @property
-    def weights(self) -> Weights:
-        return self.quality_weight, self.cost_weight, self.latency_weight
 
     @property
     def limited(self) -> bool:
@@ -61,16 +56,16 @@ class View:
 
     @property
     def quality(self) -> Estimates:
-        return self._estimated[:2]
+        return self._estimated[0]
 
     @property
     def across(self) -> Array:
         """Covariance of each agent's quality here with that in what is ahead, (k, m); m is 0 where
         the policy does not ask."""
-        return self._estimated[2]
+        return self._estimated[1]
 
     @property
-    def _estimated(self) -> tuple[Array, Array, Array]:
+    def _estimated(self) -> tuple[Estimates, Array]:
         if self._known is None:
             mean, variance, covariance = estimated(self.state, self.x[None, :])
             self.know(mean[0], variance[0], covariance[0])
@@ -80,7 +75,7 @@ class View:
     def know(self, mean: Array, variance: Array, covariance: Array) -> None:
         """Take over what `estimated` has for this query."""
         start = unseen(self.state, self.query)
-        self._known = mean if start is None else mean + start, variance, covariance
+        self._known = (mean if start is None else mean + start, variance), covariance
 
     @property
     def cost(self) -> Estimates:
