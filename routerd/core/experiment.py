@@ -93,6 +93,11 @@ class Trial(msgspec.Struct):
     uncovered: float = 0.0
     since: int = 0
 
+    @property
+    def second(self) -> Sums:
+        """What the second arm came to: in shadow the one that is only noted."""
+        return self.arms[self.experiment.arms[1].id]
+
 
 class Promoted(Value, frozen=True):
     """The arm in force in place of what the configuration says."""

@@ -102,8 +102,7 @@ def too_little(trial: Trial, n: Array, m: Array) -> str:
     ):
         return "too few units, or a few with most of the outcomes, in one of the arms"
     if trial.experiment.shadow:
-        decisions = trial.arms[trial.experiment.arms[1].id].decisions
-        effective = float(m.sum()) * decisions / trial.squares
+        effective = float(m.sum()) * trial.second.decisions / trial.squares
         if effective < LEAST_EFFECTIVE:
             return (
                 f"the outcomes are worth {effective:.1f} of the agents that this arm would choose, "

@@ -107,8 +107,7 @@ def count_decision(state: State, told: Trialled, agent_id: str) -> None:
     trial = state.trials[told.experiment]
     trial.arms[told.arm].decisions += 1
     if told.weight is not None:
-        shadow = trial.experiment.arms[1].id
-        trial.arms[shadow].decisions += 1
+        trial.second.decisions += 1
         trial.agreed += told.shadow_agent == agent_id
         trial.squares += told.square
         trial.uncovered += told.uncovered
@@ -135,7 +134,7 @@ def tell(state: State, entry: OpenDecision, old: Credit, new: Credit) -> None:
         more = (now or 0.0) - (was or 0.0)
         add(trial.arms[told.arm], place, known, more)
         if told.weight is not None:
-            add(trial.arms[trial.experiment.arms[1].id], place, known, told.weight * more)
+            add(trial.second, place, known, told.weight * more)
 
 
 def add(sums: Sums, place: int, known: int, more: float) -> None:
