@@ -63,6 +63,10 @@ REFUSED = {
         AGENTS + "outcomes: {missing_quality: 1.5}",
         "outcomes.missing_quality: must be at most 1, not 1.5",
     ),
+    "no cost at all": (
+        AGENTS + "outcomes: {max_cost_usd: 0}",
+        "outcomes.max_cost_usd: must be above 0, not 0",
+    ),
     "aliases of aliases": (
         "a0: &a0 [x, x]\n"
         + "".join(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]\n" for i in range(1, 9))

@@ -145,14 +145,17 @@ def rows(table: Table, source: Path, config: EngineConfig) -> Iterator[Row]:
     labels, described = texts("labels"), texts("task_text")
     quality, cost, latency = numbers("quality"), numbers("cost_usd"), numbers("latency_ms")
     assumed = texts("quality_assumed")
+    most_usd = config.outcomes.max_cost_usd
     columns = {name: numbers(name) for name in features(table, config)}
     for i in range(table.rows):
         rated = None if assumed[i].lower() in ("true", "1") else quality[i]
         if rated is not None and not 0 <= rated <= 1:
             raise DataError(f"{source}: row {i + 1}: quality is {rated:g}; it must be in [0, 1]")
-        for name, amount in (("cost_usd", cost[i]), ("latency_ms", latency[i])):
-            if amount is not None and not 0 <= amount <= MAX_AMOUNT:
-                told = f"{name} is {amount:g}; it must be in [0, {MAX_AMOUNT:g}]"
+        amounts = ("cost_usd", cost[i], most_usd), ("latency_ms", latency[i], MAX_AMOUNT)
+        for name, amount, most in amounts:
+            if amount is not None and not 0 <= amount <= most:
+                told = f"{name} is {amount:g}; it must be in [0, {most:g}]"
+                told += " (outcomes.max_cost_usd)" * (most == most_usd)
                 raise DataError(f"{source}: row {i + 1}: {told}")
         given = {name: value for name, of in columns.items() if (value := of[i]) is not None}
         task = Task(

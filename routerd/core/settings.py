@@ -242,12 +242,14 @@ class Outcomes(Section, frozen=True):
 
     missing_quality: the quality of a decision whose window ended without one; null ignores it.
     signals: the implicit signals that an outcome may name, each with what it means.
+    max_cost_usd: an outcome that says more is refused, for a slip of the unit.
     """
 
     window_hours: Hours = 24.0
     missing_quality: Share | None = None
     sources: tuple[Name, ...] = ()
     signals: dict[Name, Signal] = {}
+    max_cost_usd: Annotated[float, Meta(gt=0, le=1e12)] = 10_000.0
 
 
 class Drift(Section, frozen=True):

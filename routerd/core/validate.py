@@ -208,7 +208,7 @@ def check_outcome(state: State, outcome: Outcome) -> None:
     if outcome.signal:
         check_signal(check, outcome, state.config.outcomes.signals)
     check.between("outcome.quality", outcome.quality, 0, 1)
-    check.between("outcome.cost_usd", outcome.cost_usd, 0, MAX_AMOUNT)
+    check_cost(check, outcome.cost_usd, state.config.outcomes.max_cost_usd)
     check.between("outcome.latency_ms", outcome.latency_ms, 0, MAX_AMOUNT)
     check.between("outcome.reported_confidence", outcome.reported_confidence, 0, 1)
     check.between("outcome.event_time_ms", outcome.event_time_ms, 0, MAX_TIME_MS)
@@ -227,6 +227,16 @@ def check_outcome(state: State, outcome: Outcome) -> None:
         )
         check.add("outcome", text)
     check.raise_if_any()
+
+
+def check_cost(check: Check, cost_usd: float | None, most_usd: float) -> None:
+    """One cost that is absurd moves an agent's mean, and a budget, by more than all others."""
+    if cost_usd is None or 0 <= cost_usd <= most_usd:
+        return
+    check.between("outcome.cost_usd", cost_usd, 0, MAX_AMOUNT)
+    if most_usd < cost_usd <= MAX_AMOUNT:
+        text = f"is {cost_usd:.9g}; outcomes.max_cost_usd is {most_usd:.9g}: tell US dollars"
+        check.add("outcome.cost_usd", text)
 
 
 def check_claim(state: State, claim: Claim) -> None:

@@ -159,6 +159,10 @@ def test_an_export_is_learnt_from(invoke: Any, tmp_path: Path, config: Path) -> 
         ("task_id,quality\nt,1\n", "the column agent_id is missing"),
         ("agent_id,quality\nsmall,2\n", "row 1: quality is 2"),
         ("agent_id,quality,cost_usd\nsmall,1,-1\n", "row 1: cost_usd is -1"),
+        (
+            "agent_id,quality,cost_usd\nsmall,1,10001\n",
+            "row 1: cost_usd is 10001; it must be in [0, 10000] (outcomes.max_cost_usd)",
+        ),
         ("agent_id,quality\nsmall,good\n", "row 1: quality is 'good'"),
         ("agent_id,quality,labels\nsmall,1,tier\n", "row 1: labels is 'tier'; it must be a JSON"),
         ("agent_id,quality,labels\nsmall,1,[1]\n", "row 1: labels is '[1]'; it must be a JSON"),

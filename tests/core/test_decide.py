@@ -149,7 +149,7 @@ def test_a_limit_spares_agents_of_which_nothing_is_known() -> None:
 @pytest.mark.parametrize("cost", [0.5, 100.0, 1e6, 1e12])
 def test_a_limit_holds_however_dear_an_agent_is(cost: float) -> None:
     """An agent that always cost twice the limit or more is excluded, at any scale of costs."""
-    engine = Engine(agents=[{"id": "cheap"}, {"id": "dear"}])
+    engine = Engine(agents=[{"id": "cheap"}, {"id": "dear"}], outcomes={"max_cost_usd": 1e12})
     for _ in range(20):
         for agent in ("cheap", "dear"):
             name = engine.route(agent_id=agent).decision_id

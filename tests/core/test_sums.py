@@ -317,6 +317,24 @@ def test_a_retracted_executed_agent_gives_the_credit_back() -> None:
     assert taught.sequencer.find(name).executed_agent_id == ""
 
 
+def test_the_dearest_cost_leaves_no_trace_when_it_is_corrected() -> None:
+    """What is admitted by default and then revised is gone to 1e-9 of a cent, among small costs."""
+    dirty, clean = engine("pooled", None, 1_000, None), engine("pooled", None, 1_000, None)
+    for either in (dirty, clean):
+        for i in range(30):
+            name = either.route(agent_id="small").decision_id
+            either.report(name, cost_usd=0.01 + 0.001 * (i % 7))
+            if either is dirty and i == 20:
+                said = {"cost_usd": dirty.state.config.outcomes.max_cost_usd, "kind": "REVISE"}
+                dirty.report(name, **said)
+                either.report(name, cost_usd=0.01 + 0.001 * (i % 7), kind="REVISE")
+    assert gap(dirty.state, clean.state) < CLOSE
+    models = dirty.state.cost, clean.state.cost
+    (mean, sd), (true_mean, true_sd) = (model.predict(0, slice(None)) for model in models)
+    assert np.abs(mean - true_mean).max() < CLOSE / 100
+    assert np.abs(sd - true_sd).max() < CLOSE / 100
+
+
 def test_rounding_left_by_a_retraction_is_not_knowledge() -> None:
     """An agent whose costs were all retracted, across epochs, is not held to a cost limit."""
     taught = engine("pooled", None, 1_000, 1.0)

@@ -161,6 +161,11 @@ def test_a_signal_keeps_its_meaning_when_the_configuration_changes() -> None:
         ({"group_id": "plan-1", "executed_agent_id": "small"}, "outcome.group_id: takes success"),
         ({"group_id": "plan-1", "cancelled": True}, "outcome.group_id: takes success"),
         ({"group_id": "plan-1", "reported_confidence": 0.9}, "outcome.group_id: takes success"),
+        (
+            {"cost_usd": 10_000.5},
+            "outcome.cost_usd: is 10000.5; outcomes.max_cost_usd is 10000: tell US dollars",
+        ),
+        ({"cost_usd": 1e13}, "outcome.cost_usd: is 1e+13; it must lie in [0, 1e+12]"),
         ({"group_id": "g" * 200, "quality": 1.0}, "outcome.group_id: has 200 characters"),
     ],
 )
@@ -170,6 +175,22 @@ def test_a_saying_that_makes_no_sense_is_refused(said: dict[str, Any], wrong: st
     of = {} if "group_id" in said else {"decision_id": names[0]}
     error = engine.refused(ErrorReason.FIELD_VIOLATIONS, engine.report, **of, **said)
     assert wrong in error.message
+
+
+def test_the_dearest_cost_is_the_configurations() -> None:
+    """What was accepted under another bound stays, is answered again, and can be taken back."""
+    engine, names = planned()
+    engine.report(names[0], outcome_id="dear", cost_usd=10_000.0)
+    state = engine.state.hash
+    engine.open(outcomes={"max_cost_usd": 5.0, "signals": SIGNALS})
+    before = state()
+    assert engine.report(names[0], outcome_id="dear", cost_usd=10_000.0).duplicate
+    engine.refused(ErrorReason.FIELD_VIOLATIONS, engine.report, names[1], cost_usd=5.1)
+    assert engine.sequencer.find(names[0]).cost_usd == 10_000.0
+    engine.report(names[0], kind="RETRACT")
+    engine.report(names[1], cost_usd=5.0)
+    assert engine.state.hash() != before
+    assert engine.sequencer.find(names[0]).cost_usd is None
 
 
 def test_a_group_and_a_decision_at_once_are_refused() -> None:
