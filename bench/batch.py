@@ -41,7 +41,7 @@ def rates(directory: Path, batches: int = BATCHES) -> Iterator[float]:
         for _ in range(batches):
             started = time.perf_counter()
             wire = router_pb2.RouteBatchRequest.FromString(asked)
-            answered = routed_batch(sequencer, wire, each_asked(wire.requests))
+            answered = routed_batch(sequencer, wire, each_asked(sequencer, wire.requests))
             sequencer.commit()
             answered.response.SerializeToString()
             yield SIZE / (time.perf_counter() - started)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 
 from routerd.core.answers import Listed, Logged
+from routerd.core.validate import check_heartbeat, check_listing
 from routerd.core.values import Heartbeat
 from routerd.server import convert_agents as convert
 from routerd.server.interceptors import Partition
+from routerd.server.refusals import besides
 from routerd.server.streams import Wires
 from routerd.v1 import agents_pb2
 
@@ -49,7 +51,14 @@ class AgentService:
     async def ListAgents(
         self, wire: agents_pb2.ListAgentsRequest, partition: Partition, deadline_s: float
     ) -> agents_pb2.ListAgentsResponse:
-        page = partition.registry.page(convert.agents_asked(wire))
+        def check() -> None:
+            wire.ClearField("status")
+            wire.ClearField("source")
+            check_listing(partition.sequencer.state, convert.agents_asked(wire))
+
+        with besides(check):
+            listing = convert.agents_asked(wire)
+        page = partition.registry.page(listing)
         agents = convert.fitting(agent(told, partition) for told in page.agents)
         cut = len(agents) < len(page.agents)
         await partition.committer.durable(page.position, platter=False)
@@ -67,7 +76,7 @@ class AgentService:
     ) -> agents_pb2.HeartbeatResponse:
         count = 0
         async for wire in wires:
-            await take(convert.heartbeat_of(wire), partition, deadline_s or math.inf)
+            await take(heard(wire, partition), partition, deadline_s or math.inf)
             count += 1
         return agents_pb2.HeartbeatResponse(heartbeats=count)
 
@@ -101,6 +110,17 @@ class AgentService:
 
 def agent(told: Listed, partition: Partition) -> agents_pb2.Agent:
     return convert.agent(told, partition.leases.left_ms(told.agent.id))
+
+
+def heard(wire: agents_pb2.HeartbeatRequest, partition: Partition) -> Heartbeat:
+    """A heartbeat off the wire. Raises all that is wrong with what is no value."""
+
+    def check() -> None:
+        wire.ClearField("status")
+        check_heartbeat(partition.sequencer.state, convert.heartbeat_of(wire))
+
+    with besides(check):
+        return convert.heartbeat_of(wire)
 
 
 async def take(beat: Heartbeat, partition: Partition, deadline_s: float) -> None:

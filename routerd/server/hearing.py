@@ -18,8 +18,9 @@ from routerd.core.validate import check_request
 from routerd.core.values import Request
 from routerd.engine.sequencer import Sequencer
 from routerd.server import convert
+from routerd.server.refusals import besides
 from routerd.signals.hybrid import Classifier, Heard
-from routerd.v1 import router_pb2
+from routerd.v1 import router_pb2, types_pb2
 
 
 class Asked(NamedTuple):
@@ -41,17 +42,25 @@ class Asked(NamedTuple):
             response.classification.latency_ms = self.heard.latency_ms
 
 
-def asked(wire: router_pb2.RouteRequest) -> Asked:
-    """A request off the wire. Raises RouterError for what is no value."""
-    return Asked(convert.request_of(wire), wire.explain)
+def asked(sequencer: Sequencer, wire: router_pb2.RouteRequest) -> Asked:
+    """A request off the wire. Raises all that is wrong with what is no value."""
+
+    def check() -> None:
+        wire.follows.cause = types_pb2.FOLLOW_CAUSE_FAILED  # any that is known
+        check_request(sequencer.state, convert.request_of(wire))
+
+    with besides(check):
+        return Asked(convert.request_of(wire), wire.explain)
 
 
-def each_asked(wires: Sequence[router_pb2.RouteRequest]) -> list[Asked | RouterError]:
+def each_asked(
+    sequencer: Sequencer, wires: Sequence[router_pb2.RouteRequest]
+) -> list[Asked | RouterError]:
     """Requests off the wire, or why one is refused."""
     told: list[Asked | RouterError] = []
     for wire in wires:
         try:
-            told.append(asked(wire))
+            told.append(asked(sequencer, wire))
         except RouterError as error:
             told.append(error)
     return told

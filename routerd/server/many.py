@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from routerd.core.answers import Answer
 from routerd.core.errors import RouterError, Violation, invalid
 from routerd.core.validate import check_outcome, check_request
+from routerd.core.values import Outcome
 from routerd.engine.batch import Told, route_many
 from routerd.engine.sequencer import Sequencer
 from routerd.server import convert
 from routerd.server.errors import message_status
 from routerd.server.hearing import Asked, asked
+from routerd.server.refusals import besides, inside, joined, within
 from routerd.v1 import router_pb2
 
 # A response lists at most so many candidates: they take less than the 4 MiB that clients accept.
@@ -100,16 +101,19 @@ def routed_streamed(
 def asked_streamed(sequencer: Sequencer, wire: router_pb2.RouteStreamRequest) -> Asked:
     """The request in a message. Raises what is wrong with the message around it, and in it."""
 
-    def check() -> None:
+    def read() -> Asked:
         request = convert.inner_request(wire)
         with inside("request"):
-            check_request(sequencer.state, convert.request_of(request))
+            return asked(sequencer, request)
+
+    def check() -> None:
+        question = read()
+        with inside("request"):
+            check_request(sequencer.state, question.request)
 
     if wrong := convert.timeout_violations(wire.timeout_ms):
         raise joined(wrong, check)
-    request = convert.inner_request(wire)
-    with inside("request"):
-        return asked(request)
+    return read()
 
 
 def reported_streamed(
@@ -135,30 +139,20 @@ def reported(
     if not wire.outcome.outcome_id:
         wrong.append(Violation("outcome.outcome_id", "is required in a stream; make one"))
     if wrong:
-        raise joined(wrong, lambda: check_outcome(sequencer.state, convert.outcome_of(wire)))
-    return convert.outcome_response(sequencer.report(convert.outcome_of(wire)))
+        raise joined(wrong, lambda: check_outcome(sequencer.state, told(sequencer, wire)))
+    return convert.outcome_response(sequencer.report(told(sequencer, wire)))
 
 
-def joined(found: Sequence[Violation], check: Callable[[], Any]) -> RouterError:
-    """One refusal for what was found around a message and what `check` finds inside it."""
-    try:
-        check()
-    except RouterError as error:
-        return invalid([*found, *error.violations])
-    return invalid(found)
+def told(
+    sequencer: Sequencer,
+    wire: router_pb2.ReportOutcomeRequest | router_pb2.StreamOutcomesRequest,
+) -> Outcome:
+    """An outcome off the wire. Raises all that is wrong with what is no value."""
 
+    def check() -> None:
+        if wire.HasField("outcome"):
+            wire.outcome.ClearField("kind")
+            check_outcome(sequencer.state, convert.outcome_of(wire))
 
-@contextmanager
-def inside(field: str) -> Iterator[None]:
-    """Names the violations of a refusal as fields of an enclosing message."""
-    try:
-        yield
-    except RouterError as error:
-        raise within(field, error) from None
-
-
-def within(field: str, error: RouterError) -> RouterError:
-    """The same refusal, its violations named as fields of an enclosing message."""
-    if not error.violations:
-        return error
-    return invalid([Violation(f"{field}.{v.field}", v.description) for v in error.violations])
+    with besides(check):
+        return convert.outcome_of(wire)

@@ -15,12 +15,13 @@ from routerd.server.many import (
     Routing,
     asked_streamed,
     check_batch,
-    inside,
     reported_streamed,
     routed_batch,
     routed_streamed,
+    told,
 )
 from routerd.server.pipeline import Kind, Pipeline
+from routerd.server.refusals import inside
 from routerd.settings import Server
 from routerd.signals.hybrid import Classifier
 from routerd.v1 import router_pb2
@@ -43,7 +44,7 @@ class RouterService:
     async def Route(
         self, wire: router_pb2.RouteRequest, partition: Partition, deadline_s: float
     ) -> router_pb2.RouteResponse:
-        question = asked(wire)
+        question = asked(partition.sequencer, wire)
         if self.classifier is not None:
             question = await hear(self.classifier, partition.sequencer, question, deadline_s)
         work = Routing(partition.sequencer, question)
@@ -53,7 +54,7 @@ class RouterService:
         self, wire: router_pb2.RouteBatchRequest, partition: Partition, deadline_s: float
     ) -> router_pb2.RouteBatchResponse:
         check_batch(partition.sequencer, wire)
-        several = each_asked(wire.requests)
+        several = each_asked(partition.sequencer, wire.requests)
         if self.classifier is not None:
             several = await hear_many(self.classifier, partition.sequencer, several, deadline_s)
         work = partial(routed_batch, partition.sequencer, wire, several)
@@ -82,7 +83,7 @@ class RouterService:
         request = convert.inner_request(wire)
         sequencer = partition.sequencer
         with inside("request"):
-            question = asked(request)
+            question = asked(sequencer, request)
             if self.classifier is not None:
                 question = await hear(self.classifier, sequencer, question, deadline_s)
             answer = sequencer.preview(question.request, explain=question.explain)
@@ -100,7 +101,8 @@ class RouterService:
         self, wire: router_pb2.ReportOutcomeRequest, partition: Partition, deadline_s: float
     ) -> router_pb2.ReportOutcomeResponse:
         def work() -> router_pb2.ReportOutcomeResponse:
-            return convert.outcome_response(partition.sequencer.report(convert.outcome_of(wire)))
+            outcome = told(partition.sequencer, wire)
+            return convert.outcome_response(partition.sequencer.report(outcome))
 
         return await partition.committer.settle(work, deadline_s, platter=True)
 

@@ -9,6 +9,7 @@ import copy
 import math
 import random
 from collections.abc import Callable, Iterator
+from itertools import combinations
 from typing import Any, NamedTuple
 
 import grpc
@@ -17,7 +18,7 @@ from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
-from tests.server.harness import Running
+from tests.server.harness import Refusal, Running
 from tests.server.rpcs import ROWS, ask, make, method, request
 
 # What a refusal of bad input may be. Anything else, INTERNAL and UNKNOWN above all, is a bug.
@@ -35,6 +36,9 @@ INT32 = {"most": 2**31 - 1, "least": -(2**31), "minus_one": -1}
 INT64 = {"most": 2**63 - 1, "least": -(2**63), "minus_one": -1}
 
 ROUTE = "routerd.v1.RouterService.Route"
+
+# What an arm may be called is known when its experiment was found.
+LOOKED_UP = {"routerd.v1.PolicyService.PromoteExperiment"}
 
 Change = Callable[[Message], None]
 
@@ -150,8 +154,11 @@ async def fault(running: Running, name: str, good: Message, case: Case) -> str:
         return f"ended in {refusal.code}: {refusal.message}"
     if refusal.code is grpc.StatusCode.NOT_FOUND or not case.must_refuse:
         return ""
-    named = any(field.startswith(case.path) for field in refusal.fields)
-    return "" if named else f"was refused because of {refusal.fields or refusal.message}"
+    return (
+        ""
+        if is_named(case, refusal)
+        else f"was refused because of {refusal.fields or refusal.message}"
+    )
 
 
 @pytest.mark.parametrize("name", ROWS)
@@ -184,6 +191,36 @@ async def test_no_mixture_of_bad_input_is_our_fault(running: Running, name: str)
 
         wrong = await fault(running, name, good, Case("", "mixture", change, must_refuse=False))
         assert not wrong, [(case.path, case.what) for case in mixture]
+
+
+@pytest.mark.parametrize("name", ROWS)
+async def test_two_mistakes_are_told_at_once(running: Running, name: str) -> None:
+    """Whichever two fields are wrong, the one refusal names both, numbers of enums included."""
+    good = request(name, ROWS[name].good(await make(running)))
+    wrong: dict[str, Case] = {}
+    for case in cases(GetMessageClass(method(name).input_type)()):
+        if case.must_refuse and not case.heavy and case.path not in wrong:
+            message = copy.deepcopy(good)
+            case.change(message)
+            refusal = await ask(running.client, name, message)
+            if refusal is not None and is_named(case, refusal):  # not so what is no id of anything
+                wrong[case.path] = case
+    untold = []
+    for pair in combinations(wrong.values(), 2):
+        if pair[1].path.startswith(f"{pair[0].path}.") or name in LOOKED_UP:
+            continue
+        message = copy.deepcopy(good)
+        for case in pair:
+            case.change(message)
+        refusal = await ask(running.client, name, message)
+        assert refusal is not None
+        untold += [f"{case.path} of {pair}" for case in pair if not is_named(case, refusal)]
+    assert not untold
+
+
+def is_named(case: Case, refusal: Refusal) -> bool:
+    """Whether a refusal says that this field is wrong."""
+    return any(field.startswith(case.path) for field in refusal.fields)
 
 
 @pytest.mark.parametrize("length", [1, 3, 5, 4096])
