@@ -111,10 +111,11 @@ def forgone(state: State, entries: list[OpenDecision]) -> float:
     """
     earned = []
     for view, known in islice(own_laws(state, entries), LAWS):
-        mean, variance = view.utility_of(known)
+        mean, _ = view.utility_of(known)
+        variance, covariance = lookahead.doubt(view, known)
         horizon = lookahead.horizon(view, ValuePolicy().patience, known)
         told = mean, variance, view.noise, 1.0, horizon, *lookahead.ahead(view, known)
-        looks = lookahead.covariance(view, known), np.zeros(len(known))
+        looks = covariance, np.zeros(len(known))
         centre, _, _ = value_of_information(*told, *looks, shorter=RUN)
         others = np.arange(len(known)) != mean.argmax()
         earned.append(max(0.0, float((centre[others] - mean.max()).max()) / RUN))

@@ -9,10 +9,10 @@ from __future__ import annotations
 import numpy as np
 
 from learners.base import Array
-from learners.plain import outer
 from routerd.core.outlook import Ahead, ahead_of
+from routerd.core.paths import paths
 from routerd.core.state import State
-from routerd.core.view import View, subset
+from routerd.core.view import LEAST_VARIANCE, View, subset
 
 
 def horizon(view: View, patience: float, eligible: tuple[int, ...]) -> float | Array:
@@ -79,27 +79,27 @@ def ahead(view: View, eligible: tuple[int, ...]) -> Ahead:
     return found
 
 
-def covariance(view: View, eligible: tuple[int, ...]) -> Array:
-    """Of each agent's utility in the contexts ahead with its utility here, (k, m).
+def doubt(view: View, eligible: tuple[int, ...]) -> tuple[Array, Array]:
+    """What looks may settle of each agent's utility here: its variance, (k,), and its covariance
+    with that in the contexts ahead, (k, m).
 
-    What a look says of cost or latency, it says of the same work type alone.
+    Of quality alone: looks that are worth making for it tell what cost and latency are as well.
+    That an agent's calls are dear leaves much unknown of what they cost, and to find out is to pay
+    it again (see bench/results).
     """
     state, outlook = view.state, view.state.outlook
+    variance, across = view.quality[1], view.across
     if not len(outlook.x):
-        return view.utility_of(eligible)[1][:, None].copy()
-    across = view.across
-    if not across.size:  # an experiment's arm asks, the policy does not
+        across = variance[:, None]
+    elif not across.size:  # an experiment's arm asks, the policy does not
         across = state.learner.joint(view.x[None, :], outlook.x, state.roster.arms)[-1][0]
-    if view.weights != (1.0, 0.0, 0.0):
-        across = across * view.quality_weight**2
-        alike = outlook.cells == view.query.cell
-        if view.cost_weight:
-            across += outer(view.cost_weight**2 * view.cost[1], alike)
-        if view.latency_weight:
-            across += outer(view.latency_weight**2 * view.latency[1], alike)
-    if len(eligible) < len(across):
-        across = across[list(eligible)]
+    if view.weights[0] != 1.0:
+        worth = view.weights[0] ** 2
+        variance, across = np.maximum(worth * variance, LEAST_VARIANCE), worth * across
+    if len(eligible) < len(variance):
+        index = list(eligible)
+        variance, across = variance[index], across[index]
     if state.config.cascade is not None:
-        longer = view.paths(eligible).variance / subset(view.alone, eligible)[1]
-        across = across * longer[:, None]
-    return across
+        of_path = paths(view, eligible, subset(view.alone, eligible)[0], variance).variance
+        variance, across = of_path, across * (of_path / variance)[:, None]
+    return variance, across

@@ -43,10 +43,11 @@ Eligible = tuple[int, ...]
 
 
 def value(view: View, eligible: Eligible, kind: ValuePolicy) -> Choice:
-    mean, variance = view.utility_of(eligible)
+    mean, _ = view.utility_of(eligible)
+    variance, covariance = lookahead.doubt(view, eligible)
     horizon = lookahead.horizon(view, kind.patience, eligible)
     known = mean, variance, view.noise, kind.spread, horizon, *lookahead.ahead(view, eligible)
-    looks = lookahead.covariance(view, eligible), lookahead.under_way(view, horizon, eligible)
+    looks = covariance, lookahead.under_way(view, horizon, eligible)
     return Choice(value_of_information(*known, *looks, kind.floor)[-1])
 
 

@@ -110,13 +110,32 @@ def test_contexts_of_categories_come_again() -> None:
 def test_the_first_decision_stands_for_those_to_come() -> None:
     view = view_of(lived(0).state)
     everyone = view.state.roster.everyone
-    (gap, leads), covariance = lookahead.ahead(view, everyone), lookahead.covariance(view, everyone)
-    mean, variance = view.utility
-    assert (gap[:, 0] == behind(mean)).all()
+    (gap, leads), (variance, covariance) = (
+        lookahead.ahead(view, everyone),
+        lookahead.doubt(view, everyone),
+    )
+    assert (gap[:, 0] == behind(view.utility[0])).all()
     assert not leads.any()
     assert (covariance[:, 0] == variance).all()
-    covariance *= 0.0
-    assert (view.utility[1] > 0.0).all(), "whoever works in it changes no estimate"
+
+
+def test_what_is_not_known_of_costs_is_no_reason_to_look() -> None:
+    """Else an agent of which one call ran away got all tasks, for what its next ones may cost."""
+    engine = Engine(utility={"cost": 1.0, "cost_scale_usd": 0.01})
+    for i in range(12):
+        answer = engine.route(work_type="code", agent_id=("medium", "small", "large")[i % 3])
+        engine.report(answer.decision_id, quality=float(i % 2), cost_usd=0.01 if i < 11 else 100.0)
+    decision = engine.preview(work_type="code").decision
+    law = dict(zip(decision.agents, np.frombuffer(decision.law), strict=True))
+    assert law["large"] < 0.01
+    view, everyone = view_of(engine.state), engine.state.roster.everyone
+    assert view.utility[1][0] > 100.0
+    variance, covariance = lookahead.doubt(view, everyone)
+    assert (variance == view.quality[1]).all()
+    assert (covariance == view.across).all()
+    halved = lookahead.doubt(view_of(engine.state, preference={"quality": 0.5}), (0, 2))
+    assert np.allclose(halved[0], 0.25 * variance[[0, 2]], rtol=1e-12)
+    assert np.allclose(halved[1], 0.25 * covariance[[0, 2]], rtol=1e-12)
 
 
 def test_who_does_not_ask_what_a_look_is_worth_is_not_told() -> None:
@@ -132,7 +151,7 @@ def test_who_does_not_ask_what_a_look_is_worth_is_not_told() -> None:
     assert covariance.size == 0
     assert (view.quality[0] == mean[0]).all()
     assert (view.quality[1] == variance[0]).all()
-    told = lookahead.covariance(view, state.roster.everyone)
+    _, told = lookahead.doubt(view, state.roster.everyone)
     assert (told == state.learner.joint(x, state.outlook.x, state.roster.arms)[2][0]).all()
     assert told.shape == (3, 12)
 
