@@ -155,7 +155,7 @@ def rows(table: Table, source: Path, config: EngineConfig) -> Iterator[Row]:
         for name, amount, most in amounts:
             if amount is not None and not 0 <= amount <= most:
                 told = f"{name} is {amount:g}; it must be in [0, {most:g}]"
-                told += " (outcomes.max_cost_usd)" * (most == most_usd)
+                told += " (outcomes.max_cost_usd)" if name == "cost_usd" else ""
                 raise DataError(f"{source}: row {i + 1}: {told}")
         given = {name: value for name, of in columns.items() if (value := of[i]) is not None}
         task = Task(

@@ -180,6 +180,18 @@ def test_a_file_that_cannot_be_used_is_one_sentence(
     assert not (tmp_path / "data").exists()
 
 
+def test_the_bound_of_costs_is_named_for_costs_alone(
+    invoke: Any, tmp_path: Path, config: Path
+) -> None:
+    """Not for a latency, where the two bounds are the same."""
+    config.write_text(CONFIG + "outcomes: {max_cost_usd: 1.0e+12}\n")
+    source = tmp_path / "bad.csv"
+    source.write_text("agent_id,quality,latency_ms\nsmall,1,2e12\n")
+    told = invoke("warm-start", tmp_path / "data", "--config", config, "--from", source)
+    assert "row 1: latency_ms is 2e+12; it must be in [0, 1e+12]" in told.output
+    assert "max_cost_usd" not in told.output
+
+
 def test_a_directory_without_a_log_needs_a_configuration(invoke: Any, tmp_path: Path) -> None:
     """It says what is missing, and makes nothing."""
     told = invoke("warm-start", tmp_path / "none", "--from", recorded(tmp_path, 6))
