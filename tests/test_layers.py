@@ -17,31 +17,31 @@ PACKAGES = ("routerd", "learners", "bench")
 # Each room and the rooms that it may import, besides itself. A room is a folder, or the files
 # beside the folders whose names begin alike.
 CORE = {"learners", "routerd.core"}
-SETTINGS = CORE | {"routerd.settings"}
+SETTINGS = {"routerd.core", "routerd.settings"}
 STORES = SETTINGS | {"routerd.log", "routerd.engine", "routerd.audit", "routerd.signals"}
-EDGES = STORES | {"routerd", "routerd.config", "routerd.v1"}
-SHELLS = {"routerd.clock", "routerd.router", "routerd.server", "routerd.client"}
-ENTRIES = EDGES | SHELLS | {"routerd.child", "bench"}
+EDGES = STORES | {"routerd.config", "routerd.v1"}
+SHELLS = {"routerd", "routerd.clock", "routerd.child", "routerd.server"}
+ENTRIES = EDGES | SHELLS | {"learners"}
 MAY_IMPORT: dict[str, set[str]] = {
     "learners": set(),
     "routerd.core": {"learners"},
-    "routerd.settings": CORE,
+    "routerd.settings": {"routerd.core"},
     "routerd.log": SETTINGS | {"routerd", "routerd.child"},
-    "routerd.engine": SETTINGS | {"routerd", "routerd.log"},
+    "routerd.engine": CORE | {"routerd", "routerd.log"},
     "routerd.audit": SETTINGS | {"routerd", "routerd.log"},
-    "routerd.signals": SETTINGS | {"routerd", "routerd.breaker"},
-    "routerd.config": SETTINGS | {"routerd", "routerd.signals"},
+    "routerd.signals": SETTINGS | {"routerd.breaker"},
+    "routerd.config": SETTINGS | {"routerd.signals"},
     "routerd.breaker": set(),
     "routerd.child": set(),
     "routerd.v1": set(),
     "routerd.clock": set(),
-    "routerd.router": STORES | {"routerd", "routerd.config", "routerd.clock"},
+    "routerd.router": STORES | {"routerd.config", "routerd.clock"},
     "routerd.server": EDGES | {"routerd.child"},
-    "routerd.client": {"routerd", "routerd.v1", "routerd.breaker"},
-    "routerd.cli": ENTRIES,
-    "routerd.__main__": {"routerd", "routerd.cli"},
+    "routerd.client": {"routerd.v1", "routerd.breaker"},
+    "routerd.cli": ENTRIES | {"routerd.client", "bench"},
+    "routerd.__main__": {"routerd.cli"},
     "routerd": {"routerd.router"},
-    "bench": ENTRIES,
+    "bench": ENTRIES - {"routerd.audit"},
 }
 
 # Clocks, chance, threads, disks and networks come in from outside.
