@@ -30,7 +30,6 @@ from bench.targets import rss_mib
 from routerd.child import address_of
 from routerd.clock import wall_clock
 from routerd.config import parse
-from routerd.core.settings import engine_part
 from routerd.core.values import Outcome, Request, Task
 from routerd.engine.sequencer import Sequencer
 from routerd.log.snapshot import Snapshots
@@ -92,7 +91,7 @@ def filled(directory: Path, config: Config, decisions: int) -> Filled:
 def fill(directory: Path, config: Config, decisions: int) -> Filled:
     """Make so many decisions, and tell what came of two in three."""
     with closing(SqliteLog.open(directory)) as log:
-        sequencer = Sequencer.open(log, engine_part(config), wall_clock())
+        sequencer = Sequencer.open(log, config, wall_clock())
         at_bound = 0.0
         for i in range(decisions):
             work_type = WORK_TYPES[i % len(WORK_TYPES)]

@@ -19,7 +19,6 @@ from grpc_reflection.v1alpha import reflection
 
 from routerd.core.answers import Logged
 from routerd.core.base import DEFAULT_PARTITION
-from routerd.core.settings import engine_part
 from routerd.engine.committer import Committer
 from routerd.engine.fold import undisturbed
 from routerd.engine.sequencer import Sequencer
@@ -87,7 +86,7 @@ class Server:
         # taken leaves the log as it was.
         self._grpc = grpc.aio.server(options=OPTIONS + COUNTED)
         self.port = bound(self._grpc, config.listen)
-        self.sequencer.begin(engine_part(config))
+        self.sequencer.begin(config)
         self.sequencer.texts = Texts(config.texts)
         self._committer = Committer(self.sequencer, self._on_health, config.server.max_in_flight)
         self.upkeep = Upkeep(config, self._committer)
@@ -160,7 +159,7 @@ class Server:
         classifier = Classifier.of(config, os.environ) if changed else None
 
         def configure() -> Logged:
-            return self.sequencer.configure(engine_part(config))
+            return self.sequencer.configure(config)
 
         done = await self._committer.settle(configure, math.inf, platter=True)
         self.sequencer.texts = Texts(config.texts)

@@ -203,7 +203,7 @@ async def in_process(
     disk: Disk | None = None,
     **server: int,
 ) -> AsyncIterator[Running]:
-    """A server with these bounds (see routerd.core.settings.Server) over a Disk."""
+    """A server with these bounds (see routerd.settings.Server) over a Disk."""
     disk = disk or Disk()
     with tempfile.TemporaryDirectory() as folder:
         given = {"listen": "127.0.0.1:0", "data_dir": folder, **config, "server": server}
