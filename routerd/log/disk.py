@@ -33,8 +33,7 @@ def take_lock(directory: Path) -> int:
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
         lock_fd = os.open(directory / "lock", os.O_RDWR | os.O_CREAT, 0o644)
     except OSError as error:
-        told = NO_DIRECTORY.get(error.errno or 0) or error.strerror
-        raise LogUnavailable(f"cannot use {directory} as data directory: {told}") from error
+        raise unusable(directory, error) from error
     try:
         fcntl.flock(lock_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         held = os.pread(lock_fd, LOCK_BYTES, 0).decode(errors="replace")
@@ -50,9 +49,14 @@ def take_lock(directory: Path) -> int:
         ) from None
     except OSError as error:
         os.close(lock_fd)
-        told = NO_DIRECTORY.get(error.errno or 0) or error.strerror
-        raise LogUnavailable(f"cannot use {directory} as data directory: {told}") from error
+        raise unusable(directory, error) from error
     return lock_fd
+
+
+def unusable(directory: Path, error: OSError) -> LogUnavailable:
+    """Why a place can be no data directory, in words."""
+    told = NO_DIRECTORY.get(error.errno or 0) or error.strerror
+    return LogUnavailable(f"cannot use {directory} as data directory: {told}")
 
 
 def boot_id() -> str:
