@@ -10,7 +10,7 @@ import click
 
 from routerd.cli.calls import TIMEOUT_S, address_option, connected, in_json, pages
 from routerd.cli.output import console, json_option, key_values, options, say_json
-from routerd.cli.ranges import INT32
+from routerd.cli.ranges import LIMIT
 from routerd.cli.tables import facts, table
 from routerd.cli.times import utc
 
@@ -37,7 +37,7 @@ definition_options = options(
     click.option("--output-usd-per-mtok", type=float, help="Price of a million tokens written."),
     click.option(
         "--max-concurrency",
-        type=INT32,
+        type=LIMIT,
         help="How many decisions may be in flight; 0: any number.",
     ),
     click.option(

@@ -10,6 +10,9 @@ import click
 INT32 = click.IntRange(-(2**31), 2**31 - 1)
 """What an int32 of the contract holds."""
 
+LIMIT = click.IntRange(0, 2**31 - 1)
+"""Of how many there may be, in an int32; 0 for none."""
+
 COUNT = click.IntRange(1, 2**31 - 1)
 """At least one of something, in an int32."""
 

@@ -103,9 +103,9 @@ REFUSED = {
         "status can be set [AGENT_IS_CONFIGURED]",
     ),
     "wrong definition": (
-        ["agents", "register", "a b", "--max-concurrency", "-1"],
+        ["agents", "register", "a b", "--head-start", "2"],
         "agent_id: must start with an ASCII letter or digit and hold only those and "
-        '. _ : / @ + -, not the text "a b"; definition.max_concurrency: must be at least 1, not -1',
+        '. _ : / @ + -, not the text "a b"; definition.head_start: must be at most 1.0, not 2.0',
     ),
 }
 
@@ -119,8 +119,14 @@ def test_a_refusal_is_a_sentence(arguments: list[str], sentence: str, ask: Any) 
 
 
 def test_wrong_usage_is_told_before_anything_is_asked(invoke: Any) -> None:
-    """A status that there is not, a fact without a value: code 2, no daemon needed."""
-    for arguments in (["status", "x", "asleep"], ["register", "x", "--metadata", "team"]):
+    """A status that there is not, a fact without a value, a negative number of decisions in
+    flight: code 2, no daemon needed."""
+    register = "register", "x"
+    for arguments in (
+        ("status", "x", "asleep"),
+        (*register, "--metadata", "team"),
+        (*register, "--max-concurrency", "-1"),
+    ):
         assert invoke("agents", *arguments).exit_code == 2
 
 
