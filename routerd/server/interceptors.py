@@ -282,7 +282,7 @@ async def refuse(_: object, context: Context) -> NoReturn:
 
 
 def draining() -> RouterError:
-    text = "the server is shutting down: ask another, or later with the same id"
+    text = "the server is shutting down: ask another, or ask again later"
     return RouterError(ErrorReason.DRAINING, text)
 
 

@@ -238,6 +238,7 @@ async def test_the_end_of_the_server_ends_it(running: Running) -> None:
         running.stop()
         refusal = await watch.refusal()
     assert (refusal.code, refusal.reason) == (grpc.StatusCode.UNAVAILABLE, "DRAINING")
+    assert refusal.message == "the server is shutting down: ask another, or ask again later"
 
 
 async def test_a_log_that_lost_its_end_is_not_glossed_over(running: Running) -> None:
