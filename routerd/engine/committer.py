@@ -19,11 +19,14 @@ from typing import Any, Protocol, TypeVar
 from routerd.core.errors import ErrorReason, RouterError
 from routerd.engine.crowd import PATIENCE_S, Crowd
 from routerd.engine.sequencer import Sequencer
-from routerd.log.base import LogCorrupt, LogStuck
+from routerd.log.base import Conflict, LogCorrupt, LogStuck, LogUnavailable
 
 RETRY_S = 1.0
 LONGEST_PAUSE_S = 60.0
 SYNC_EVERY = 4096
+
+# What a disk, and who else is at the log, may do.
+FORESEEN = (LogUnavailable, LogCorrupt, Conflict, OSError)
 
 logger = logging.getLogger(__name__)
 
@@ -50,6 +53,7 @@ class Committer:
 
     def __init__(self, sequencer: Sequencer, on_health: Callable[[bool], None], most: int) -> None:
         self.sequencer = sequencer
+        sequencer.on_fault = self._fail
         self._on_health = on_health
         self.most = self.room = most
         self.synced = sequencer.durable
@@ -257,14 +261,17 @@ class Committer:
         while self._sync_task is not None:
             await asyncio.wait([self._sync_task])
 
-    def _fail(self, error: Exception) -> None:
+    def _fail(self, error: BaseException) -> None:
         """Refuse everybody who waits, and try the disk again until it works."""
-        logger.error("the log cannot be written, serving read-only: %s", error)
         waiters, self._sync_waiters = self._sync_waiters, []
         for _, future, _ in waiters:
             if not future.done():
                 future.set_exception(lost())
-        if self._recovery is None:
+        if self._recovery is None:  # else whoever failed first has told
+            if isinstance(error, FORESEEN):
+                logger.error("the log cannot be written, serving read-only: %s", error)
+            else:
+                logger.error("a fault of routerd's own, serving read-only", exc_info=error)
             self._recovery = self._loop.create_task(self._recover())
             self._on_health(False)
 

@@ -4,7 +4,8 @@ What is queued is durable after commit(). If a commit fails, memory is discarded
 folded anew from what the log holds, and nothing is accepted until recover() succeeds.
 
 An event is applied when the state is looked at next. So a decision can be written, and answered,
-before the state follows it; whoever looks at the state sees it applied.
+before the state follows it; whoever looks at the state sees it applied. Where that fails, whoever
+looked, it is as if a commit had: nothing of what is queued may be answered for.
 """
 
 from __future__ import annotations
@@ -39,8 +40,15 @@ Clock = Callable[[], int]
 """Milliseconds since the epoch, monotonic."""
 
 
+def untold(_: BaseException) -> None:
+    """Nobody wants to hear of a fault but who looked."""
+
+
 class Writer:
-    """Keeps a state and its log together. Every method is synchronous."""
+    """Keeps a state and its log together. Every method is synchronous.
+
+    on_fault: told why, when the state could not follow the log and nothing is accepted any more.
+    """
 
     def __init__(
         self, log: Log, state: State, clock: Clock, snapshots: Snapshots | None = None
@@ -50,6 +58,7 @@ class Writer:
         self.clock = clock
         self.durable = state.position
         self.read_only = False
+        self.on_fault: Callable[[BaseException], None] = untold
         self._queue: list[Entry] = []
         self._state = state
         # The last event and its name while it is not applied, and whether to react to it then.
@@ -135,11 +144,7 @@ class Writer:
 
         Returns the last durable position. Raises LogUnavailable, Conflict.
         """
-        try:
-            position = self.position
-        except Exception:  # the state is no fold of the log any more
-            self.fail()
-            raise
+        position = self.position
         if self.read_only and position > self.durable:
             raise LogUnavailable("memory holds what the log does not, and the log cannot be read")
         return self.write()
@@ -194,8 +199,8 @@ class Writer:
             self.react()
 
     def _refold(self) -> None:
-        self.state = fold(self.log, self.state.partition, self.snapshots)
-        self.durable = self.state.position
+        self.state = fold(self.log, self._state.partition, self.snapshots)
+        self.durable = self._state.position
 
     def require_writable(self) -> None:
         """Raises READ_ONLY while the disk fails."""
@@ -227,17 +232,18 @@ class Writer:
         return position, name
 
     def _follow(self, record: Record, name: str) -> None:
-        """Apply what was appended last."""
+        """Apply what was appended last, and append what that calls for."""
         self._behind = None
         try:
             apply(self._state, record, name)
-        except BaseException:
-            if self._queue:  # what cannot be applied is not written
-                self._queue.pop()
+            if self._reacts:
+                self._reacts = False
+                self.react()
+        except BaseException as error:  # the state is no fold of the log any more
+            if not self.read_only:
+                self.fail()
+                self.on_fault(error)
             raise
-        if self._reacts:
-            self._reacts = False
-            self.react()
 
     def change(
         self, kind: Callable[Concatenate[int, P], AnyEvent], *fields: P.args, **named: P.kwargs

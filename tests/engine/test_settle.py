@@ -9,8 +9,12 @@ from typing import Any, ClassVar
 import pytest
 
 from routerd.core.answers import Answer
+from routerd.core.apply import apply
 from routerd.core.errors import ErrorReason, RouterError
-from routerd.core.events import DecisionsClosed
+from routerd.core.events import Decision, DecisionsClosed, Record
+from routerd.core.state import State
+from routerd.engine import committer as committer_module
+from routerd.engine import writer
 from routerd.engine.committer import Committer, worked_off
 from routerd.engine.crowd import FIRST, MOST
 from routerd.router import request_of
@@ -21,10 +25,10 @@ from tests.log.faulty import PATIENCE_S, FaultyLog
 class Desk:
     """An engine on a log that can fail, and a committer that decides on it."""
 
-    def __init__(self, **config: Any) -> None:
+    def __init__(self, on_health: Callable[[bool], None] = lambda _: None, **config: Any) -> None:
         self.log = FaultyLog()
         self.engine = Engine(self.log, clock="logical", **config)
-        self.committer = Committer(self.engine.sequencer, lambda serving: None, most=256)
+        self.committer = Committer(self.engine.sequencer, on_health, most=256)
         self.decided: list[str] = []
 
     def route(self, request_id: str, **fields: object) -> Callable[[], Answer]:
@@ -159,6 +163,44 @@ async def test_a_failing_disk_refuses_all_who_were_served_together(desk: Desk) -
             await task
         assert caught.value.reason is ErrorReason.READ_ONLY
     assert desk.engine.sequencer.position == durable
+
+
+async def test_what_cannot_be_applied_is_answered_for_by_nobody(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A bug met by the next caller: the first one's event is gone with it, so nobody takes its
+    place, all are refused, health says so, and the state is that of the log."""
+    monkeypatch.setattr(committer_module, "RETRY_S", 0.005)
+    health: list[bool] = []
+    desk = Desk(health.append)
+    await desk.crowd()
+    desk.committer._crowd.aim = 3
+    durable = desk.engine.sequencer.position
+
+    def broken(state: State, record: Record, name: str) -> None:
+        event = record.event
+        if isinstance(event, Decision) and event.query.request_id == "first":
+            raise ZeroDivisionError("nobody foresaw it")
+        apply(state, record, name)
+
+    monkeypatch.setattr(writer, "apply", broken)
+    asked = [desk.ask(name) for name in ("first", "looks", "behind")]
+    first, looked, behind = await asyncio.gather(*asked, return_exceptions=True)
+    assert isinstance(looked, ZeroDivisionError)
+    for refused in (first, behind):
+        assert isinstance(refused, RouterError)
+        assert refused.reason is ErrorReason.READ_ONLY
+    assert health == [False]
+    assert desk.engine.sequencer.durable == desk.engine.sequencer.position == durable
+    assert desk.engine.refold().hash() == desk.engine.state.hash()
+    (told,) = caplog.records
+    assert told.exc_info is not None
+    assert "nobody foresaw it" in caplog.text
+    async with asyncio.timeout(PATIENCE_S):
+        while health != [False, True]:
+            await asyncio.sleep(0.001)
+    assert (await desk.ask("behind")).position == durable + 1
+    await desk.committer.close()
 
 
 async def test_closing_serves_who_still_waits() -> None:
