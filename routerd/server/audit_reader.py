@@ -110,6 +110,10 @@ class AuditReader:
                     if position <= reached and not future.done():  # as when it was cancelled
                         del self._waiters[future]
                         future.set_result(None)
+        except Exception as error:  # a fault of ours: whoever waits is told
+            for future in self._waiters:
+                if not future.done():
+                    future.set_exception(error)
         finally:
             self._looking = None
 

@@ -7,8 +7,8 @@ lease. Only their ends are events. A beat moves the end of a lease; its one time
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
-from contextlib import suppress
 
 from routerd.core.answers import Logged
 from routerd.core.errors import RouterError
@@ -17,6 +17,10 @@ from routerd.engine.registry import Registry
 
 # A timer that runs out so late tells that the whole process stood still.
 LATE_S = 0.5
+# When it is tried again to end a lease, where that failed.
+AGAIN_S = 10.0
+
+logger = logging.getLogger(__name__)
 
 
 class Leases:
@@ -86,8 +90,15 @@ class Leases:
         def end() -> Logged:
             if not self._has_ended(agent_id):  # a beat came while this waited
                 return Logged(0)
+            ended = self._registry.end_lease(agent_id)
             del self._ends_s[agent_id]
-            return self._registry.end_lease(agent_id)
+            return ended
 
-        with suppress(RouterError):  # the disk fails: restart() follows when it works again
+        try:
             await self._committer.settle(end, math.inf, platter=False)
+        except RouterError:
+            pass  # the disk fails: restart() follows when it works again
+        except Exception:  # a fault of ours: its lease has ended all the same
+            logger.exception("the lease of agent %s cannot end, trying again", agent_id)
+            if agent_id in self._ends_s:
+                self._set_timer(agent_id, self._loop.time() + AGAIN_S)

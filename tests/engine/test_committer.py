@@ -279,6 +279,28 @@ async def test_a_fault_of_ours_while_recovering_is_told_and_tried_again(
         assert s.engine.refold().hash() == s.engine.state.hash()
 
 
+async def test_a_commit_that_fails_by_a_fault_of_ours_has_its_traceback_logged(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A disk that fails needs none: its sentence says it all."""
+
+    def fault(*_: object, **__: object) -> Any:
+        raise TypeError("nobody foresaw it")
+
+    async with stack() as s:
+        with monkeypatch.context() as patched:
+            patched.setattr(s.log, "append", fault)
+            await refused(s.wait(s.decide()))
+        await until(lambda: s.health == [False, True])
+        s.log.full = True
+        await refused(s.wait(s.decide()))
+    ours, disk = (r for r in caplog.records if "serving read-only" in r.getMessage())
+    assert ours.exc_info is not None
+    assert "fault" in ours.getMessage()
+    assert disk.exc_info is None
+    assert "the log cannot be written" in disk.getMessage()
+
+
 async def test_a_damaged_log_stays_read_only() -> None:
     """Damage that is met while recovering ends the attempts; what is durable is still answered."""
     async with stack() as s:

@@ -347,3 +347,25 @@ async def test_nobody_looks_on_for_who_has_gone(
     asking.cancel()
     await until(lambda: reader._looking is None)
     reader.close()
+
+
+async def test_a_fault_of_ours_is_told_to_who_waits_for_the_audit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At once, not at its deadline; who asks next is looked for again."""
+    monkeypatch.setattr(Projection, "runs", True)
+    reader = AuditReader(Projection(tmp_path, None), "default")
+    late_s = asyncio.get_running_loop().time() + 10 * PATIENCE_S
+    first = reader._ask
+
+    async def fault(question: Any, deadline_s: float, at_least: int) -> Any:
+        if not at_least:  # it is looked how far the audit is
+            raise TypeError("nobody foresaw it")
+        return await first(question, deadline_s, at_least)
+
+    monkeypatch.setattr(reader, "_ask", fault)
+    for _ in range(2):
+        async with asyncio.timeout(PATIENCE_S):
+            with pytest.raises(TypeError, match="nobody foresaw it"):
+                await reader.ask(lambda audit: None, late_s, at_least=1)
+    reader.close()

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import grpc
+import pytest
 
 from routerd.core.answers import Listed
 from routerd.core.events import AgentStatusChanged
@@ -15,6 +16,7 @@ from routerd.core.values import AgentStatus, StatusCause
 from routerd.engine.fold import fold
 from routerd.engine.registry import Registry
 from routerd.log.codec import records
+from routerd.server import leases
 from routerd.server.leases import LATE_S
 from routerd.v1 import agents_pb2, agents_pb2_grpc
 from tests.core.engine import Clock
@@ -163,6 +165,23 @@ async def test_a_lease_that_ends_on_a_full_disk_starts_anew(running: Running) ->
     running.disk.full = False
     await offline(running, "small")
     assert said(running.disk)[1:] == [("small", OFFLINE, StatusCause.LEASE_ENDED)]
+
+
+async def test_a_fault_of_ours_ends_no_lease_for_good(
+    running: Running, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is told, and tried again until the agent that fell silent is offline."""
+
+    def fault(*_: object) -> Any:
+        raise TypeError("nobody foresaw it")
+
+    monkeypatch.setattr(leases, "AGAIN_S", 0.01)
+    with monkeypatch.context() as patched:
+        patched.setattr(Registry, "end_lease", fault)
+        await running.client.beat("small", lease_ms=SHORT_MS)
+        await until(lambda: caplog.text.count("nobody foresaw it") > 1)
+        assert "the lease of agent small cannot end" in caplog.text
+    await offline(running, "small")
 
 
 def test_leases_survive_kill_9(tmp_path: Path) -> None:
