@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import resource
 import shutil
 import sys
 from contextlib import suppress
@@ -153,11 +154,16 @@ def sync_directory(directory: Path) -> None:
 
 
 def why(error: Exception, directory: Path) -> str:
-    """What went wrong with a file, and that its disk is full if it is: SQLite calls that an I/O
-    error where it cannot make its index of the WAL."""
+    """What went wrong with a file, and that its disk is full, or files here may not grow, where
+    that is so: SQLite calls that an I/O error where it cannot make its index of the WAL."""
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)[0]
     with suppress(OSError):
         if shutil.disk_usage(directory).free < SCRATCH_BYTES:
             return f"no space is left on the disk of {directory} ({error})"
+        largest = max((path.stat().st_size for path in directory.iterdir()), default=0)
+        if limit != resource.RLIM_INFINITY and limit < largest + SCRATCH_BYTES:
+            told = f"may not grow beyond {limit:,} bytes, see `ulimit -f`"
+            return f"a file in {directory} {told} ({error})"
     return str(error)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import resource
 import shutil
 import subprocess
@@ -261,6 +262,15 @@ def test_files_that_come_back_are_written_to_again(tmp_path: Path) -> None:
         log.probe()
         entries += append(log, 1)
     assert read_all(tmp_path / "data") == entries
+
+
+@pytest.mark.parametrize("limit_bytes", [2_048, 20_480])
+def test_files_that_may_not_grow_are_called_that(limit_bytes: int, tmp_path: Path) -> None:
+    """Where SQLite calls it an I/O error, by its index of the WAL too: the place and the limit."""
+    told = f"a file in {tmp_path} may not grow beyond {limit_bytes:,} bytes, see `ulimit -f`"
+    with file_size_limit(limit_bytes), pytest.raises(LogUnavailable, match=re.escape(told)):
+        SqliteLog.open(tmp_path)
+    SqliteLog.open(tmp_path).close()
 
 
 @contextlib.contextmanager
