@@ -105,6 +105,7 @@ def run(config_file: Path, with_flags: Callable[[Config], Config]) -> None:
     from routerd.core.errors import RouterError
     from routerd.log.base import LogCorrupt, LogStuck, LogUnavailable
     from routerd.server.app import serve as serve_grpc
+    from routerd.server.listening import require_free
     from routerd.server.polling import event_loop
     from routerd.signals.hybrid import SignalsUnavailable
 
@@ -119,6 +120,7 @@ def run(config_file: Path, with_flags: Callable[[Config], Config]) -> None:
             click.echo("no compiled loops: a decision takes twice as long (see README)")
 
     try:
+        require_free(config.listen)  # a start that is refused leaves no directory behind
         log = open_audited(Path(config.data_dir))
         loop_factory = partial(event_loop, config.server.busy_poll_us)
         source = Source(config_file, lambda: with_flags(load(config_file)), first)

@@ -87,13 +87,14 @@ def _routed(invoke: Any, daemon: Any) -> str:
 def test_a_taken_port_is_one_sentence(
     start: Any, run: Any, config_file: Path, tmp_path: Path
 ) -> None:
-    """A second daemon on the same port ends with code 1 and names the address."""
+    """A second daemon on the same port ends with code 1, names the address and makes no file."""
     daemon = start(tmp_path / "a")
     second = run(
         "serve", "--config", config_file, "--data", tmp_path / "b", "--listen", daemon.address
     )
     assert second.returncode == 1
     assert f"cannot listen on {daemon.address}" in one_sentence(second.stderr)
+    assert not (tmp_path / "b").exists()
 
 
 def test_a_taken_socket_stays_with_who_has_it(
@@ -113,6 +114,7 @@ def test_a_taken_socket_stays_with_who_has_it(
     assert daemon.end() == (0, "")
     nowhere = run(*asked, f"unix:{tmp_path / 'no' / 's'}")
     assert "its directory is not there" in one_sentence(nowhere.stderr)
+    assert not (tmp_path / "b").exists()
 
 
 @pytest.mark.parametrize(
