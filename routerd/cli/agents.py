@@ -227,7 +227,9 @@ def standing(agent: agents_pb2.Agent) -> str:
     notes = [cause.replace("_", " ")] if agent.status_cause else []
     if agent.lease_left_ms:
         notes.append(f"{agent.lease_left_ms / 1000:.0f} s left")
-    if agent.cooling_until_time_ms:
+    if agent.on_trial:
+        notes.append(f"on trial since {utc(agent.cooling_until_time_ms)}")
+    elif agent.cooling_until_time_ms:
         notes.append(f"cooling down until {utc(agent.cooling_until_time_ms)}, then on trial")
     return f"{status} ({', '.join(notes)})" if notes else status
 

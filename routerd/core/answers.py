@@ -88,7 +88,8 @@ class Listed(NamedTuple):
     since_ms: when its status was last said; 0 when nobody ever did, and then the cause is None.
     lease_ms: how long each of its heartbeats holds; 0 while no lease runs. in_flight: its open
     decisions that heard nothing yet and are not too old, which max_concurrency limits.
-    cooling_until_ms: set aside until then because it fails, and later on trial; 0 when it is not.
+    cooling_until_ms: set aside until then because it fails; 0 when it is not. on_trial: that time
+    has passed.
     """
 
     agent: Agent
@@ -100,6 +101,7 @@ class Listed(NamedTuple):
     in_flight: int
     position: int
     cooling_until_ms: int = 0
+    on_trial: bool = False
 
 
 class Page(NamedTuple):

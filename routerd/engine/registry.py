@@ -166,6 +166,7 @@ class Registry:
             in_flight=in_flight.get(agent.id, 0),
             position=self.state.position,
             cooling_until_ms=cooling.until_ms if cooling else 0,
+            on_trial=cooling is not None and cooling.until_ms <= self._sequencer.time_ms(),
         )
 
     def _require_not_configured(self, agent_id: str) -> None:

@@ -154,6 +154,7 @@ def agent(told: Listed, lease_left_ms: int) -> agents_pb2.Agent:
         lease_left_ms=lease_left_ms,
         in_flight=told.in_flight,
         cooling_until_time_ms=told.cooling_until_ms,
+        on_trial=told.on_trial,
     )
 
 

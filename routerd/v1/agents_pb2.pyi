@@ -89,7 +89,7 @@ class AgentDefinition(_message.Message):
     def __init__(self, version: _Optional[str] = ..., type: _Optional[str] = ..., pool: _Optional[str] = ..., model: _Optional[str] = ..., capabilities: _Optional[_Iterable[str]] = ..., specializations: _Optional[_Iterable[str]] = ..., prices: _Optional[_Union[Prices, _Mapping]] = ..., max_concurrency: _Optional[int] = ..., metadata: _Optional[_Mapping[str, str]] = ..., head_start: _Optional[float] = ...) -> None: ...
 
 class Agent(_message.Message):
-    __slots__ = ("agent_id", "definition", "source", "status", "status_cause", "status_time_ms", "lease_ms", "lease_left_ms", "in_flight", "cooling_until_time_ms")
+    __slots__ = ("agent_id", "definition", "source", "status", "status_cause", "status_time_ms", "lease_ms", "lease_left_ms", "in_flight", "cooling_until_time_ms", "on_trial")
     AGENT_ID_FIELD_NUMBER: _ClassVar[int]
     DEFINITION_FIELD_NUMBER: _ClassVar[int]
     SOURCE_FIELD_NUMBER: _ClassVar[int]
@@ -100,6 +100,7 @@ class Agent(_message.Message):
     LEASE_LEFT_MS_FIELD_NUMBER: _ClassVar[int]
     IN_FLIGHT_FIELD_NUMBER: _ClassVar[int]
     COOLING_UNTIL_TIME_MS_FIELD_NUMBER: _ClassVar[int]
+    ON_TRIAL_FIELD_NUMBER: _ClassVar[int]
     agent_id: str
     definition: AgentDefinition
     source: AgentSource
@@ -110,7 +111,8 @@ class Agent(_message.Message):
     lease_left_ms: int
     in_flight: int
     cooling_until_time_ms: int
-    def __init__(self, agent_id: _Optional[str] = ..., definition: _Optional[_Union[AgentDefinition, _Mapping]] = ..., source: _Optional[_Union[AgentSource, str]] = ..., status: _Optional[_Union[AgentStatus, str]] = ..., status_cause: _Optional[_Union[StatusCause, str]] = ..., status_time_ms: _Optional[int] = ..., lease_ms: _Optional[int] = ..., lease_left_ms: _Optional[int] = ..., in_flight: _Optional[int] = ..., cooling_until_time_ms: _Optional[int] = ...) -> None: ...
+    on_trial: bool
+    def __init__(self, agent_id: _Optional[str] = ..., definition: _Optional[_Union[AgentDefinition, _Mapping]] = ..., source: _Optional[_Union[AgentSource, str]] = ..., status: _Optional[_Union[AgentStatus, str]] = ..., status_cause: _Optional[_Union[StatusCause, str]] = ..., status_time_ms: _Optional[int] = ..., lease_ms: _Optional[int] = ..., lease_left_ms: _Optional[int] = ..., in_flight: _Optional[int] = ..., cooling_until_time_ms: _Optional[int] = ..., on_trial: bool = ...) -> None: ...
 
 class RegisterAgentRequest(_message.Message):
     __slots__ = ("agent_id", "definition")

@@ -134,3 +134,5 @@ def test_an_agent_on_trial_is_not_said_to_cool_down_until_the_past() -> None:
     """Behind that time it is still set aside, but for one decision at a time."""
     agent = agents_pb2.Agent(status=agents_pb2.AGENT_STATUS_ONLINE, cooling_until_time_ms=1_000)
     assert standing(agent) == "online (cooling down until 1970-01-01 00:00:01Z, then on trial)"
+    agent.on_trial = True
+    assert standing(agent) == "online (on trial since 1970-01-01 00:00:01Z)"

@@ -56,14 +56,18 @@ def test_a_trial_is_one_decision_at_a_time() -> None:
     """After the cooldown one decision may choose the agent; what comes of it decides."""
     engine = engine_of()
     fail(engine)
-    engine.wall.now_ms += 10_001
+    engine.wall.now_ms += 9_999
+    assert not engine.registry.get("flaky").on_trial
+    engine.wall.now_ms += 1
+    assert engine.registry.get("flaky").on_trial
     assert out(engine) == {}
     trial = engine.route(agent_id="flaky").decision_id
     assert out(engine) == {"flaky": Exclusion.COOLING_DOWN}
     engine.report(trial, success=True)
     assert out(engine) == {}
     assert len(engine.events(AgentRecovered)) == 1
-    assert engine.registry.get("flaky").cooling_until_ms == 0
+    back = engine.registry.get("flaky")
+    assert (back.cooling_until_ms, back.on_trial) == (0, False)
     fail(engine, 2)  # it starts anew
     assert out(engine) == {}
     sound(engine)

@@ -46,10 +46,13 @@ class Story:
         told: router_pb2.ClaimResponse = self.router.Claim(wire, timeout=TIMEOUT_S)
         return told
 
-    def cooling(self, agent_id: str) -> int:
+    def agent(self, agent_id: str) -> agents_pb2.Agent:
         wire = agents_pb2.GetAgentRequest(agent_id=agent_id)
-        agent: agents_pb2.Agent = self.agents.GetAgent(wire, timeout=TIMEOUT_S).agent
-        return agent.cooling_until_time_ms
+        told: agents_pb2.Agent = self.agents.GetAgent(wire, timeout=TIMEOUT_S).agent
+        return told
+
+    def cooling(self, agent_id: str) -> int:
+        return self.agent(agent_id).cooling_until_time_ms
 
     def decision(self, decision_id: str) -> audit_pb2.DecisionRecord:
         wire = audit_pb2.GetDecisionRequest(decision_id=decision_id)
@@ -102,8 +105,10 @@ def test_a_flapping_agent_is_cooled_down_and_trialled(tmp_path: Path) -> None:
         story.now_ms += 60_001
         story.report(story.route(agent_id="cheap").decision_id, success=False)
         assert story.cooling("cheap") == story.now_ms + 120_000
+        assert not story.agent("cheap").on_trial
         story.now_ms += 120_001
         trial = story.route(agent_id="cheap").decision_id
+        assert story.agent("cheap").on_trial
         waiting = story.route(explain=True)
         assert [c.exclusion for c in waiting.candidates if c.agent_id == "cheap"] == [
             "COOLING_DOWN"
