@@ -50,6 +50,7 @@ async def one_client(address: str, number: int) -> list[str]:
 async def test_32_clients_leave_a_log_of_which_every_law_is_derived_again(tmp_path: Path) -> None:
     """Whatever order their calls took, verify finds no mismatch and each key has one decision."""
     config = {**CONFIG, "clock": "wall", "policy": {"kind": "value"}, "outcomes": {}, "limits": {}}
+    config["server"] = {"max_wait_ms": 60_000}
     with Daemon(tmp_path, config) as daemon:
         answered = await asyncio.gather(*(one_client(daemon.address, n) for n in range(CLIENTS)))
         assert daemon.end() == 0
