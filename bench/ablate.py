@@ -13,7 +13,7 @@ from argparse import ArgumentParser
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from bench.recorded import Array
+from bench.data.recorded import Array
 from bench.streams import Streams, asked_for, options
 from bench.variants import (
     HORIZON_IN_FULL,

@@ -15,8 +15,8 @@ from typing import Literal
 from msgspec.structs import replace
 
 from bench.contest import Factory, Skipped
+from bench.data.recorded import DataError, Recorded, Rows
 from bench.engine import Engine
-from bench.recorded import DataError, Recorded, Rows
 from bench.references import folds, held_out_choices
 from routerd.config import ConfigErrors, parse
 from routerd.config_text import read

@@ -16,11 +16,11 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 
+from bench.data.recorded import Array, DataError
+from bench.data.tablefile import open_table
 from bench.engine import Engine
 from bench.pictures import Line, Scale, lines
-from bench.recorded import Array, DataError
 from bench.stats import bootstrap_ci
-from bench.tablefile import open_table
 from routerd.core.settings import EngineConfig
 from routerd.core.values import Evidence, FollowCause, Follows, Task
 

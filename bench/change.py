@@ -21,9 +21,9 @@ import numpy as np
 from msgspec.structs import replace
 
 from bench.baselines import agents, configured, own_config
-from bench.datasets import load
+from bench.data.datasets import load
+from bench.data.recorded import Array, Recorded, Rows
 from bench.engine import Engine
-from bench.recorded import Array, Recorded, Rows
 from bench.replay import one_thread
 from routerd.core.draw import uniform
 from routerd.core.events import DriftDetected

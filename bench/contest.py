@@ -14,7 +14,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from bench.recorded import Array, DataError, Order, Recorded, Rows
+from bench.data.recorded import Array, DataError, Order, Recorded, Rows
 
 
 class Contestant(Protocol):

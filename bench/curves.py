@@ -19,7 +19,7 @@ from typing import Any, Protocol, Self
 
 import numpy as np
 
-from bench.recorded import Array, Rows
+from bench.data.recorded import Array, Rows
 
 POINTS = 500
 SUMS = ("utility", "quality", "cost_usd", "regret", "regret_oracle")

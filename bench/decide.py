@@ -18,8 +18,8 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 
+from bench.data.recorded import Array
 from bench.engine import Engine
-from bench.recorded import Array
 from routerd.core.settings import Agent, CategoryFeature, EngineConfig, NumberFeature, Utility
 from routerd.core.values import Task
 from routerd.core.view import AT_ONCE

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from bench.baselines import POLICIES
-from bench.recorded import Recorded, Rows
+from bench.data.recorded import Recorded, Rows
 from bench.references import FOLDS, fitted_table, folds
 
 MOST = 512

@@ -21,7 +21,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.recorded import Array, Recorded, Rows, utility
+from bench.data.recorded import Array, Recorded, Rows, utility
 from bench.references import FOLDS, chosen, folds, held_out_choices, table_choices
 
 Mask = NDArray[np.bool_]

@@ -24,7 +24,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from bench.recorded import Array
+from bench.data.recorded import Array
 from bench.streams import Streams, asked_for, options
 from bench.variants import SHARED_AS_IF_KNOWN, Variant, change, scores
 from learners import policies, pooled

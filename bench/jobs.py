@@ -16,7 +16,7 @@ import numpy as np
 
 from bench import elbow
 from bench.contest import Conditions, stream
-from bench.recorded import Recorded, Rows
+from bench.data.recorded import Recorded, Rows
 from bench.replay import Run, run_one
 
 POLICY = "default"

@@ -22,12 +22,12 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 
+from bench.data.recorded import DataError
 from bench.ope_agents import AboutAgent, concerns, follow_file, forget
 from bench.ope_estimators import Sample
 from bench.ope_fixed import Settings, follows_others, is_fixed, settings_of
 from bench.ope_refusal import outcomes_missing
 from bench.ope_rules import rule_law
-from bench.recorded import DataError
 from learners.base import Array
 from routerd import __version__
 from routerd.core.apply import apply

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.recorded import DataError
+from bench.data.recorded import DataError
 from learners.base import Array
 
 UNIFORM, LOGGED, ALWAYS, COLUMN = "uniform", "logged", "always:", "column:"

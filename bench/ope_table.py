@@ -27,11 +27,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.data.recorded import DataError
+from bench.data.tablefile import Table, Unreadable, open_table
 from bench.ope_estimators import Sample
 from bench.ope_refusal import NO_PROPENSITY, NO_ROWS, outcomes_missing
 from bench.ope_rules import COLUMN, LOGGED, rule_law
-from bench.recorded import DataError
-from bench.tablefile import Table, Unreadable, open_table
 from learners.base import Array
 from routerd.core.values import Reason
 

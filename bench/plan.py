@@ -14,7 +14,7 @@ import numpy as np
 from bench import elbow, jobs
 from bench.baselines import MAX_COLUMNS
 from bench.contest import Conditions
-from bench.recorded import DataError, Recorded
+from bench.data.recorded import DataError, Recorded
 from bench.references import FOLDS
 
 LEAST_TASKS = 10

@@ -18,7 +18,7 @@ import numpy as np
 from msgspec import structs
 
 from bench.ablate import run
-from bench.recorded import Array, Recorded
+from bench.data.recorded import Array, Recorded
 from bench.streams import asked_for, options
 from bench.variants import Variant
 from routerd.core.settings import Agent

@@ -12,6 +12,7 @@ import numpy as np
 
 from bench import elbow, jobs
 from bench.contest import Conditions, stream
+from bench.data.recorded import Array, Recorded, Rows
 from bench.evidence import (
     Earned,
     Estimate,
@@ -37,7 +38,6 @@ from bench.findings import (
     WorkType,
 )
 from bench.plan import Plan, planned, strongest_cost
-from bench.recorded import Array, Recorded, Rows
 from bench.references import FOLDS, chosen, folds, held_out_choices, hull, hull_quality
 from routerd.core.words import counted
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from bench.recorded import Array, Recorded, Rows
+from bench.data.recorded import Array, Recorded, Rows
 
 FOLDS = 5
 REPEATS = 20

@@ -27,7 +27,7 @@ from bench.contest import (
     stream,
     taught_first,
 )
-from bench.recorded import Array, DataError, Recorded, Rows, utility
+from bench.data.recorded import Array, DataError, Recorded, Rows, utility
 from bench.references import references
 from bench.stats import bootstrap_ci
 

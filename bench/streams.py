@@ -15,9 +15,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bench.datasets import load, missing, standard
-from bench.recorded import Array, DataError, Recorded
-from bench.synthetic import SYNTHETIC, names
+from bench.data.datasets import load, missing, standard
+from bench.data.recorded import Array, DataError, Recorded
+from bench.data.synthetic import SYNTHETIC, names
 
 Draw = tuple[int, int]
 """So many agents and tasks, another draw of them for each seed."""

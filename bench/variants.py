@@ -16,7 +16,7 @@ from msgspec import structs
 
 from bench.baselines import Routed, configured
 from bench.contest import Conditions, play, stream
-from bench.recorded import Array, Recorded, utility
+from bench.data.recorded import Array, Recorded, utility
 from bench.replay import one_thread
 from bench.stats import bootstrap_ci
 from bench.streams import Streams

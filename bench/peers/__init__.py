@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 
 from bench.contest import Factory
+from bench.data.recorded import Array, Recorded
 from bench.peers import mab, pareto, rivertree, riverucb, vw
 from bench.peers.common import Peer, Policy, contexts, encoded
-from bench.recorded import Array, Recorded
 
 __all__ = ["FAMILIES", "PEERS", "contexts", "encoded", "enter", "family", "peer_times"]
 

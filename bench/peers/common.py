@@ -14,7 +14,7 @@ import numpy as np
 
 from bench.baselines import schema
 from bench.contest import Skipped
-from bench.recorded import Array, Recorded
+from bench.data.recorded import Array, Recorded
 from routerd.core.encode import Encoder
 from routerd.core.values import Task
 

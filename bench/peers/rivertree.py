@@ -20,8 +20,8 @@ from typing import Any
 
 import numpy as np
 
+from bench.data.recorded import Array
 from bench.peers.common import library
-from bench.recorded import Array
 
 LEAVES: Mapping[str, Mapping[str, Any]] = {
     "adaptive": {},

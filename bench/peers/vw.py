@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 
+from bench.data.recorded import Array
 from bench.peers.common import library, sparse
-from bench.recorded import Array
 
 FLAGS = "--quiet --cb_explore_adf -q xa"
 FAMILIES = {

@@ -52,7 +52,7 @@ def cascade(
     from rich.progress import Progress
 
     from bench.cascade import frontier, judged, measure
-    from bench.recorded import DataError
+    from bench.data.recorded import DataError
 
     try:
         data = judged(file, confidence)

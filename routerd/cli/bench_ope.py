@@ -131,7 +131,7 @@ def ope(
 
     Where the log cannot tell, the answer is the reason why.
     """
-    from bench.recorded import DataError
+    from bench.data.recorded import DataError
     from routerd.log.base import LogCorrupt, LogUnavailable
 
     limits = two_numbers(bounds)
@@ -172,9 +172,9 @@ def of_directory(
     seed: int,
 ) -> list[Result]:
     """The results of a data directory."""
+    from bench.data.recorded import DataError
     from bench.ope_log import read_log
     from bench.ope_rules import COLUMN, FORMS, is_rule
-    from bench.recorded import DataError
     from routerd.cli.check_config import load_or_fail
     from routerd.log.sqlite import SqliteLog
 
@@ -198,9 +198,9 @@ def of_table(
     seed: int,
 ) -> list[Result]:
     """The results of a table."""
+    from bench.data.recorded import DataError
     from bench.ope_rules import FORMS, is_rule
     from bench.ope_table import DEFAULTS, read_table
-    from bench.recorded import DataError
 
     if not is_rule(policy):
         told = f"on a table it must be one of {FORMS} or column:NAME"

@@ -94,7 +94,7 @@ def replay(
     """
     from bench.contest import Conditions
     from bench.curves import file_beside
-    from bench.datasets import DataError, load
+    from bench.data.datasets import DataError, load
     from bench.replay import replay as run
     from routerd.config import ConfigErrors
 

@@ -26,7 +26,7 @@ def report(files: tuple[Path, ...], out: Path) -> None:
     Those of replay, load, decide and ope. Curves are read from the file that replay wrote beside
     its results. Replays that differ in the delay or the cost weight alone are also drawn together.
     """
-    from bench.recorded import DataError
+    from bench.data.recorded import DataError
     from bench.report import report as made
 
     try:

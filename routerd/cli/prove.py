@@ -109,7 +109,7 @@ def proved(what: Recording, cost_weight: float, seeds: int | None, jobs: int) ->
     """The findings, with a progress bar on a terminal; exit code 2 where the file is wrong."""
     from rich.progress import Progress
 
-    from bench.datasets import DataError, load
+    from bench.data.datasets import DataError, load
     from bench.prove import prove as find
 
     screen = console(stderr=True)

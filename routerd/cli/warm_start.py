@@ -20,7 +20,7 @@ from routerd.core.base import DEFAULT_PARTITION
 from routerd.core.words import counted
 
 if TYPE_CHECKING:
-    from bench.tablefile import Table
+    from bench.data.tablefile import Table
     from routerd.core.settings import EngineConfig
     from routerd.engine.warm_start import Imported, Row
 
@@ -55,8 +55,8 @@ def warm_start(
     same file again changes nothing. Agents that are not known are left out and counted; once they
     are known, the same file again has them learn too.
     """
-    from bench.recorded import DataError
-    from bench.tablefile import open_table
+    from bench.data.recorded import DataError
+    from bench.data.tablefile import open_table
     from routerd.audit.reach import open_audited
     from routerd.clock import wall_clock
     from routerd.config import ConfigErrors, load
@@ -111,7 +111,7 @@ def config_of(directory: Path) -> EngineConfig:
 
 
 def check(table: Table, source: Path) -> None:
-    from bench.recorded import DataError
+    from bench.data.recorded import DataError
 
     missing = [name for name in NEEDED if name not in table.names]
     if missing:
@@ -121,8 +121,8 @@ def check(table: Table, source: Path) -> None:
 
 def rows(table: Table, source: Path, config: EngineConfig) -> Iterator[Row]:
     """The file's rows in their order. Raises DataError for a value that cannot be used."""
-    from bench.recorded import DataError
-    from bench.tablefile import Unreadable
+    from bench.data.recorded import DataError
+    from bench.data.tablefile import Unreadable
     from routerd.core.validate import MAX_AMOUNT
     from routerd.core.values import Task
     from routerd.engine.warm_start import Row
@@ -171,7 +171,7 @@ def rows(table: Table, source: Path, config: EngineConfig) -> Iterator[Row]:
 
 def labels_of(text: str, where: str) -> dict[str, str]:
     """Raises DataError."""
-    from bench.recorded import DataError
+    from bench.data.recorded import DataError
 
     try:
         return msgspec.json.decode(text or "{}", type=dict[str, str])

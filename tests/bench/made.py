@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from bench.contest import Conditions, Played, play, stream
-from bench.recorded import Recorded
+from bench.data.recorded import Recorded
 
 
 def made(n: int = 60, agents: int = 3, costs: bool = True, seed: int = 1) -> Recorded:

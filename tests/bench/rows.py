@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.recorded import Recorded
+from bench.data.recorded import Recorded
 
 Rows = list[dict[str, Any]]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from bench.ablate import VARIANTS, run
+from bench.data.synthetic import SYNTHETIC
 from bench.replay import replay
 from bench.streams import whole
-from bench.synthetic import SYNTHETIC
 from bench.variants import earned, replaced
 from learners import contexts, pooled
 from tests.bench.made import made

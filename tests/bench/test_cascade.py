@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from bench.cascade import frontier, judged, measure, mixture
-from bench.recorded import DataError
+from bench.data.recorded import DataError
 
 COST = {"cheap": 0.001, "dear": 0.01}
 

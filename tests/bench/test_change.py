@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from bench import change
-from bench.recorded import Recorded
+from bench.data.recorded import Recorded
 
 AGENTS = ("a", "b", change.NEWCOMER)
 

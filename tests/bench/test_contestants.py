@@ -11,7 +11,7 @@ import pytest
 from bench import baselines
 from bench import replay as rooms
 from bench.contest import Conditions, Skipped, play, stream
-from bench.recorded import DataError, Recorded
+from bench.data.recorded import DataError, Recorded
 from bench.replay import Run, enter, expanded, replay, run_one
 from routerd.config import ConfigErrors
 from routerd.core.settings import EmbeddingFeature

@@ -8,8 +8,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from bench.data.recorded import Array, Recorded
 from bench.grid import GRID, Gains, check, gains, played
-from bench.recorded import Array, Recorded
 from bench.replay import replay
 from bench.streams import whole
 from bench.variants import Variant, replaced

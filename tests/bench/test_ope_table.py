@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from bench.data.recorded import DataError
 from bench.ope import results
 from bench.ope_estimators import known
 from bench.ope_refusal import NO_PROPENSITY
 from bench.ope_table import Logged, read_table
-from bench.recorded import DataError
 
 HEAD = "agent_id,quality,propensity"
 ROWS = ("a,1,0.5", "b,0,0.25", "c,0.5,0.25")

@@ -11,12 +11,12 @@ import pytest
 
 from bench.baselines import POLICIES, Routed
 from bench.contest import Conditions, Contestant, Skipped, Stream, play, stream
-from bench.datasets import paretobandit
+from bench.data.datasets import paretobandit
+from bench.data.recorded import Recorded
 from bench.decide import measure_peers
 from bench.peers import FAMILIES, PEERS, contexts, peer_times
 from bench.peers.common import sparse
 from bench.peers.vw import FLAGS, VowpalWabbit, draw
-from bench.recorded import Recorded
 
 LIBRARIES = {
     "vw": "vowpalwabbit",

@@ -6,9 +6,9 @@ import numpy as np
 
 from bench.ablate import run
 from bench.baselines import agents
+from bench.data.synthetic import SYNTHETIC
 from bench.priors import VARIANTS, best, head_starts, specialists, worst
 from bench.streams import whole
-from bench.synthetic import SYNTHETIC
 
 
 def test_each_work_type_has_one_specialist() -> None:

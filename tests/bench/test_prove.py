@@ -15,6 +15,7 @@ import pytest
 
 from bench import elbow, jobs
 from bench.contest import Conditions, stream
+from bench.data.recorded import Recorded
 from bench.evidence import (
     Estimate,
     earned,
@@ -28,7 +29,6 @@ from bench.findings import Proof
 from bench.plan import LEAST_SEEDS, planned
 from bench.proof_page import proof_page
 from bench.prove import lasting, prove
-from bench.recorded import Recorded
 from bench.references import folds, held_out_choices, references
 from bench.replay import Run, replay, run_one
 from bench.verdict import learning, verdict

@@ -13,7 +13,7 @@ import pytest
 
 from bench import baselines, curves
 from bench.contest import Conditions, play, stream, taught_first
-from bench.recorded import Cell, DataError, Recorded, order
+from bench.data.recorded import Cell, DataError, Recorded, order
 from bench.references import folds, held_out_choices
 from bench.replay import Run, enter, replay, run_one
 from routerd.core.settings import ValuePolicy

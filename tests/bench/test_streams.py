@@ -13,12 +13,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.datasets import DataError, load
+from bench.data.datasets import DataError, load
+from bench.data.recorded import Recorded
+from bench.data.synthetic import SYNTHETIC
 from bench.grid import GRID, played
-from bench.recorded import Recorded
 from bench.replay import replay
 from bench.streams import draw_of, drawn, options, streams_of, whole, with_noise, with_words
-from bench.synthetic import SYNTHETIC
 from bench.unseen import compared
 from tests.bench.made import made
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.recorded import Array, Cell, DataError, Recorded, Rows
-from bench.tablefile import Renamed, Table, Unreadable, instants, open_table
+from bench.data.recorded import Array, Cell, DataError, Recorded, Rows
+from bench.data.tablefile import Renamed, Table, Unreadable, instants, open_table
 from routerd.core.validate import MAX_AMOUNT
 
 NEEDED = ("task_id", "agent_id", "quality")

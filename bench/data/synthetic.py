@@ -11,8 +11,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from bench.datasets import missing, multiclass, standard
-from bench.recorded import Array, Recorded, Rows
+from bench.data.datasets import missing, multiclass, standard
+from bench.data.recorded import Array, Recorded, Rows
 
 TASKS = 1_500
 

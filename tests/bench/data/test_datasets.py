@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench.datasets import DataError, Recorded, digits, load, order, paretobandit, segment
+from bench.data.datasets import DataError, Recorded, digits, load, order, paretobandit, segment
 from bench.references import hull, hull_quality, references
 
 HEAD = ("task_id", "agent_id", "quality")

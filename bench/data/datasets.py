@@ -16,8 +16,8 @@ from pathlib import Path
 
 import numpy as np
 
-from bench import longfile
-from bench.recorded import Array, Cell, DataError, Order, Recorded, Rows, order, utility
+from bench.data import longfile
+from bench.data.recorded import Array, Cell, DataError, Order, Recorded, Rows, order, utility
 
 __all__ = [
     "NAMED",

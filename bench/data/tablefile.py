@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import msgspec
 import numpy as np
 
-from bench.recorded import Array, DataError, Rows
+from bench.data.recorded import Array, DataError, Rows
 
 PARQUET_MAGIC = b"PAR1"
 SEPARATORS = (",", ";", "\t")

@@ -1,0 +1,1 @@
+"""Recorded tasks: files that people bring, sets by name, and worlds that are made up."""
