@@ -20,11 +20,11 @@ from typing import NamedTuple
 import numpy as np
 from msgspec.structs import replace
 
-from bench.baselines import agents, configured, own_config
 from bench.data.datasets import load
 from bench.data.recorded import Array, Recorded, Rows
 from bench.engine import Engine
-from bench.replay import one_thread
+from bench.replay.baselines import agents, configured, own_config
+from bench.replay.runs import one_thread
 from routerd.core.draw import uniform
 from routerd.core.events import DriftDetected
 from routerd.core.settings import EngineConfig, ValuePolicy

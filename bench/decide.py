@@ -5,7 +5,7 @@ Its fold counts in the steps per second, like all else that a step takes. An obs
 of one outcome: of quality as the peers have it, and, as `routerd+cost`, of quality and cost, which
 decisions then weigh. `routerd*64` decides on 64 tasks at once, as a batch does; each has its share.
 No log, no wire: those are measured by the load bench. Peers run on the same tasks, each by the
-interface that its room in bench.peers names; they get x ready-made.
+interface that its room in bench.replay.peers names; they get x ready-made.
 """
 
 from __future__ import annotations
@@ -127,8 +127,8 @@ def measure_together(agents: int, features: int) -> DecideTimes:
 
 def measure_peers(agents: int, features: int, told: Told) -> Iterator[DecideTimes]:
     """Time every family of peers on the same tasks, of which they get x ready-made."""
-    from bench.contest import Skipped
-    from bench.peers import FAMILIES, encoded, peer_times
+    from bench.replay.contest import Skipped
+    from bench.replay.peers import FAMILIES, encoded, peer_times
 
     seen, quality = zip(*tasks(features, WARM_UP + PEER_STEPS), strict=True)
     x = encoded(engine(agents, features).state.encoder, seen)

@@ -13,9 +13,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bench.baselines import POLICIES
 from bench.data.recorded import Recorded, Rows
-from bench.references import FOLDS, fitted_table, folds
+from bench.replay.baselines import POLICIES
+from bench.replay.references import FOLDS, fitted_table, folds
 
 MOST = 512
 

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.data.recorded import Array, Recorded, Rows, utility
-from bench.references import FOLDS, chosen, folds, held_out_choices, table_choices
+from bench.replay.references import FOLDS, chosen, folds, held_out_choices, table_choices
 
 Mask = NDArray[np.bool_]
 

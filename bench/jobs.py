@@ -15,9 +15,9 @@ from typing import NamedTuple
 import numpy as np
 
 from bench import elbow
-from bench.contest import Conditions, stream
 from bench.data.recorded import Recorded, Rows
-from bench.replay import Run, run_one
+from bench.replay.contest import Conditions, stream
+from bench.replay.runs import Run, run_one
 
 POLICY = "default"
 

@@ -12,10 +12,10 @@ from typing import NamedTuple
 import numpy as np
 
 from bench import elbow, jobs
-from bench.baselines import MAX_COLUMNS
-from bench.contest import Conditions
 from bench.data.recorded import DataError, Recorded
-from bench.references import FOLDS
+from bench.replay.baselines import MAX_COLUMNS
+from bench.replay.contest import Conditions
+from bench.replay.references import FOLDS
 
 LEAST_TASKS = 10
 SEEDS, LEAST_SEEDS = 20, 5

@@ -8,7 +8,7 @@ from bench.findings import Proof, Standing, Weighed, WorkType
 from bench.page import Html, bullets, element, gallery, page, section, table, two_lines
 from bench.page import verdict as verdict_box
 from bench.plan import SEEDS
-from bench.references import FOLDS
+from bench.replay.references import FOLDS
 from bench.verdict import FEW_TASKS, sample_size_told, verdict
 from bench.wording import between, figures, places, signed, usd, whole
 from bench.wording import figure as number

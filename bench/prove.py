@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from bench import elbow, jobs
-from bench.contest import Conditions, stream
 from bench.data.recorded import Array, Recorded, Rows
 from bench.evidence import (
     Earned,
@@ -38,7 +37,8 @@ from bench.findings import (
     WorkType,
 )
 from bench.plan import Plan, planned, strongest_cost
-from bench.references import FOLDS, chosen, folds, held_out_choices, hull, hull_quality
+from bench.replay.contest import Conditions, stream
+from bench.replay.references import FOLDS, chosen, folds, held_out_choices, hull, hull_quality
 from routerd.core.words import counted
 
 SHOWN_TYPES, SHOWN_AGENTS = 20, 24

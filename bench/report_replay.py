@@ -9,13 +9,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bench import curves
 from bench.axes import BLACK, BLUE, GREEN, GREY, PINK, RED
 from bench.data.recorded import Array
 from bench.evidence import Estimate
 from bench.page import Html, element, figure, gallery, section, table, two_lines
 from bench.pictures import Bar, Line, Scale, intervals, lines, shares
 from bench.plane import Spot, Trail, plane
+from bench.replay import curves
 from bench.results_file import OURS, Reference, Replay, Run
 from bench.stats import bootstrap_ci, bootstrap_ratio
 from bench.wording import (

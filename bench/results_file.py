@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 import msgspec
 
-from bench.baselines import INFORMED
 from bench.evidence import Estimate
+from bench.replay.baselines import INFORMED
 from bench.wording import usd
 from routerd.core.words import counted
 

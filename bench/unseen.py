@@ -17,9 +17,9 @@ from typing import Any
 
 import numpy as np
 
-from bench.contest import Conditions
 from bench.data.recorded import Array
-from bench.replay import Run, expanded, run_one, score
+from bench.replay.contest import Conditions
+from bench.replay.runs import Run, expanded, run_one, score
 from bench.stats import bootstrap_ci
 from bench.streams import Streams, asked_for, options
 from bench.variants import change

@@ -14,10 +14,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from msgspec import structs
 
-from bench.baselines import Routed, configured
-from bench.contest import Conditions, play, stream
 from bench.data.recorded import Array, Recorded, utility
-from bench.replay import one_thread
+from bench.replay.baselines import Routed, configured
+from bench.replay.contest import Conditions, play, stream
+from bench.replay.runs import one_thread
 from bench.stats import bootstrap_ci
 from bench.streams import Streams
 from learners import pooled

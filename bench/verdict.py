@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from bench.evidence import Estimate
 from bench.findings import Proof, Scope
-from bench.references import FOLDS
+from bench.replay.references import FOLDS
 from bench.wording import difference, figure, rough, usd, whole
 from routerd.core.words import counted
 

@@ -92,10 +92,10 @@ def replay(
     paretobandit:test_holdout, paretobandit:val, digits, segment, which come with the packages of
     the extra `bench`.
     """
-    from bench.contest import Conditions
-    from bench.curves import file_beside
     from bench.data.datasets import DataError, load
-    from bench.replay import replay as run
+    from bench.replay.contest import Conditions
+    from bench.replay.curves import file_beside
+    from bench.replay.runs import replay as run
     from routerd.config import ConfigErrors
 
     conditions["budget_usd"] = conditions.pop("budget")

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from bench.contest import Conditions, Played, play, stream
 from bench.data.recorded import Recorded
+from bench.replay.contest import Conditions, Played, play, stream
 
 
 def made(n: int = 60, agents: int = 3, costs: bool = True, seed: int = 1) -> Recorded:

@@ -6,7 +6,7 @@ import numpy as np
 
 from bench.ablate import VARIANTS, run
 from bench.data.synthetic import SYNTHETIC
-from bench.replay import replay
+from bench.replay.runs import replay
 from bench.streams import whole
 from bench.variants import earned, replaced
 from learners import contexts, pooled

@@ -42,7 +42,7 @@ def test_half_of_the_newcomers_right_answers_fail_from_then_on() -> None:
 def test_the_default_adopts_and_abandons() -> None:
     """An agent that is always right is taken up at once, and let go when b is as good as it."""
     data = recorded(change.END)
-    from bench.baselines import configured
+    from bench.replay.baselines import configured
     from routerd.core.settings import ValuePolicy
 
     found = change.run(data, configured(data, 0.0, 0, ValuePolicy()), 0)

@@ -10,7 +10,7 @@ import pytest
 
 from bench.data.recorded import Array, Recorded
 from bench.grid import GRID, Gains, check, gains, played
-from bench.replay import replay
+from bench.replay.runs import replay
 from bench.streams import whole
 from bench.variants import Variant, replaced
 from routerd.core.settings import ValuePolicy

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from bench.ablate import run
-from bench.baselines import agents
 from bench.data.synthetic import SYNTHETIC
 from bench.priors import VARIANTS, best, head_starts, specialists, worst
+from bench.replay.baselines import agents
 from bench.streams import whole
 
 

@@ -16,10 +16,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.axes import apart, linear, round_ticks, width_of
-from bench.contest import Conditions
-from bench.curves import file_beside
 from bench.pictures import Line, Scale, lines
-from bench.replay import replay
+from bench.replay.contest import Conditions
+from bench.replay.curves import file_beside
+from bench.replay.runs import replay
 from bench.stats import bootstrap_ci
 from bench.wording import figures, whole
 from routerd.cli.main import main

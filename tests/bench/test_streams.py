@@ -17,7 +17,7 @@ from bench.data.datasets import DataError, load
 from bench.data.recorded import Recorded
 from bench.data.synthetic import SYNTHETIC
 from bench.grid import GRID, played
-from bench.replay import replay
+from bench.replay.runs import replay
 from bench.streams import draw_of, drawn, options, streams_of, whole, with_noise, with_words
 from bench.unseen import compared
 from tests.bench.made import made

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import baselines
+from bench.replay import baselines
 from tests.bench.made import made
 from tests.cli.conftest import Invoke
 

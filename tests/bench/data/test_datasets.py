@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from bench.data.datasets import DataError, Recorded, digits, load, order, paretobandit, segment
-from bench.references import hull, hull_quality, references
+from bench.replay.references import hull, hull_quality, references
 
 HEAD = ("task_id", "agent_id", "quality")
 ROWS = [("t1", "a", 0.5), ("t1", "b", 1.0), ("t2", "a", 0.25), ("t2", "b", 0.0)]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from bench.data.recorded import Array
-from bench.peers.common import library
+from bench.replay.peers.common import library
 
 FAMILIES = {
     "mabwiser-linucb": ("LinUCB", ("0.1", "0.3", "0.6", "1")),

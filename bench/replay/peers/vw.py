@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from bench.data.recorded import Array
-from bench.peers.common import library, sparse
+from bench.replay.peers.common import library, sparse
 
 FLAGS = "--quiet --cb_explore_adf -q xa"
 FAMILIES = {

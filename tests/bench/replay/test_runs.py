@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench import baselines, curves
-from bench.contest import Conditions, play, stream, taught_first
 from bench.data.recorded import Cell, DataError, Recorded, order
-from bench.references import folds, held_out_choices
-from bench.replay import Run, enter, replay, run_one
+from bench.replay import baselines, curves
+from bench.replay.contest import Conditions, play, stream, taught_first
+from bench.replay.references import folds, held_out_choices
+from bench.replay.runs import Run, enter, replay, run_one
 from routerd.core.settings import ValuePolicy
 from routerd.router import Router
 from routerd.settings import Config

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from bench.references import cross_validated, hull, references
+from bench.replay.references import cross_validated, hull, references
 from tests.bench.made import made
 
 

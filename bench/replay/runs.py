@@ -16,8 +16,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from bench import baselines, curves
-from bench.contest import (
+from bench.data.recorded import Array, DataError, Recorded, Rows, utility
+from bench.replay import baselines, curves
+from bench.replay.contest import (
     Conditions,
     Contestant,
     Factory,
@@ -27,8 +28,7 @@ from bench.contest import (
     stream,
     taught_first,
 )
-from bench.data.recorded import Array, DataError, Recorded, Rows, utility
-from bench.references import references
+from bench.replay.references import references
 from bench.stats import bootstrap_ci
 
 SCHEMA = 1
@@ -55,7 +55,7 @@ def default_names() -> list[str]:
 
 def peers() -> dict[str, Factory]:
     """The peers' contestants by name; none of their libraries is imported here."""
-    from bench.peers import PEERS
+    from bench.replay.peers import PEERS
 
     return PEERS
 

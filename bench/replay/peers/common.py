@@ -12,9 +12,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from bench.baselines import schema
-from bench.contest import Skipped
 from bench.data.recorded import Array, Recorded
+from bench.replay.baselines import schema
+from bench.replay.contest import Skipped
 from routerd.core.encode import Encoder
 from routerd.core.values import Task
 

@@ -8,7 +8,7 @@ precision of the prior, stays at its default, 1. No burn-in. The seed breaks tie
 from __future__ import annotations
 
 from bench.data.recorded import Array
-from bench.peers.common import library, sparse
+from bench.replay.peers.common import library, sparse
 
 SETTINGS = {f"river-linucb:{beta}": float(beta) for beta in ("1", "10", "100", "1000")}
 """Name of each peer and its beta."""

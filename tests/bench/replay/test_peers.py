@@ -9,14 +9,14 @@ from importlib.util import find_spec
 import numpy as np
 import pytest
 
-from bench.baselines import POLICIES, Routed
-from bench.contest import Conditions, Contestant, Skipped, Stream, play, stream
 from bench.data.datasets import paretobandit
 from bench.data.recorded import Recorded
 from bench.decide import measure_peers
-from bench.peers import FAMILIES, PEERS, contexts, peer_times
-from bench.peers.common import sparse
-from bench.peers.vw import FLAGS, VowpalWabbit, draw
+from bench.replay.baselines import POLICIES, Routed
+from bench.replay.contest import Conditions, Contestant, Skipped, Stream, play, stream
+from bench.replay.peers import FAMILIES, PEERS, contexts, peer_times
+from bench.replay.peers.common import sparse
+from bench.replay.peers.vw import FLAGS, VowpalWabbit, draw
 
 LIBRARIES = {
     "vw": "vowpalwabbit",

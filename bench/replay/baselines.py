@@ -14,10 +14,10 @@ from typing import Literal
 
 from msgspec.structs import replace
 
-from bench.contest import Factory, Skipped
 from bench.data.recorded import DataError, Recorded, Rows
 from bench.engine import Engine
-from bench.references import folds, held_out_choices
+from bench.replay.contest import Factory, Skipped
+from bench.replay.references import folds, held_out_choices
 from routerd.config import ConfigErrors, parse
 from routerd.config_text import read
 from routerd.core.rules import Budget

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench import baselines
-from bench import replay as rooms
-from bench.contest import Conditions, Skipped, play, stream
 from bench.data.recorded import DataError, Recorded
-from bench.replay import Run, enter, expanded, replay, run_one
+from bench.replay import baselines
+from bench.replay import runs as rooms
+from bench.replay.contest import Conditions, Skipped, play, stream
+from bench.replay.runs import Run, enter, expanded, replay, run_one
 from routerd.config import ConfigErrors
 from routerd.core.settings import EmbeddingFeature
 from tests.bench.made import Witness, made

@@ -15,10 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from bench.contest import Factory
 from bench.data.recorded import Array, Recorded
-from bench.peers import mab, pareto, rivertree, riverucb, vw
-from bench.peers.common import Peer, Policy, contexts, encoded
+from bench.replay.contest import Factory
+from bench.replay.peers import mab, pareto, rivertree, riverucb, vw
+from bench.replay.peers.common import Peer, Policy, contexts, encoded
 
 __all__ = ["FAMILIES", "PEERS", "contexts", "encoded", "enter", "family", "peer_times"]
 

@@ -14,7 +14,7 @@ are high, all but the last can lock onto the arm that they try first: the prior 
 from __future__ import annotations
 
 from bench.data.recorded import Array
-from bench.peers.common import library
+from bench.replay.peers.common import library
 
 SETTINGS = {
     "paretobandit:0.01-0.997": (0.01, 0.997),

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from bench.data.recorded import Array
-from bench.peers.common import library
+from bench.replay.peers.common import library
 
 LEAVES: Mapping[str, Mapping[str, Any]] = {
     "adaptive": {},
