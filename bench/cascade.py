@@ -19,7 +19,7 @@ import numpy as np
 from bench.data.recorded import Array, DataError
 from bench.data.tablefile import open_table
 from bench.engine import Engine
-from bench.pictures import Line, Scale, lines
+from bench.pages.pictures import Line, Scale, lines
 from bench.stats import bootstrap_ci
 from routerd.core.settings import EngineConfig
 from routerd.core.values import Evidence, FollowCause, Follows, Task

@@ -17,12 +17,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from bench.data.recorded import Array, Recorded, Rows, utility
 from bench.replay.references import FOLDS, chosen, folds, held_out_choices, table_choices
+from bench.stats import Estimate
 
 Mask = NDArray[np.bool_]
 
@@ -33,22 +33,6 @@ ROLES = {
     "strongest": "the strongest",
     "dearest": "the most expensive",
 }
-
-
-class Estimate(msgspec.Struct, frozen=True):
-    """A mean and its 95% interval, which has no width where nothing varied: then nothing is known
-    of how it might vary."""
-
-    mean: float
-    low: float
-    high: float
-
-    @property
-    def sign(self) -> int:
-        """1 or -1 where the interval lies on one side of 0, else 0; 0 where it has no width."""
-        if self.low == self.high:
-            return 0
-        return int(self.low > 0) - int(self.high < 0)
 
 
 class Earned(NamedTuple):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import msgspec
 
-from bench.evidence import Estimate
+from bench.stats import Estimate
 
 
 class Scope(msgspec.Struct, frozen=True):

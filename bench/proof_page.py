@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from bench import proof_pictures as drawn
-from bench.evidence import Estimate
 from bench.findings import Proof, Standing, Weighed, WorkType
-from bench.page import Html, bullets, element, gallery, page, section, table, two_lines
-from bench.page import verdict as verdict_box
+from bench.pages.page import Html, bullets, element, gallery, page, section, table, two_lines
+from bench.pages.page import verdict as verdict_box
+from bench.pages.wording import between, figures, places, signed, usd, whole
+from bench.pages.wording import figure as number
 from bench.plan import SEEDS
 from bench.replay.references import FOLDS
+from bench.stats import Estimate
 from bench.verdict import FEW_TASKS, sample_size_told, verdict
-from bench.wording import between, figures, places, signed, usd, whole
-from bench.wording import figure as number
 from routerd.core.words import counted
 
 

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bench.axes import BLACK, GREEN, GREY, RED, SILVER
-from bench.evidence import Estimate
 from bench.findings import Proof, Standing
-from bench.page import Html, figure
-from bench.pictures import Bar, Level, Line, Scale, intervals, lines, shares
-from bench.plane import Spot, Trail, plane
-from bench.verdict import sample_size_told
-from bench.wording import (
+from bench.pages.axes import BLACK, GREEN, GREY, RED, SILVER
+from bench.pages.page import Html, figure
+from bench.pages.pictures import Bar, Level, Line, Scale, intervals, lines, shares
+from bench.pages.plane import Spot, Trail, plane
+from bench.pages.wording import (
     between,
     figures,
     noted,
@@ -21,7 +19,9 @@ from bench.wording import (
     usd,
     whole,
 )
-from bench.wording import figure as number
+from bench.pages.wording import figure as number
+from bench.stats import Estimate
+from bench.verdict import sample_size_told
 from routerd.core.words import counted
 
 COLOURED_AGENTS = 5

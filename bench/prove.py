@@ -14,7 +14,6 @@ from bench import elbow, jobs
 from bench.data.recorded import Array, Recorded, Rows
 from bench.evidence import (
     Earned,
-    Estimate,
     ceiling,
     earned,
     estimate,
@@ -39,6 +38,7 @@ from bench.findings import (
 from bench.plan import Plan, planned, strongest_cost
 from bench.replay.contest import Conditions, stream
 from bench.replay.references import FOLDS, chosen, folds, held_out_choices, hull, hull_quality
+from bench.stats import Estimate
 from routerd.core.words import counted
 
 SHOWN_TYPES, SHOWN_AGENTS = 20, 24

@@ -11,7 +11,7 @@ import msgspec
 
 from bench import report_rest as rest
 from bench.data.recorded import DataError
-from bench.page import Html, bullets, element, gallery, page, section
+from bench.pages.page import Html, bullets, element, gallery, page, section
 from bench.report_replay import in_short, replay_section
 from bench.report_sweeps import sweeps
 from bench.results_file import Replay, Results, replays

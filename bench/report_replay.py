@@ -9,16 +9,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bench.axes import BLACK, BLUE, GREEN, GREY, PINK, RED
 from bench.data.recorded import Array
-from bench.evidence import Estimate
-from bench.page import Html, element, figure, gallery, section, table, two_lines
-from bench.pictures import Bar, Line, Scale, intervals, lines, shares
-from bench.plane import Spot, Trail, plane
-from bench.replay import curves
-from bench.results_file import OURS, Reference, Replay, Run
-from bench.stats import bootstrap_ci, bootstrap_ratio
-from bench.wording import (
+from bench.pages.axes import BLACK, BLUE, GREEN, GREY, PINK, RED
+from bench.pages.page import Html, element, figure, gallery, section, table, two_lines
+from bench.pages.pictures import Bar, Line, Scale, intervals, lines, shares
+from bench.pages.plane import Spot, Trail, plane
+from bench.pages.wording import (
     between,
     figures,
     noted,
@@ -29,7 +25,10 @@ from bench.wording import (
     usd,
     whole,
 )
-from bench.wording import figure as number
+from bench.pages.wording import figure as number
+from bench.replay import curves
+from bench.results_file import OURS, Reference, Replay, Run
+from bench.stats import Estimate, bootstrap_ci, bootstrap_ratio
 from routerd.core.words import counted
 
 BARS = 12

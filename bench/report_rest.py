@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import msgspec
 
-from bench.axes import BLUE, GREY
-from bench.page import Html, bullets, element, figure, gallery, section, table, two_lines
-from bench.pictures import Bar, Line, Scale, intervals, lines
-from bench.wording import whole
+from bench.pages.axes import BLUE, GREY
+from bench.pages.page import Html, bullets, element, figure, gallery, section, table, two_lines
+from bench.pages.pictures import Bar, Line, Scale, intervals, lines
+from bench.pages.wording import whole
 from routerd.core.words import counted
 
 FLOOR, OURS = "echo", "routerd"

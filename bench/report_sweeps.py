@@ -7,12 +7,12 @@ from typing import Any
 
 import msgspec
 
-from bench.page import Html, element, figure
-from bench.pictures import Line, Scale, lines
+from bench.pages.page import Html, element, figure
+from bench.pages.pictures import Line, Scale, lines
+from bench.pages.wording import between, figures, whole
+from bench.pages.wording import figure as number
 from bench.report_replay import frontier
 from bench.results_file import OURS, Replay
-from bench.wording import between, figures, whole
-from bench.wording import figure as number
 
 
 def sweeps(found: Sequence[Replay]) -> list[Html]:

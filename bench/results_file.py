@@ -11,9 +11,9 @@ from typing import NamedTuple
 
 import msgspec
 
-from bench.evidence import Estimate
+from bench.pages.wording import usd
 from bench.replay.baselines import INFORMED
-from bench.wording import usd
+from bench.stats import Estimate
 from routerd.core.words import counted
 
 OURS = "default"

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
+import msgspec
 import numpy as np
 
 from learners.base import Array
@@ -32,6 +33,22 @@ class Interval(NamedTuple):
 
     low: Array
     high: Array
+
+
+class Estimate(msgspec.Struct, frozen=True):
+    """A mean and its 95% interval, which has no width where nothing varied: then nothing is known
+    of how it might vary."""
+
+    mean: float
+    low: float
+    high: float
+
+    @property
+    def sign(self) -> int:
+        """1 or -1 where the interval lies on one side of 0, else 0; 0 where it has no width."""
+        if self.low == self.high:
+            return 0
+        return int(self.low > 0) - int(self.high < 0)
 
 
 def bootstrap_ci(values: Array, resamples: int = RESAMPLES, seed: int = 0) -> tuple[float, float]:

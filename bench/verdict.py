@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from bench.evidence import Estimate
 from bench.findings import Proof, Scope
+from bench.pages.wording import difference, figure, rough, usd, whole
 from bench.replay.references import FOLDS
-from bench.wording import difference, figure, rough, usd, whole
+from bench.stats import Estimate
 from routerd.core.words import counted
 
 FEW_TASKS = 50  # below, an interval over tasks is too narrow

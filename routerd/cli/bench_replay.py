@@ -137,7 +137,7 @@ def in_json(results: dict[str, Any]) -> str:
 
 def show(results: dict[str, Any]) -> None:
     """The results for people: a table for each data set, the best policy first."""
-    from bench.wording import of_few_seeds
+    from bench.pages.wording import of_few_seeds
 
     for reference in results["references"]:
         runs = [run for run in results["runs"] if run["dataset"] == reference["dataset"]]

@@ -16,7 +16,6 @@ import pytest
 from bench import elbow, jobs
 from bench.data.recorded import Recorded
 from bench.evidence import (
-    Estimate,
     earned,
     estimate,
     held_out_single,
@@ -31,6 +30,7 @@ from bench.prove import lasting, prove
 from bench.replay.contest import Conditions, stream
 from bench.replay.references import folds, held_out_choices, references
 from bench.replay.runs import Run, replay, run_one
+from bench.stats import Estimate
 from bench.verdict import learning, verdict
 from tests.bench.rows import COSTS, SPLIT, Rows, recorded, world
 

@@ -15,13 +15,13 @@ from click.testing import CliRunner, Result
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.axes import apart, linear, round_ticks, width_of
-from bench.pictures import Line, Scale, lines
+from bench.pages.axes import apart, linear, round_ticks, width_of
+from bench.pages.pictures import Line, Scale, lines
+from bench.pages.wording import figures, whole
 from bench.replay.contest import Conditions
 from bench.replay.curves import file_beside
 from bench.replay.runs import replay
 from bench.stats import bootstrap_ci
-from bench.wording import figures, whole
 from routerd.cli.main import main
 from tests.bench.made import made
 from tests.bench.pages import NASTIER, NASTY, harmless, pictures

@@ -12,14 +12,14 @@ from string import Template
 
 
 class Html(str):
-    """Markup. Made by this room and by bench.pictures only, from escaped parts."""
+    """Markup. Made by this room and by bench.pages.pictures only, from escaped parts."""
 
     __slots__ = ()
 
 
 def page(title: str, *blocks: Html) -> str:
     """The whole file."""
-    template = Template(files("bench").joinpath("page.html").read_text(encoding="utf-8"))
+    template = Template(files("bench.pages").joinpath("page.html").read_text(encoding="utf-8"))
     return template.substitute(title=escape(title), body="\n".join(blocks))
 
 
@@ -57,7 +57,7 @@ def bullets(told: Sequence[str]) -> Html:
 
 
 def figure(title: str, caption: str, svg: str) -> Html:
-    """A picture from bench.pictures under its title and the words that explain it."""
+    """A picture from bench.pages.pictures under its title and the words that explain it."""
     told = element("figcaption", element("strong", title), element("span", caption))
     return element("figure", told, Html(svg))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
-from bench.evidence import Estimate
+from bench.stats import Estimate
 
 MINUS = "−"
 FEW = 10

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from bench.axes import (
+from bench.pages.axes import (
     BLACK,
     BLUE,
     GREY,

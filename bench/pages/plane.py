@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from bench.axes import (
+from bench.pages.axes import (
     BLUE,
     TEXT,
     WIDTH,
@@ -18,7 +18,7 @@ from bench.axes import (
     text,
     width_of,
 )
-from bench.pictures import FOOT, GAP, TOP, Scale, stroke
+from bench.pages.pictures import FOOT, GAP, TOP, Scale, stroke
 
 HEIGHT = 380.0
 

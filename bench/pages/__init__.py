@@ -1,0 +1,1 @@
+"""Pages and pictures for people: the markup, the drawing, and how numbers are written."""
