@@ -18,9 +18,9 @@ from routerd.core.base import DEFAULT_PARTITION
 from routerd.core.words import counted
 
 if TYPE_CHECKING:
-    from bench.ope import Result
-    from bench.ope_log import Traffic
-    from bench.ope_table import Logged
+    from bench.ope.evaluate import Result
+    from bench.ope.log import Traffic
+    from bench.ope.table import Logged
 
 
 QUOTED = ("dr", "snips")
@@ -173,8 +173,8 @@ def of_directory(
 ) -> list[Result]:
     """The results of a data directory."""
     from bench.data.recorded import DataError
-    from bench.ope_log import read_log
-    from bench.ope_rules import COLUMN, FORMS, is_rule
+    from bench.ope.log import read_log
+    from bench.ope.rules import COLUMN, FORMS, is_rule
     from routerd.cli.check_config import load_or_fail
     from routerd.log.sqlite import SqliteLog
 
@@ -199,8 +199,8 @@ def of_table(
 ) -> list[Result]:
     """The results of a table."""
     from bench.data.recorded import DataError
-    from bench.ope_rules import FORMS, is_rule
-    from bench.ope_table import DEFAULTS, read_table
+    from bench.ope.rules import FORMS, is_rule
+    from bench.ope.table import DEFAULTS, read_table
 
     if not is_rule(policy):
         told = f"on a table it must be one of {FORMS} or column:NAME"
@@ -214,8 +214,8 @@ def judge(
     found: Traffic | Logged, independent: bool, policy: str, reward: str, seed: int
 ) -> list[Result]:
     """Every estimator's word, or the refusal of all. reward: the name of what is counted."""
-    from bench.ope import refused_all, results
-    from bench.ope_refusal import NO_ROWS
+    from bench.ope.evaluate import refused_all, results
+    from bench.ope.refusal import NO_ROWS
 
     if found.sample is None:
         reason = found.unfit or f"{NO_ROWS}: no decision is left that can be judged"

@@ -11,9 +11,9 @@ import numpy as np
 import pyarrow.parquet
 import pytest
 
-from bench.ope_estimators import Sample, ips, known, snips
-from bench.ope_log import read_log
-from bench.ope_table import read_table
+from bench.ope.estimators import Sample, ips, known, snips
+from bench.ope.log import read_log
+from bench.ope.table import read_table
 from routerd.audit.export import COLUMNS, decisions, write
 from routerd.core.events import Decision
 from routerd.core.reasons import law_of

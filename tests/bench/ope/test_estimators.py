@@ -8,8 +8,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from bench.ope import evaluate
-from bench.ope_estimators import (
+from bench.ope.estimators import (
     ESTIMATORS,
     Sample,
     direct,
@@ -21,7 +20,8 @@ from bench.ope_estimators import (
     snips,
     switch_dr,
 )
-from bench.ope_model import (
+from bench.ope.evaluate import evaluate
+from bench.ope.model import (
     FIRST_BLOCK,
     RIDGE,
     Indices,
@@ -30,9 +30,9 @@ from bench.ope_model import (
     look_at_all,
     look_back,
 )
-from bench.worlds import make
+from bench.ope.worlds import make
 from learners.base import Array
-from tests.bench.samples import fixed, learning, rejudged, two_arms
+from tests.bench.ope.samples import fixed, learning, rejudged, two_arms
 
 Model = Callable[..., Array]
 

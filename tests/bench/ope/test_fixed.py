@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.bench.test_ope_log import configured, engine, judged
+from tests.bench.ope.test_log import configured, engine, judged
 from tests.core.engine import AGENTS
 
 

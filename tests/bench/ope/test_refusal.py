@@ -8,9 +8,9 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from bench.ope import Result, evaluate, results
-from bench.ope_estimators import ESTIMATORS, Sample, known
-from bench.ope_refusal import (
+from bench.ope.estimators import ESTIMATORS, Sample, known
+from bench.ope.evaluate import Result, evaluate, results
+from bench.ope.refusal import (
     FEW_EFFECTIVE_ROWS,
     LAW_UNKNOWN,
     OUTCOMES_MISSING,
@@ -20,9 +20,9 @@ from bench.ope_refusal import (
     sample_refusals,
     wrong_law,
 )
-from bench.worlds import ARMS, make
+from bench.ope.worlds import ARMS, make
 from learners.base import Array
-from tests.bench.samples import JUDGED, fixed, learning, rejudged, relawed, two_arms
+from tests.bench.ope.samples import JUDGED, fixed, learning, rejudged, relawed, two_arms
 
 
 def judged(sample: Sample, *, independent: bool = True) -> dict[str, Result]:

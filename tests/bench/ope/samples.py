@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from bench.ope_coverage import as_sample, softmax
-from bench.ope_estimators import Sample
-from bench.worlds import ARMS, CONTEXTS, EpsilonGreedy, Fixed, make, simulate
+from bench.ope.coverage import as_sample, softmax
+from bench.ope.estimators import Sample
+from bench.ope.worlds import ARMS, CONTEXTS, EpsilonGreedy, Fixed, make, simulate
 from learners.base import Array
 
 LOGGED = 0.8 * softmax(9, 1.0) + 0.2 / ARMS

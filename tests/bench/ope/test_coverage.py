@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bench.ope import evaluate
-from bench.ope_coverage import (
+from bench.ope.coverage import (
     ACCEPTED,
     BOUNDS,
     Line,
@@ -16,9 +15,10 @@ from bench.ope_coverage import (
     loggings,
     simulated,
 )
-from bench.ope_estimators import Sample
-from bench.ope_refusal import SUPPORT_MISSING
-from bench.worlds import WORLDS
+from bench.ope.estimators import Sample
+from bench.ope.evaluate import evaluate
+from bench.ope.refusal import SUPPORT_MISSING
+from bench.ope.worlds import WORLDS
 
 SMALL_LOGS, SMALL_ROWS = 120, 600
 

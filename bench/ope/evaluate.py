@@ -26,8 +26,8 @@ from typing import Any, NamedTuple
 import msgspec
 import numpy as np
 
-from bench.ope_estimators import ESTIMATORS, Sample, Terms, replay
-from bench.ope_refusal import (
+from bench.ope.estimators import ESTIMATORS, Sample, Terms, replay
+from bench.ope.refusal import (
     Reasons,
     computable,
     estimator_refusals,

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from bench.data.recorded import DataError
-from bench.ope import results
-from bench.ope_estimators import known
-from bench.ope_refusal import NO_PROPENSITY
-from bench.ope_table import Logged, read_table
+from bench.ope.estimators import known
+from bench.ope.evaluate import results
+from bench.ope.refusal import NO_PROPENSITY
+from bench.ope.table import Logged, read_table
 
 HEAD = "agent_id,quality,propensity"
 ROWS = ("a,1,0.5", "b,0,0.25", "c,0.5,0.25")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bench.worlds import (
+from bench.ope.worlds import (
     ARMS,
     CONTEXTS,
     WORLDS,

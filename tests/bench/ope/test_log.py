@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from bench.data.recorded import DataError
-from bench.ope_estimators import Sample, ips, known
-from bench.ope_fixed import Settings
-from bench.ope_log import Fold, Traffic, read_log
+from bench.ope.estimators import Sample, ips, known
+from bench.ope.fixed import Settings
+from bench.ope.log import Fold, Traffic, read_log
 from learners.base import Array
 from routerd.core.events import Decision
 from routerd.core.settings import EngineConfig

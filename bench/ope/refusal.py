@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from bench.ope_estimators import NEEDS_LAW, NEEDS_POLICY, Sample, Terms
+from bench.ope.estimators import NEEDS_LAW, NEEDS_POLICY, Sample, Terms
 from bench.stats import bernstein_lower
 from learners.base import Array
 
 # From this many effective rows on, intervals keep their coverage in the worlds of
-# bench.ope_coverage; with 13 to 24 their bootstraps covered 87 to 92%.
+# bench.ope.coverage; with 13 to 24 their bootstraps covered 87 to 92%.
 LEAST_ROWS = 50.0
 
 # A share of the policy's law that is rounding.

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench.ope_estimators import known
+from bench.ope.estimators import known
 from routerd.core.events import AgentCooledDown, AgentRecovered
-from tests.bench.test_ope_log import PLAIN, configured, engine, judged
+from tests.bench.ope.test_log import PLAIN, configured, engine, judged
 from tests.core.engine import AGENTS, Engine
 
 

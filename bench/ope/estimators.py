@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bench.ope_model import Indices, look_at_all, look_back
+from bench.ope.model import Indices, look_at_all, look_back
 from learners.base import Array
 
 REJECTION = 0x7265706C6179
@@ -183,7 +183,7 @@ def rows_of(sample: Sample) -> tuple[Array, Indices, Array]:
 
 
 def known(law: Array | None) -> Array:
-    assert law is not None, "ask bench.ope_refusal first"
+    assert law is not None, "ask bench.ope.refusal first"
     return law
 
 

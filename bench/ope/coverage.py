@@ -1,6 +1,6 @@
 """How good the off-policy estimates are where the truth is known: bias, RMSE and coverage.
 
-python -m bench.ope_coverage --out bench/results/ope/coverage.json     1,000 logs a line, minutes
+python -m bench.ope.coverage --out bench/results/ope/coverage.json     1,000 logs a line, minutes
 
 Each line is one world, one law that logged, one policy that is judged, one estimator, over many
 logs. `coverage` is of the interval that would be quoted: a bootstrap where neither law learns, else
@@ -20,11 +20,10 @@ from typing import Any, NamedTuple
 import msgspec
 import numpy as np
 
-from bench.ope import Estimates, evaluate
-from bench.ope_estimators import Sample, known
-from bench.ope_log import read_log
-from bench.stats import Interval
-from bench.worlds import (
+from bench.ope.estimators import Sample, known
+from bench.ope.evaluate import Estimates, evaluate
+from bench.ope.log import read_log
+from bench.ope.worlds import (
     ARMS,
     BITS,
     CONTEXTS,
@@ -39,6 +38,7 @@ from bench.worlds import (
     make,
     simulate,
 )
+from bench.stats import Interval
 from learners.base import Array
 from routerd.core.base import DEFAULT_PARTITION
 from routerd.core.settings import EngineConfig

@@ -29,9 +29,9 @@ from numpy.typing import NDArray
 
 from bench.data.recorded import DataError
 from bench.data.tablefile import Table, Unreadable, open_table
-from bench.ope_estimators import Sample
-from bench.ope_refusal import NO_PROPENSITY, NO_ROWS, outcomes_missing
-from bench.ope_rules import COLUMN, LOGGED, rule_law
+from bench.ope.estimators import Sample
+from bench.ope.refusal import NO_PROPENSITY, NO_ROWS, outcomes_missing
+from bench.ope.rules import COLUMN, LOGGED, rule_law
 from learners.base import Array
 from routerd.core.values import Reason
 
@@ -78,7 +78,7 @@ def read_table(
     where: Sequence[tuple[str, str]] = (),
     bounds: tuple[float, float] | None = None,
 ) -> Logged:
-    """Judge a rule of bench.ope_rules on the rows whose columns equal `where`.
+    """Judge a rule of bench.ope.rules on the rows whose columns equal `where`.
 
     bounds: least and largest possible reward; taken to be (0, 1) when every reward is 0 or 1.
     Raises DataError with one sentence that names the row or the column.

@@ -23,11 +23,11 @@ import msgspec
 import numpy as np
 
 from bench.data.recorded import DataError
-from bench.ope_agents import AboutAgent, concerns, follow_file, forget
-from bench.ope_estimators import Sample
-from bench.ope_fixed import Settings, follows_others, is_fixed, settings_of
-from bench.ope_refusal import outcomes_missing
-from bench.ope_rules import rule_law
+from bench.ope.agents import AboutAgent, concerns, follow_file, forget
+from bench.ope.estimators import Sample
+from bench.ope.fixed import Settings, follows_others, is_fixed, settings_of
+from bench.ope.refusal import outcomes_missing
+from bench.ope.rules import rule_law
 from learners.base import Array
 from routerd import __version__
 from routerd.core.apply import apply
@@ -95,7 +95,7 @@ def read_log(
     bounds: tuple[float, float] | None = None,
     told: Callable[[int, int, str], None] | None = None,
 ) -> Traffic:
-    """Judge a configuration, or a rule of bench.ope_rules, on one partition of a log.
+    """Judge a configuration, or a rule of bench.ope.rules, on one partition of a log.
 
     burn_in: the share of decisions, from the start, that teach and are not scored. bounds of the
     utility are known by themselves only where cost and latency weigh nothing. told(done, total,
