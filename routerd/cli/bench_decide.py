@@ -17,7 +17,7 @@ def decide(out: Path | None) -> None:
     """Time decide and learn in-process. On a grid of (agents, features)."""
     import msgspec
 
-    from bench.decide import DecideTimes, run
+    from bench.speed.decide import DecideTimes, run
 
     rows = run()
     if out is not None:

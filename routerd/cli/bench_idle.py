@@ -28,7 +28,7 @@ def idle(out: Path, connections: int, rounds: int, seconds: float, rate: float) 
     import msgspec
     from rich.progress import Progress
 
-    from bench.idle import Row, run
+    from bench.speed.idle import Row, run
     from routerd.child import NotServing
 
     screen = console(stderr=True)

@@ -13,8 +13,8 @@ from routerd.cli.ranges import SECONDS
 from routerd.cli.tables import table
 
 if TYPE_CHECKING:
-    from bench.callers import Point
-    from bench.load import Measured, Ratio
+    from bench.speed.callers import Point
+    from bench.speed.load import Measured, Ratio
 
 
 @click.command()
@@ -44,7 +44,7 @@ def load(out: Path, rounds: int, seconds: float, modes: tuple[str, ...]) -> None
     import msgspec
     from rich.progress import Progress
 
-    from bench.load import points, run
+    from bench.speed.load import points, run
     from routerd.child import NotServing
 
     screen = console(stderr=True)

@@ -16,8 +16,8 @@ where calls come without a lull, and for a bounded share of the time; how old a 
 after the last look is told by how fast calls came before it.
 
 A refusal costs what gRPC costs, some 0.3 ms, so this helps as long as a core can refuse as fast as
-calls come; bench.overload measures it. Beyond that the bound on gRPC's queue holds, which ends
-calls in CANCELLED.
+calls come; bench.speed.overload measures it. Beyond that the bound on gRPC's queue holds, which
+ends calls in CANCELLED.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import pytest
 from grpc._cython import cygrpc  # type: ignore[attr-defined]
 
-from bench.flood import Call
+from bench.speed.flood import Call
 from routerd.clock import wall_clock
 from routerd.server.admission import CALM_S, LOOK_S, PATIENCE_S, STARVED_S, Admission, Counts
 from routerd.server.interceptors import Gate, Methods
@@ -41,7 +41,7 @@ async def flooded(running: Running, rate: float, seconds: float) -> list[Call]:
     """Route at a rate from another process, whatever comes of it."""
     message = router_pb2.RouteRequest(task={"work_type": "code"}).SerializeToString()
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "bench.flood", running.address),
+        *(sys.executable, "-m", "bench.speed.flood", running.address),
         *("/routerd.v1.RouterService/Route", str(rate), str(seconds), "4"),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,

@@ -13,7 +13,7 @@ import grpc
 import pytest
 from click.testing import CliRunner
 
-from bench import flood, idle
+from bench.speed import flood, idle
 from routerd.child import address_of
 from routerd.cli.main import main
 from tests.server.harness import Client, Running, in_process, read, until

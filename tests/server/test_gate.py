@@ -9,7 +9,7 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2
 
-from bench import flood
+from bench.speed import flood
 from routerd.clock import wall_clock
 from routerd.log.base import LogStuck
 from routerd.v1 import router_pb2, types_pb2

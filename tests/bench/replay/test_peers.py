@@ -11,12 +11,12 @@ import pytest
 
 from bench.data.datasets import paretobandit
 from bench.data.recorded import Recorded
-from bench.decide import measure_peers
 from bench.replay.baselines import POLICIES, Routed
 from bench.replay.contest import Conditions, Contestant, Skipped, Stream, play, stream
 from bench.replay.peers import FAMILIES, PEERS, contexts, peer_times
 from bench.replay.peers.common import sparse
 from bench.replay.peers.vw import FLAGS, VowpalWabbit, draw
+from bench.speed.decide import measure_peers
 
 LIBRARIES = {
     "vw": "vowpalwabbit",

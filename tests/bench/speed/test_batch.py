@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bench.batch import rates
+from bench.speed.batch import rates
 
 
 def test_every_batch_is_measured(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import signals
+from bench.speed import signals
 from routerd.settings_signals import Signals
 from routerd.signals.hybrid import Classifier
 

@@ -1,4 +1,4 @@
-"""What a long log costs: `python -m bench.endurance FOLDER`, a table in some 15 minutes.
+"""What a long log costs: `python -m bench.speed.endurance FOLDER`, a table in some 15 minutes.
 
 Two data directories are filled, one with a few decisions and one with many, outcomes among them; a
 folder that was filled before is used again. Then a daemon is started on each, and they are asked in
@@ -26,7 +26,7 @@ from typing import Any, NamedTuple
 
 import grpc
 
-from bench.targets import rss_mib
+from bench.speed.targets import rss_mib
 from routerd.child import address_of
 from routerd.clock import wall_clock
 from routerd.config import parse

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from bench.decide import engine
+from bench.speed.decide import engine
 from routerd.child import PYTHON, ROUTERD, Serving, serving
 from routerd.settings import Audit, Config, Server
 from routerd.settings_signals import Signals
@@ -44,7 +44,7 @@ def echo(directory: Path, answers: Mapping[str, bytes]) -> Iterator[Serving]:
     """An echo that gives these answers, by method. Raises NotServing."""
     file = directory / "answers.json"
     file.write_text(json.dumps({name: data.hex() for name, data in answers.items()}))
-    with serving([*PYTHON, "-m", "bench.echo", str(file)]) as found:
+    with serving([*PYTHON, "-m", "bench.speed.echo", str(file)]) as found:
         yield found
 
 

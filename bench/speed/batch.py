@@ -1,7 +1,7 @@
 """How many decisions a second one core makes of RouteBatch, from the bytes of a request to those of
 its answer, with the SQLite log: parsed, decided, folded, committed and serialized, without gRPC.
 
-    python -m bench.batch
+    python -m bench.speed.batch
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 
-from bench.callers import requests
-from bench.decide import engine
+from bench.speed.callers import requests
+from bench.speed.decide import engine
 from routerd.core.values import Outcome
 from routerd.engine.sequencer import Sequencer
 from routerd.log.sqlite import SqliteLog

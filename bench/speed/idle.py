@@ -18,9 +18,9 @@ from typing import Any, NamedTuple
 import grpc
 import msgspec
 
-from bench import targets
-from bench.callers import Caller, Point, requests
-from bench.load import Figures, Ratio, compared, summary
+from bench.speed import targets
+from bench.speed.callers import Caller, Point, requests
+from bench.speed.load import Figures, Ratio, compared, summary
 from routerd.child import Serving
 from routerd.v1 import router_pb2
 

@@ -4,7 +4,7 @@ It has the server options of routerd's own and answers each method of RouterServ
 message every time: what it costs is what grpc.aio and the parsing of messages cost. Its event loop
 is asyncio's own, which does not poll as that of routerd.server.polling does.
 
-Run as `python -m bench.echo FILE`: a JSON object of methods and their answers in hexadecimal
+Run as `python -m bench.speed.echo FILE`: a JSON object of methods and their answers in hexadecimal
 digits.
 """
 

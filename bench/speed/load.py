@@ -18,9 +18,9 @@ import grpc
 import msgspec
 import numpy as np
 
-from bench import targets
-from bench.callers import BATCH, Caller, Point
-from bench.drive import Round
+from bench.speed import targets
+from bench.speed.callers import BATCH, Caller, Point
+from bench.speed.drive import Round
 
 CONCURRENCY = (1, 2, 4, 8, 16, 32, 64)
 RATES_PER_S = (100.0, 300.0, 600.0)

@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from bench import drive, load, targets
-from bench.callers import BATCH, Caller, Point
-from bench.load import Figures, Ratio
+from bench.speed import drive, load, targets
+from bench.speed.callers import BATCH, Caller, Point
+from bench.speed.load import Figures, Ratio
 from routerd import child
 from routerd.child import NotServing, serving
 from routerd.cli.main import main

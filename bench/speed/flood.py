@@ -5,7 +5,8 @@ the same machine. This one speaks just enough of HTTP/2 (RFC 9113): the same byt
 for the stream's number, no compression of headers (table size 0), and answers told apart by their
 frames. It runs in a process of its own:
 
-    python -m bench.flood ADDRESS METHOD RATE SECONDS CONNECTIONS    the message as hex on stdin
+    python -m bench.speed.flood ADDRESS METHOD RATE SECONDS CONNECTIONS
+        the message as hex on stdin
 
 and prints a line of JSON: a list of calls, each (when it was meant to start in s, latency in us,
 grpc-status or -1 when none came).

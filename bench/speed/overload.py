@@ -1,12 +1,12 @@
 """How a daemon bears many times the load that it can answer.
 
-    python -m bench.overload [SECONDS [WORK_MS]]
+    python -m bench.speed.overload [SECONDS [WORK_MS]]
 
 First a calm load, then TIMES what it can answer, from a process that costs next to nothing (see
-bench.flood). A decision is made to take WORK_MS, most of it asleep: on one machine, client and
-server then do not fight for the processors, and what is measured is the refusing. On a machine that
-does other things as well, more WORK_MS makes fewer calls of TIMES the load, so that a share of a
-core can refuse them.
+bench.speed.flood). A decision is made to take WORK_MS, most of it asleep: on one machine, client
+and server then do not fight for the processors, and what is measured is the refusing. On a machine
+that does other things as well, more WORK_MS makes fewer calls of TIMES the load, so that a share of
+a core can refuse them.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.flood import Call
-from bench.targets import rss_mib
+from bench.speed.flood import Call
+from bench.speed.targets import rss_mib
 from routerd.child import PYTHON, serving
 from routerd.engine.sequencer import Sequencer
 from routerd.v1 import router_pb2
@@ -47,7 +47,13 @@ def serve(work_ms: float) -> None:
 
 def called(address: str, rate: float, seconds: float) -> list[Call]:
     message = router_pb2.RouteRequest(task={"work_type": "code"}).SerializeToString()
-    command = [sys.executable, "-m", "bench.flood", address, "/routerd.v1.RouterService/Route"]
+    command = [
+        sys.executable,
+        "-m",
+        "bench.speed.flood",
+        address,
+        "/routerd.v1.RouterService/Route",
+    ]
     command += [str(rate), str(seconds), str(CONNECTIONS)]
     done = subprocess.run(command, input=message.hex(), capture_output=True, text=True, check=True)
     return [Call(*call) for call in json.loads(done.stdout)]
@@ -71,7 +77,7 @@ def main(seconds: float, work_ms: float) -> None:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "routerd.json"
         file.write_text(json.dumps({**config, "data_dir": f"{folder}/log"}))
-        command = [*PYTHON, "-m", "bench.overload", str(work_ms), "serve"]
+        command = [*PYTHON, "-m", "bench.speed.overload", str(work_ms), "serve"]
         with serving([*command, "--config", str(file), "--listen", "127.0.0.1:0"]) as daemon:
             calm = called(daemon.address, CALM_SHARE * most, seconds / 2)
             print(told("calm", calm, seconds / 2))

@@ -1,6 +1,6 @@
 """What classifying descriptions costs: rules, a remembered text, and an endpoint that hangs.
 
-    python -m bench.signals [ROUNDS]
+    python -m bench.speed.signals [ROUNDS]
 
 The last is measured on two daemons side by side, called in turn at the same rate with tasks that
 need no classifier. To one of them ten requests are always on their way whose descriptions wait for
@@ -22,9 +22,9 @@ from typing import NamedTuple
 import grpc
 import numpy as np
 
-from bench import targets
-from bench.callers import Caller, Point
-from bench.load import Figures, Ratio, compared, summary
+from bench.speed import targets
+from bench.speed.callers import Caller, Point
+from bench.speed.load import Figures, Ratio, compared, summary
 from routerd.child import Serving
 from routerd.settings_signals import Endpoint, Label, Rule, Signals
 from routerd.signals.hybrid import Classifier

@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 import grpc
 import numpy as np
 
-from bench import targets
-from bench.decide import tasks
-from bench.drive import TIMEOUT_S, Call, Round, closed, open_loop, streamed
+from bench.speed import targets
+from bench.speed.decide import tasks
+from bench.speed.drive import TIMEOUT_S, Call, Round, closed, open_loop, streamed
 from routerd.v1 import router_pb2, types_pb2
 
 PAYLOADS = 512

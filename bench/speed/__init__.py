@@ -1,0 +1,1 @@
+"""What routerd costs: time per decision and per call, memory, and what others pay for a crowd."""
