@@ -51,8 +51,8 @@ def cascade(
     import msgspec
     from rich.progress import Progress
 
-    from bench.cascade import frontier, judged, measure
     from bench.data.recorded import DataError
+    from bench.studies.cascade import frontier, judged, measure
 
     try:
         data = judged(file, confidence)

@@ -4,7 +4,7 @@ On the recorded sets as a whole, of each peer's settings the best is picked afte
 well, and each seed has its own draw of agents and tasks, or its own synthetic world: what a new
 user's tasks will be, is nobody's to choose. Differences are paired by seed.
 
-    python -m bench.unseen FILE [FILE ...] [--draw AGENTS,TASKS] [--words N] [--noise N]
+    python -m bench.studies.unseen FILE [FILE ...] [--draw AGENTS,TASKS] [--words N] [--noise N]
         [--policies default,peers] [--seeds N] [--cost-weight L] [--jobs N] --out FILE
 """
 
@@ -21,8 +21,8 @@ from bench.data.recorded import Array
 from bench.replay.contest import Conditions
 from bench.replay.runs import Run, expanded, run_one, score
 from bench.stats import bootstrap_ci
-from bench.streams import Streams, asked_for, options
-from bench.variants import change
+from bench.studies.streams import Streams, asked_for, options
+from bench.studies.variants import change
 
 
 def earned(streams: Streams, policy: str, seed: int, cost_weight: float) -> float:
@@ -70,7 +70,7 @@ def compared(
 
 def main() -> None:
     """See the module's text."""
-    ask = ArgumentParser(prog="python -m bench.unseen", description=__doc__)
+    ask = ArgumentParser(prog="python -m bench.studies.unseen", description=__doc__)
     options(ask)
     ask.add_argument("--policies", type=lambda text: text.split(","), default=["default", "peers"])
     asked = ask.parse_args()

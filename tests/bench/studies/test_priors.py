@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from bench.ablate import run
 from bench.data.synthetic import SYNTHETIC
-from bench.priors import VARIANTS, best, head_starts, specialists, worst
 from bench.replay.baselines import agents
-from bench.streams import whole
+from bench.studies.ablate import run
+from bench.studies.priors import VARIANTS, best, head_starts, specialists, worst
+from bench.studies.streams import whole
 
 
 def test_each_work_type_has_one_specialist() -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from bench.ablate import VARIANTS, run
 from bench.data.synthetic import SYNTHETIC
 from bench.replay.runs import replay
-from bench.streams import whole
-from bench.variants import earned, replaced
+from bench.studies.ablate import VARIANTS, run
+from bench.studies.streams import whole
+from bench.studies.variants import earned, replaced
 from learners import contexts, pooled
 from tests.bench.made import made
 

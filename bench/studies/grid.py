@@ -6,12 +6,12 @@ difference, its median over the settings. The check leaves one set out, picks th
 highest mean scaled gain over the others, and tells what that pick earns on the set left out. Where
 the default was tuned to a set, the pick without it is another one and earns less there.
 
-On draws and on synthetic worlds, see bench.streams, nothing was chosen: these are for what is to be
-chosen.
+On draws and on synthetic worlds, see bench.studies.streams, nothing was chosen: these are for what
+is to be chosen.
 
-    python -m bench.grid FILE [FILE ...] [--agents A,B] [--draw AGENTS,TASKS] [--words N]
+    python -m bench.studies.grid FILE [FILE ...] [--agents A,B] [--draw AGENTS,TASKS] [--words N]
         [--noise N] [--seeds N] [--cost-weight L] [--jobs N] --out FILE
-    python -m bench.grid --check PLAYED [PLAYED ...] --out FILE
+    python -m bench.studies.grid --check PLAYED [PLAYED ...] --out FILE
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from bench.data.recorded import Array
-from bench.streams import Streams, asked_for, options
-from bench.variants import SHARED_AS_IF_KNOWN, Variant, change, scores
+from bench.studies.streams import Streams, asked_for, options
+from bench.studies.variants import SHARED_AS_IF_KNOWN, Variant, change, scores
 from learners import policies, pooled
 from routerd.core.settings import ValuePolicy
 
@@ -155,7 +155,7 @@ def check(sets: Sequence[Gains]) -> list[dict[str, Any]]:
 
 def main() -> None:
     """See the module's text."""
-    ask = ArgumentParser(prog="python -m bench.grid", description=__doc__)
+    ask = ArgumentParser(prog="python -m bench.studies.grid", description=__doc__)
     options(ask)
     ask.add_argument("--check", action="store_true", help="the FILEs are what was played before")
     asked = ask.parse_args()

@@ -6,7 +6,7 @@ on each right answer of it is kept with probability KEPT, by a seeded hash. What
     adopted    steps after JOIN until the newcomer has half of the latest 100 decisions
     abandoned  steps after DEGRADE until it has less than a tenth of the latest 50
 
-    python -m bench.change DATA/mmlu_pro.parquet [--seeds 20] [--policy FILE.yaml]
+    python -m bench.studies.change DATA/mmlu_pro.parquet [--seeds 20] [--policy FILE.yaml]
 """
 
 from __future__ import annotations

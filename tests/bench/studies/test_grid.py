@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from bench.data.recorded import Array, Recorded
-from bench.grid import GRID, Gains, check, gains, played
 from bench.replay.runs import replay
-from bench.streams import whole
-from bench.variants import Variant, replaced
+from bench.studies.grid import GRID, Gains, check, gains, played
+from bench.studies.streams import whole
+from bench.studies.variants import Variant, replaced
 from routerd.core.settings import ValuePolicy
 from tests.bench.made import made
 

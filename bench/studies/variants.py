@@ -19,7 +19,7 @@ from bench.replay.baselines import Routed, configured
 from bench.replay.contest import Conditions, play, stream
 from bench.replay.runs import one_thread
 from bench.stats import bootstrap_ci
-from bench.streams import Streams
+from bench.studies.streams import Streams
 from learners import pooled
 from learners.base import Arms
 from learners.pooled import PooledRegression

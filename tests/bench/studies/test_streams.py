@@ -16,10 +16,10 @@ import pytest
 from bench.data.datasets import DataError, load
 from bench.data.recorded import Recorded
 from bench.data.synthetic import SYNTHETIC
-from bench.grid import GRID, played
 from bench.replay.runs import replay
-from bench.streams import draw_of, drawn, options, streams_of, whole, with_noise, with_words
-from bench.unseen import compared
+from bench.studies.grid import GRID, played
+from bench.studies.streams import draw_of, drawn, options, streams_of, whole, with_noise, with_words
+from bench.studies.unseen import compared
 from tests.bench.made import made
 
 
@@ -121,10 +121,17 @@ def test_a_world_is_neither_drawn_from_nor_added_to(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_read_is_told_in_a_sentence(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "bench.unseen", "nowhere.parquet", "--out", str(tmp_path)]
+    command = [
+        sys.executable,
+        "-m",
+        "bench.studies.unseen",
+        "nowhere.parquet",
+        "--out",
+        str(tmp_path),
+    ]
     ran = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert ran.returncode == 2
-    assert ran.stderr.splitlines()[-1].startswith("python -m bench.unseen: error: ")
+    assert ran.stderr.splitlines()[-1].startswith("python -m bench.studies.unseen: error: ")
     assert "nowhere.parquet" in ran.stderr
     assert "Traceback" not in ran.stderr
 
@@ -137,7 +144,7 @@ def test_the_commands_run(tmp_path: Path) -> None:
         ("ablate", ["--only", "leads elsewhere"]),
     ):
         out = tmp_path / f"{room}.json"
-        command = [sys.executable, "-m", f"bench.{room}", "iris", *more, "--seeds", "2"]
+        command = [sys.executable, "-m", f"bench.studies.{room}", "iris", *more, "--seeds", "2"]
         subprocess.run([*command, "--out", str(out)], check=True, capture_output=True, timeout=120)
         rows = json.loads(out.read_text("utf-8"))
         assert len(rows) == 2

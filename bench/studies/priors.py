@@ -3,7 +3,7 @@
 Of each work type one agent is declared a specialist: the best one there by all that is recorded,
 one drawn by lot, or the worst; or every agent gets the head start that it has over all tasks.
 
-    python -m bench.priors FILE [FILE ...] [--agents A,B] [--draw AGENTS,TASKS] [--seeds N]
+    python -m bench.studies.priors FILE [FILE ...] [--agents A,B] [--draw AGENTS,TASKS] [--seeds N]
         [--cost-weight L] [--jobs N] --out FILE
 """
 
@@ -17,10 +17,10 @@ from functools import partial
 import numpy as np
 from msgspec import structs
 
-from bench.ablate import run
 from bench.data.recorded import Array, Recorded
-from bench.streams import asked_for, options
-from bench.variants import Variant
+from bench.studies.ablate import run
+from bench.studies.streams import asked_for, options
+from bench.studies.variants import Variant
 from routerd.core.settings import Agent
 
 Agents = tuple[Agent, ...]
@@ -79,7 +79,7 @@ VARIANTS = (
 
 def main() -> None:
     """See the module's text."""
-    ask = ArgumentParser(prog="python -m bench.priors", description=__doc__)
+    ask = ArgumentParser(prog="python -m bench.studies.priors", description=__doc__)
     options(ask)
     asked = ask.parse_args()
     rows = [

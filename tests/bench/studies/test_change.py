@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from bench import change
 from bench.data.recorded import Recorded
+from bench.studies import change
 
 AGENTS = ("a", "b", change.NEWCOMER)
 

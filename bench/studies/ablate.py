@@ -1,8 +1,8 @@
 """What each part of the default policy is worth: replays with one part taken away at a time.
 
-A part is a setting of the configuration or a constant of the learners; see bench.variants.
+A part is a setting of the configuration or a constant of the learners; see bench.studies.variants.
 
-    python -m bench.ablate FILE [FILE ...] [--agents A,B] [--draw AGENTS,TASKS] [--words N]
+    python -m bench.studies.ablate FILE [FILE ...] [--agents A,B] [--draw AGENTS,TASKS] [--words N]
         [--noise N] [--only PART] [--seeds N] [--cost-weight L] [--jobs N] --out FILE
 """
 
@@ -14,8 +14,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from bench.data.recorded import Array
-from bench.streams import Streams, asked_for, options
-from bench.variants import (
+from bench.studies.streams import Streams, asked_for, options
+from bench.studies.variants import (
     HORIZON_IN_FULL,
     NUMBERS_AS_CATEGORIES,
     SHARED_AS_IF_KNOWN,
@@ -95,7 +95,7 @@ def run(
 
 def main() -> None:
     """See the module's text."""
-    ask = ArgumentParser(prog="python -m bench.ablate", description=__doc__)
+    ask = ArgumentParser(prog="python -m bench.studies.ablate", description=__doc__)
     options(ask)
     ask.add_argument("--only", default="", help="only parts whose name has this in it")
     asked = ask.parse_args()

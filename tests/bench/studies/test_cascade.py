@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.cascade import frontier, judged, measure, mixture
 from bench.data.recorded import DataError
+from bench.studies.cascade import frontier, judged, measure, mixture
 
 COST = {"cheap": 0.001, "dear": 0.01}
 
