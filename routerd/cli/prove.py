@@ -15,7 +15,7 @@ from routerd.cli.paths import FileToWrite, PathTo
 from routerd.cli.ranges import WEIGHT
 
 if TYPE_CHECKING:
-    from bench.findings import Proof
+    from bench.prove.findings import Proof
 
 PAGE = "prove.html"
 
@@ -78,8 +78,8 @@ def prove(
     """
     import msgspec
 
-    from bench.proof_page import proof_page
-    from bench.verdict import verdict
+    from bench.prove.page import proof_page
+    from bench.prove.verdict import verdict
 
     out = out or (None if as_json else Path(PAGE))
     what = Recording(file, listed(agents), mapping(columns))
@@ -110,7 +110,7 @@ def proved(what: Recording, cost_weight: float, seeds: int | None, jobs: int) ->
     from rich.progress import Progress
 
     from bench.data.datasets import DataError, load
-    from bench.prove import prove as find
+    from bench.prove.proof import prove as find
 
     screen = console(stderr=True)
     with Progress(console=screen, disable=not screen.is_terminal, transient=True) as progress:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from bench import proof_pictures as drawn
-from bench.findings import Proof, Standing, Weighed, WorkType
 from bench.pages.page import Html, bullets, element, gallery, page, section, table, two_lines
 from bench.pages.page import verdict as verdict_box
 from bench.pages.wording import between, figures, places, signed, usd, whole
 from bench.pages.wording import figure as number
-from bench.plan import SEEDS
+from bench.prove import pictures as drawn
+from bench.prove.findings import Proof, Standing, Weighed, WorkType
+from bench.prove.plan import SEEDS
+from bench.prove.verdict import FEW_TASKS, sample_size_told, verdict
 from bench.replay.references import FOLDS
 from bench.stats import Estimate
-from bench.verdict import FEW_TASKS, sample_size_told, verdict
 from routerd.core.words import counted
 
 

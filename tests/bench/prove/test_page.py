@@ -14,14 +14,14 @@ import msgspec
 import pytest
 from click.testing import CliRunner, Result
 
-from bench.findings import Proof
-from bench.proof_page import proof_page
-from bench.prove import prove
+from bench.prove.findings import Proof
+from bench.prove.page import proof_page
+from bench.prove.proof import prove
 from routerd.cli.main import main
 from tests.bench.pages import NASTIER, NASTY, harmless, pictures
-from tests.bench.rows import COSTS, SPLIT, Rows, recorded, world, write
+from tests.bench.prove.rows import COSTS, SPLIT, Rows, recorded, world, write
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture(scope="module")

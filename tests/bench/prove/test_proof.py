@@ -13,9 +13,9 @@ import msgspec
 import numpy as np
 import pytest
 
-from bench import elbow, jobs
 from bench.data.recorded import Recorded
-from bench.evidence import (
+from bench.prove import elbow, jobs
+from bench.prove.evidence import (
     earned,
     estimate,
     held_out_single,
@@ -23,16 +23,16 @@ from bench.evidence import (
     so_far,
     within,
 )
-from bench.findings import Proof
-from bench.plan import LEAST_SEEDS, planned
-from bench.proof_page import proof_page
-from bench.prove import lasting, prove
+from bench.prove.findings import Proof
+from bench.prove.page import proof_page
+from bench.prove.plan import LEAST_SEEDS, planned
+from bench.prove.proof import lasting, prove
+from bench.prove.verdict import learning, verdict
 from bench.replay.contest import Conditions, stream
 from bench.replay.references import folds, held_out_choices, references
 from bench.replay.runs import Run, replay, run_one
 from bench.stats import Estimate
-from bench.verdict import learning, verdict
-from tests.bench.rows import COSTS, SPLIT, Rows, recorded, world
+from tests.bench.prove.rows import COSTS, SPLIT, Rows, recorded, world
 
 
 @pytest.fixture(scope="module")

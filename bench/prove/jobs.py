@@ -14,8 +14,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bench import elbow
 from bench.data.recorded import Recorded, Rows
+from bench.prove import elbow
 from bench.replay.contest import Conditions, stream
 from bench.replay.runs import Run, run_one
 

@@ -1,6 +1,6 @@
 """What `routerd prove` finds: the numbers of its page, and of its JSON.
 
-Money is in USD per task, utilities are per task, intervals are those of bench.evidence.
+Money is in USD per task, utilities are per task, intervals are those of bench.prove.evidence.
 """
 
 from __future__ import annotations

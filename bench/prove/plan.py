@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bench import elbow, jobs
 from bench.data.recorded import DataError, Recorded
+from bench.prove import elbow, jobs
 from bench.replay.baselines import MAX_COLUMNS
 from bench.replay.contest import Conditions
 from bench.replay.references import FOLDS

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bench.findings import Proof, Standing
 from bench.pages.axes import BLACK, GREEN, GREY, RED, SILVER
 from bench.pages.page import Html, figure
 from bench.pages.pictures import Bar, Level, Line, Scale, intervals, lines, shares
@@ -20,8 +19,9 @@ from bench.pages.wording import (
     whole,
 )
 from bench.pages.wording import figure as number
+from bench.prove.findings import Proof, Standing
+from bench.prove.verdict import sample_size_told
 from bench.stats import Estimate
-from bench.verdict import sample_size_told
 from routerd.core.words import counted
 
 COLOURED_AGENTS = 5

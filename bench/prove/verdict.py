@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from bench.findings import Proof, Scope
 from bench.pages.wording import difference, figure, rough, usd, whole
+from bench.prove.findings import Proof, Scope
 from bench.replay.references import FOLDS
 from bench.stats import Estimate
 from routerd.core.words import counted

@@ -10,9 +10,9 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from bench import elbow, jobs
 from bench.data.recorded import Array, Recorded, Rows
-from bench.evidence import (
+from bench.prove import elbow, jobs
+from bench.prove.evidence import (
     Earned,
     ceiling,
     earned,
@@ -22,7 +22,7 @@ from bench.evidence import (
     so_far,
     within,
 )
-from bench.findings import (
+from bench.prove.findings import (
     AgentRow,
     Corner,
     Curve,
@@ -35,7 +35,7 @@ from bench.findings import (
     Weighed,
     WorkType,
 )
-from bench.plan import Plan, planned, strongest_cost
+from bench.prove.plan import Plan, planned, strongest_cost
 from bench.replay.contest import Conditions, stream
 from bench.replay.references import FOLDS, chosen, folds, held_out_choices, hull, hull_quality
 from bench.stats import Estimate
