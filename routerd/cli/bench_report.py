@@ -27,7 +27,7 @@ def report(files: tuple[Path, ...], out: Path) -> None:
     its results. Replays that differ in the delay or the cost weight alone are also drawn together.
     """
     from bench.data.recorded import DataError
-    from bench.report import report as made
+    from bench.report.page import report as made
 
     try:
         out.write_text(made(files, __version__), encoding="utf-8")

@@ -9,12 +9,12 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from bench import report_rest as rest
 from bench.data.recorded import DataError
 from bench.pages.page import Html, bullets, element, gallery, page, section
-from bench.report_replay import in_short, replay_section
-from bench.report_sweeps import sweeps
-from bench.results_file import Replay, Results, replays
+from bench.report import rest as rest
+from bench.report.replay import in_short, replay_section
+from bench.report.results import Replay, Results, replays
+from bench.report.sweeps import sweeps
 
 SCHEMA = 1
 

@@ -11,8 +11,8 @@ from bench.pages.page import Html, element, figure
 from bench.pages.pictures import Line, Scale, lines
 from bench.pages.wording import between, figures, whole
 from bench.pages.wording import figure as number
-from bench.report_replay import frontier
-from bench.results_file import OURS, Replay
+from bench.report.replay import frontier
+from bench.report.results import OURS, Replay
 
 
 def sweeps(found: Sequence[Replay]) -> list[Html]:

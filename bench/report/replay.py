@@ -27,7 +27,7 @@ from bench.pages.wording import (
 )
 from bench.pages.wording import figure as number
 from bench.replay import curves
-from bench.results_file import OURS, Reference, Replay, Run
+from bench.report.results import OURS, Reference, Replay, Run
 from bench.stats import Estimate, bootstrap_ci, bootstrap_ratio
 from routerd.core.words import counted
 

@@ -1,0 +1,1 @@
+"""The page of `routerd bench report`: what result files hold, for people."""
