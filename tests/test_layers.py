@@ -22,6 +22,9 @@ STORES = SETTINGS | {"routerd.log", "routerd.engine", "routerd.audit", "routerd.
 EDGES = STORES | {"routerd.config", "routerd.v1"}
 SHELLS = {"routerd", "routerd.clock", "routerd.child", "routerd.server"}
 ENTRIES = EDGES | SHELLS | {"learners"}
+GROUND = {"bench.stats", "bench.engine", "bench.data"}
+PLAYED = GROUND | {"bench.pages", "bench.replay", "routerd.core"}
+SUBJECTS = {"bench.studies", "bench.ope", "bench.speed", "bench.prove", "bench.report"}
 MAY_IMPORT: dict[str, set[str]] = {
     "learners": set(),
     "routerd.core": {"learners"},
@@ -38,10 +41,20 @@ MAY_IMPORT: dict[str, set[str]] = {
     "routerd.router": STORES | {"routerd.config", "routerd.clock"},
     "routerd.server": EDGES | {"routerd.child"},
     "routerd.client": {"routerd.v1", "routerd.breaker"},
-    "routerd.cli": ENTRIES | {"routerd.client", "bench"},
+    "routerd.cli": ENTRIES | PLAYED | SUBJECTS | {"routerd.client"},
     "routerd.__main__": {"routerd.cli"},
     "routerd": {"routerd.router"},
-    "bench": ENTRIES - {"routerd.audit"},
+    "bench": set(),
+    "bench.stats": {"learners"},
+    "bench.engine": CORE | {"routerd"},
+    "bench.data": {"routerd.core"},
+    "bench.pages": {"bench.stats", "routerd.core"},
+    "bench.replay": GROUND | {"routerd.core", "routerd.config"},
+    "bench.studies": PLAYED | {"learners"},
+    "bench.ope": GROUND | CORE | {"routerd", "routerd.log", "routerd.engine"},
+    "bench.speed": GROUND | {"bench.replay"} | (ENTRIES - {"routerd.audit"}),
+    "bench.prove": PLAYED,
+    "bench.report": PLAYED,
 }
 
 # Clocks, chance, threads, disks and networks come in from outside.
@@ -106,13 +119,13 @@ def imports(module: str) -> frozenset[str]:
 def room(module: str) -> str:
     """Return the room of a module of the project.
 
-    >>> room("routerd.core.decide"), room("routerd.config_text"), room("routerd"), room("bench.ope")
-    ('routerd.core', 'routerd.config', 'routerd', 'bench')
+    >>> room("routerd.core.decide"), room("routerd.config_text"), room("bench.ope.log")
+    ('routerd.core', 'routerd.config', 'bench.ope')
     """
     parts = module.split(".")
-    if parts[0] != "routerd" or len(parts) == 1:
+    if parts[0] == "learners" or len(parts) == 1:
         return parts[0]
-    return f"routerd.{parts[1].partition('_')[0] or parts[1]}"
+    return f"{parts[0]}.{parts[1].partition('_')[0] or parts[1]}"
 
 
 def own(names: frozenset[str]) -> set[str]:
