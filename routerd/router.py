@@ -79,6 +79,7 @@ class Router:
         config = load(config) if isinstance(config, str | Path) else parse(config)
         if data_dir is None:
             return cls(MemoryLog(), config)
+        Classifier.of(config, os.environ)  # what is refused leaves no directory behind
         log = open_audited(Path(data_dir))
         try:
             return cls(log, config, Snapshots(Path(data_dir)))

@@ -17,6 +17,7 @@ from routerd.engine.fold import fold
 from routerd.engine.verify import verify
 from routerd.log.base import LogUnavailable
 from routerd.log.sqlite import SqliteLog
+from routerd.signals.hybrid import SignalsUnavailable
 from tests.log.disk import watched_disk
 from tests.log.faulty import FaultyLog
 from tests.signals.models import serving
@@ -309,6 +310,14 @@ def test_a_router_is_closed_while_its_model_is_asked() -> None:
         asking.join()
         models.answering.set()
     assert told == ["this router is closed"]
+
+
+def test_a_router_that_cannot_classify_makes_no_directory(tmp_path: Path) -> None:
+    endpoint = {"url": "http://127.0.0.1:1", "api_key_env": "NO_SUCH_KEY"}
+    signals = {"labels": {"code": {}}, "endpoint": endpoint}
+    with pytest.raises(SignalsUnavailable, match="the environment has no NO_SUCH_KEY"):
+        Router.open({**CONFIG, "signals": signals}, tmp_path / "data")
+    assert not (tmp_path / "data").exists()
 
 
 def test_an_empty_path_is_no_directory() -> None:

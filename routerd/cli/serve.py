@@ -107,7 +107,7 @@ def run(config_file: Path, with_flags: Callable[[Config], Config]) -> None:
     from routerd.server.app import serve as serve_grpc
     from routerd.server.listening import require_free
     from routerd.server.polling import event_loop
-    from routerd.signals.hybrid import SignalsUnavailable
+    from routerd.signals.hybrid import Classifier, SignalsUnavailable
 
     def ready(port: int) -> None:
         host = config.listen.rpartition(":")[0]
@@ -121,6 +121,7 @@ def run(config_file: Path, with_flags: Callable[[Config], Config]) -> None:
 
     try:
         require_free(config.listen)  # a start that is refused leaves no directory behind
+        Classifier.of(config, os.environ)
         log = open_audited(Path(config.data_dir))
         loop_factory = partial(event_loop, config.server.busy_poll_us)
         source = Source(config_file, lambda: with_flags(load(config_file)), first)

@@ -104,11 +104,12 @@ def test_without_a_classifier_there_is_nothing_to_test(
     file.write_text(json.dumps({**CONFIG, "signals": signals}))
     for command in (
         ("signals", "test", lines, "--config"),
-        ("serve", "--data", tmp_path, "--config"),
+        ("serve", "--data", tmp_path / "data", "--config"),
     ):
         refused = invoke(*command, file)
         assert "the environment has no NO_SUCH_KEY" in refused.output
         assert refused.exit_code in (1, 2)
+    assert not (tmp_path / "data").exists()
 
 
 def test_route_and_decision_show_the_classification(
