@@ -42,6 +42,7 @@ def project(
     from routerd.audit.process import follow as follow_on
     from routerd.audit.store import Unusable
     from routerd.log.base import LogCompacted, LogCorrupt, LogUnavailable
+    from routerd.log.disk import why
 
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s %(message)s")
     try:
@@ -56,8 +57,11 @@ def project(
         with progress() as told:
             reached = catch_up(directory, rebuild=rebuild, keep=keep, told=told)
         say(reached, as_json)
-    except (Busy, Unusable, LogCorrupt, LogUnavailable, sqlite3.Error, OSError) as error:
+    except (Busy, Unusable, LogCorrupt, LogUnavailable) as error:
         raise Failed(str(error)) from None
+    except (sqlite3.Error, OSError) as error:
+        cannot = f"cannot write the audit of {directory}"
+        raise Failed(f"{cannot}: {why(error, directory)}") from None
     except LogCompacted as error:
         raise Failed(f"{error}, by a daemon that runs: project again") from None
 

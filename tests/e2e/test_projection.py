@@ -82,6 +82,8 @@ async def test_a_projector_without_room_costs_nobody_a_call(tmp_path: Path) -> N
         await until(lambda: projected(daemon.data) == ["a", "b"])
         assert projector(daemon.data) != first
         assert "the projector ended with code 1" in daemon.complaints()
+        told = f"cannot write the audit of {daemon.data}: a file in {daemon.data} may not grow"
+        assert told in daemon.complaints()
         assert "Traceback" not in daemon.complaints()
         assert daemon.end() == 0
 
