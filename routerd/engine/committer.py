@@ -283,7 +283,7 @@ class Committer:
             try:
                 recovered = self.sequencer.recover()
             except LogCorrupt as error:
-                logger.critical("serving read-only until a restart: %s", error)
+                logger.critical("read-only for good, and a start would refuse: %s", error)
                 return
             except Exception:  # a fault of ours, or of this moment
                 pause_s = min(2 * pause_s, LONGEST_PAUSE_S)

@@ -14,7 +14,7 @@ import msgspec
 from routerd.core.apply import apply
 from routerd.core.events import Record
 from routerd.core.state import State
-from routerd.log.base import Log, LogCorrupt
+from routerd.log.base import EventUnfit, Log
 from routerd.log.check import checked
 from routerd.log.codec import decision_id, records
 from routerd.log.reach import require_reached
@@ -44,12 +44,12 @@ def checked_fold(log: Log, partition: str, snapshots: Snapshots | None) -> State
 
 
 def apply_stored(state: State, record: Record) -> None:
-    """Apply a record that was read; LogCorrupt when the engine cannot have written it there."""
+    """Apply a record that was read; EventUnfit when that fails."""
     try:
         apply(state, record, decision_id(record.position, record.hash))
     except UNFIT as error:
         what = f"its event does not fit those before it ({error!r})"
-        raise LogCorrupt(state.partition, record.position, what) from error
+        raise EventUnfit(state.partition, record.position, what) from error
 
 
 @contextmanager

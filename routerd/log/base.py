@@ -32,16 +32,27 @@ class LogCorrupt(Exception):
     The partition is "" when the damage keeps the log as a whole from being opened.
     """
 
+    told = (
+        "the log is damaged at {where}: {what}. Stop, keep the directory as it is, and restore a "
+        "copy made before the damage; without one, `routerd repair` keeps what is whole."
+    )
+
     def __init__(self, partition: str, position: int, what: str) -> None:
         where = f"position {position} of partition {partition!r}" if partition else "its start"
-        super().__init__(
-            f"the log is damaged at {where}: {what}. "
-            "Stop, keep the directory as it is, and restore a copy made before the damage; without "
-            "one, `routerd repair` keeps what is whole."
-        )
+        super().__init__(self.told.format(where=where, what=what))
         self.partition = partition
         self.position = position
         self.what = what
+
+
+class EventUnfit(LogCorrupt):
+    """An entry is what was appended, but this version of routerd cannot go on from its event."""
+
+    told = (
+        "the log is whole at {where}, but {what}. Start the version that wrote it, or a newer one; "
+        "where that says so as well, it is a fault of routerd's own: keep the directory as it is, "
+        "which `routerd repair` cannot mend, and go on from a copy made before, or in a new one."
+    )
 
 
 class LogCompacted(Exception):

@@ -14,7 +14,7 @@ from hashlib import blake2b
 import msgspec
 
 from routerd.core.events import AnyEvent, ConfigApplied, Record
-from routerd.log.base import Base, Entry, Log, LogCompacted, LogCorrupt
+from routerd.log.base import Base, Entry, EventUnfit, Log, LogCompacted, LogCorrupt
 
 HASH_BYTES = 16
 ID_POSITION_BYTES = 5
@@ -84,12 +84,12 @@ def records(log: Log, partition: str, after: int | None = None) -> Iterator[Reco
 
 
 def record_of(partition: str, entry: Entry) -> Record:
-    """A stored entry with its event decoded. Raises LogCorrupt."""
+    """A stored entry with its event decoded. Raises EventUnfit."""
     try:
         return Record(entry.position, entry.hash, decode(entry.payload))
     except msgspec.DecodeError as error:
         what = f"its event is unknown to this version of routerd ({error})"
-        raise LogCorrupt(partition, entry.position, what) from error
+        raise EventUnfit(partition, entry.position, what) from error
 
 
 def hash_at(log: Log, partition: str, position: int) -> bytes | None:

@@ -14,9 +14,11 @@ from routerd.core.errors import ErrorReason, RouterError
 from routerd.core.events import Decision, DecisionsClosed, Record
 from routerd.core.state import State
 from routerd.engine import committer as committer_module
+from routerd.engine import fold as fold_module
 from routerd.engine import writer
 from routerd.engine.committer import Committer, worked_off
 from routerd.engine.crowd import FIRST, MOST
+from routerd.log.base import EventUnfit
 from routerd.router import request_of
 from tests.core.engine import Engine
 from tests.log.faulty import PATIENCE_S, FaultyLog
@@ -200,6 +202,40 @@ async def test_what_cannot_be_applied_is_answered_for_by_nobody(
         while health != [False, True]:
             await asyncio.sleep(0.001)
     assert (await desk.ask("behind")).position == durable + 1
+    await desk.committer.close()
+
+
+async def test_what_can_never_be_applied_names_its_way_out(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A decision that was written before its bug was met: read-only for good, and so is a start."""
+    monkeypatch.setattr(committer_module, "RETRY_S", 0.005)
+    health: list[bool] = []
+    desk = Desk(health.append)
+
+    def broken(state: State, record: Record, name: str) -> None:
+        if isinstance(record.event, Decision):
+            raise ZeroDivisionError("nobody foresaw it")
+        apply(state, record, name)
+
+    monkeypatch.setattr(writer, "apply", broken)
+    monkeypatch.setattr(fold_module, "apply", broken)
+    written = (await desk.ask("r")).position
+    async with asyncio.timeout(PATIENCE_S):
+        while len(caplog.records) < 2:
+            await asyncio.sleep(0.001)
+    with pytest.raises(RouterError, match="cannot be written"):
+        await desk.ask("next")
+    assert health == [False]
+    with pytest.raises(EventUnfit) as refused:
+        desk.engine.refold()
+    told = str(refused.value)
+    assert f"whole at position {written} of partition 'default'" in told
+    assert "ZeroDivisionError('nobody foresaw it')" in told
+    assert "a newer one" in told
+    assert (
+        caplog.records[-1].getMessage() == f"read-only for good, and a start would refuse: {told}"
+    )
     await desk.committer.close()
 
 

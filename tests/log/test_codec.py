@@ -33,7 +33,7 @@ from routerd.core.rules import Override
 from routerd.core.settings import Agent, Prices, StaticPolicy, StaticRoute
 from routerd.core.state import GENESIS
 from routerd.core.values import AgentStatus, Outcome, Query, Reason, StatusCause
-from routerd.log.base import Entry, LogCorrupt
+from routerd.log.base import Entry, EventUnfit, LogCorrupt
 from routerd.log.codec import (
     chain_hash,
     decision_id,
@@ -159,12 +159,12 @@ def test_records_are_entries_with_their_events() -> None:
 
 
 def test_a_payload_without_a_known_event_is_named() -> None:
-    """A chained payload that cannot be decoded is LogCorrupt at its position."""
+    """A chained payload that cannot be decoded is EventUnfit at its position."""
     log = MemoryLog()
     log.append("p", chained([encode(EVENTS[0]), b"\xc1"]), 0)
     found = records(log, "p")
     assert next(found).event == EVENTS[0]
-    with pytest.raises(LogCorrupt, match="unknown") as caught:
+    with pytest.raises(EventUnfit, match=r"whole .* unknown .* a newer one") as caught:
         next(found)
     assert (caught.value.partition, caught.value.position) == ("p", 2)
 
