@@ -49,6 +49,8 @@ def load(
     """
     name = str(path)
     if name in NAMED and not Path(path).exists():
+        if columns:
+            raise DataError(f"{name} has columns of its own: --columns names those of a file")
         found = NAMED[name]()
     else:
         found = longfile.read(Path(path), Path(path).stem, columns)

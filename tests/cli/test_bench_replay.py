@@ -105,6 +105,13 @@ def test_a_wrong_file_ends_the_command_with_one_sentence_and_exit_code_2(
     assert not (tmp_path / "out.json").exists()
 
 
+def test_a_named_data_set_has_columns_of_its_own(run: Invoke) -> None:
+    """To name them otherwise was passed over without a word."""
+    result = run("digits", "--columns", "agent_id=model")
+    assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
+    assert "digits has columns of its own: --columns names those of a file" in result.stderr
+
+
 def test_a_wrong_policy_ends_the_command_with_exit_code_2(
     run: Invoke, tasks_csv: Path, tmp_path: Path
 ) -> None:
