@@ -86,3 +86,7 @@ def test_the_unit_file_is_one(tmp_path: Path) -> None:
     found = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
     about = [line for line in found.stderr.splitlines() if "routerd" in line]
     assert about == []
+
+
+def test_the_unit_names_no_page_that_nothing_installs() -> None:
+    assert "file://" not in UNIT.read_text()
