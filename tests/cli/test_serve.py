@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -115,6 +116,21 @@ def test_a_taken_socket_stays_with_who_has_it(
     nowhere = run(*asked, f"unix:{tmp_path / 'no' / 's'}")
     assert "its directory is not there" in one_sentence(nowhere.stderr)
     assert not (tmp_path / "b").exists()
+
+
+def test_a_socket_whose_owner_takes_no_calls_is_taken(
+    run: Any, config_file: Path, tmp_path: Path
+) -> None:
+    """A full queue of calls is somebody's; to wait for a place in it may take for ever."""
+    path = str(tmp_path / "s")
+    with socket.socket(socket.AF_UNIX) as owner, socket.socket(socket.AF_UNIX) as caller:
+        owner.bind(path)
+        owner.listen(0)
+        caller.connect(path)
+        asked = "serve", "--config", config_file, "--data", tmp_path / "b", "--listen"
+        second = run(*asked, f"unix:{path}")
+    assert second.returncode == 1
+    assert "it is taken" in one_sentence(second.stderr)
 
 
 @pytest.mark.parametrize(
