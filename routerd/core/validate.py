@@ -256,12 +256,13 @@ def check_agent_id(state: State, agent_id: str) -> None:
     check.raise_if_any()
 
 
-def check_id(state: State, field: str, name: str) -> None:
-    """Raise FIELD_VIOLATIONS for what cannot be the id of a rule."""
+def check_ids(state: State, **named: str) -> None:
+    """Raise FIELD_VIOLATIONS for what cannot be the id of a rule, by the names of the fields."""
     check = Check(state.config.limits)
-    if not name:
-        check.add(field, "is empty; name one")
-    check.text(field, name, check.limits.id_chars)
+    for field, name in named.items():
+        if not name:
+            check.add(field, "is empty; name one")
+        check.text(field, name, check.limits.id_chars)
     check.raise_if_any()
 
 

@@ -21,7 +21,7 @@ from routerd.core.ledger import Ledger, window_ms, window_of
 from routerd.core.overrides import Placed, has_expired
 from routerd.core.rules import Budget, Override
 from routerd.core.state import State
-from routerd.core.validate import PAGE_SIZE, check_id, check_override_listing, check_page
+from routerd.core.validate import PAGE_SIZE, check_ids, check_override_listing, check_page
 from routerd.core.values import AgentSource
 from routerd.engine.sequencer import Sequencer
 
@@ -65,7 +65,7 @@ class Rules:
         """Remove an override, if there is one. Raises FIELD_VIOLATIONS, OVERRIDE_IS_CONFIGURED,
         READ_ONLY.
         """
-        check_id(self.state, "override_id", override_id)
+        check_ids(self.state, override_id=override_id)
         self._require_not_configured(override_id)
         there = override_id in self.state.placed
         if there:
@@ -74,7 +74,7 @@ class Rules:
 
     def get(self, override_id: str) -> ListedOverride:
         """An override as it stands. Raises FIELD_VIOLATIONS, OVERRIDE_NOT_FOUND."""
-        check_id(self.state, "override_id", override_id)
+        check_ids(self.state, override_id=override_id)
         configured = self._configured(override_id)
         if configured is not None:
             return self._listed(Placed(configured, 0), AgentSource.CONFIG)
@@ -109,6 +109,12 @@ class Rules:
         following = found[size - 1][0] if len(found) > size else ""
         return BudgetPage(told, following, state.position)
 
+    def check_expiry(self, time_ms: int) -> None:
+        """Raise FIELD_VIOLATIONS for an end that has come; 0 is none."""
+        if 0 < time_ms <= self._sequencer.time_ms():
+            told = "lies in the past; give a later time, or none"
+            raise invalid([Violation("definition.expires_time_ms", told)])
+
     def _account(self, budget: Budget, value: str) -> ListedBudget:
         window = window_of(budget, self._sequencer.time_ms())
         ledger = self.state.ledgers.get(budget.id, {}).get(value, Ledger()).at(window)
@@ -140,9 +146,7 @@ class Rules:
 
     def _place(self, override: Override) -> None:
         """Put a new override into force, or another in place of its namesake."""
-        if has_expired(override, self._sequencer.time_ms()):
-            told = "lies in the past; give a later time, or none"
-            raise invalid([Violation("definition.expires_time_ms", told)])
+        self.check_expiry(override.expires_time_ms)
         if override.agent and override.agent not in self.state.roster.index:
             raise not_registered(override.agent)
         self._require_room(override.id)

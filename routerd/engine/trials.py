@@ -13,7 +13,7 @@ from routerd.core.events import (
 from routerd.core.experiment import Experiment, Trial, promoted_of
 from routerd.core.lift import lifts
 from routerd.core.state import State
-from routerd.core.validate import PAGE_SIZE, check_id, check_page
+from routerd.core.validate import PAGE_SIZE, check_ids, check_page
 from routerd.engine.sequencer import Sequencer
 
 
@@ -55,6 +55,7 @@ class Trials:
         An arm that another one took the place of since, or the file, is put in force again.
         Raises EXPERIMENT_NOT_FOUND, FIELD_VIOLATIONS.
         """
+        check_ids(self.state, experiment_id=experiment_id, arm_id=arm_id)
         trial = self._trial(experiment_id)
         arms = {arm.id: arm for arm in trial.experiment.arms}
         if arm_id not in arms:
@@ -65,7 +66,7 @@ class Trials:
 
     def delete(self, experiment_id: str) -> Removal:
         """Forget an experiment that has ended, if there is one. Raises EXPERIMENT_RUNS."""
-        check_id(self.state, "experiment_id", experiment_id)
+        check_ids(self.state, experiment_id=experiment_id)
         trial = self.state.trials.get(experiment_id)
         if trial is None:
             return Removal(removed=False, position=self.state.position)
@@ -90,7 +91,7 @@ class Trials:
         return ExperimentPage(told, ids[size - 1] if len(ids) > size else "", self.state.position)
 
     def _trial(self, experiment_id: str) -> Trial:
-        check_id(self.state, "experiment_id", experiment_id)
+        check_ids(self.state, experiment_id=experiment_id)
         trial = self.state.trials.get(experiment_id)
         if trial is None:
             text = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from routerd.core.answers import Listed, Logged
-from routerd.core.validate import check_heartbeat, check_listing
+from routerd.core.validate import check_agent_id, check_heartbeat, check_listing
 from routerd.core.values import Heartbeat
 from routerd.server import convert_agents as convert
 from routerd.server.interceptors import Partition
@@ -31,7 +31,12 @@ class AgentService:
     async def UpdateAgent(
         self, wire: agents_pb2.UpdateAgentRequest, partition: Partition, deadline_s: float
     ) -> agents_pb2.UpdateAgentResponse:
-        change = convert.updated(wire)
+        def check() -> None:
+            if not wire.HasField("definition"):  # which is checked with its id
+                check_agent_id(partition.sequencer.state, wire.agent_id)
+
+        with besides(check):
+            change = convert.updated(wire)
         told = await partition.change(deadline_s, partition.registry.update, *change)
         return agents_pb2.UpdateAgentResponse(agent=agent(told, partition), position=told.position)
 

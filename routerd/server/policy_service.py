@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from routerd.core.rules import Override
 from routerd.server import convert_policy, convert_trials
 from routerd.server import convert_rules as convert
 from routerd.server.convert_agents import fitting
 from routerd.server.interceptors import Partition
+from routerd.server.refusals import besides
 from routerd.v1 import policy_pb2
 
 SERVICE = policy_pb2.DESCRIPTOR.services_by_name["PolicyService"]
@@ -17,7 +19,7 @@ class PolicyService:
     async def CreateOverride(
         self, wire: policy_pb2.CreateOverrideRequest, partition: Partition, deadline_s: float
     ) -> policy_pb2.CreateOverrideResponse:
-        wanted = convert.override_of(wire)
+        wanted = override_of(wire, partition)
         told = await partition.change(deadline_s, partition.rules.create, wanted)
         return policy_pb2.CreateOverrideResponse(
             rule=convert.override(told), position=told.position
@@ -26,7 +28,7 @@ class PolicyService:
     async def UpdateOverride(
         self, wire: policy_pb2.UpdateOverrideRequest, partition: Partition, deadline_s: float
     ) -> policy_pb2.UpdateOverrideResponse:
-        wanted = convert.override_of(wire)
+        wanted = override_of(wire, partition)
         told = await partition.change(deadline_s, partition.rules.update, wanted)
         return policy_pb2.UpdateOverrideResponse(
             rule=convert.override(told), position=told.position
@@ -132,3 +134,11 @@ class PolicyService:
             next_page_token=found[-1].experiment_id if cut else page.next,
             position=page.position,
         )
+
+
+def override_of(
+    wire: policy_pb2.CreateOverrideRequest | policy_pb2.UpdateOverrideRequest, partition: Partition
+) -> Override:
+    """The override that a request defines. Raises all that is wrong with it."""
+    with besides(lambda: partition.rules.check_expiry(wire.definition.expires_time_ms)):
+        return convert.override_of(wire)

@@ -11,7 +11,7 @@ from routerd.core.errors import RouterError, Violation, invalid
 
 @contextmanager
 def besides(check: Callable[[], Any]) -> Iterator[None]:
-    """Where a number of an enum is refused, so is what `check` finds in the rest of the message."""
+    """Where something is refused, so is what `check` finds in the rest of the message."""
     try:
         yield
     except RouterError as error:

@@ -37,9 +37,6 @@ INT64 = {"most": 2**63 - 1, "least": -(2**63), "minus_one": -1}
 
 ROUTE = "routerd.v1.RouterService.Route"
 
-# What an arm may be called is known when its experiment was found.
-LOOKED_UP = {"routerd.v1.PolicyService.PromoteExperiment"}
-
 Change = Callable[[Message], None]
 
 
@@ -207,7 +204,7 @@ async def test_two_mistakes_are_told_at_once(running: Running, name: str) -> Non
                 wrong[case.path] = case
     untold = []
     for pair in combinations(wrong.values(), 2):
-        if pair[1].path.startswith(f"{pair[0].path}.") or name in LOOKED_UP:
+        if pair[1].path.startswith(f"{pair[0].path}."):
             continue
         message = copy.deepcopy(good)
         for case in pair:
@@ -216,6 +213,36 @@ async def test_two_mistakes_are_told_at_once(running: Running, name: str) -> Non
         assert refusal is not None
         untold += [f"{case.path} of {pair}" for case in pair if not is_named(case, refusal)]
     assert not untold
+
+
+@pytest.mark.parametrize(
+    ("name", "fields", "told"),
+    [
+        ("AgentService.UpdateAgent", {}, ["agent_id", "definition"]),
+        ("AgentService.UpdateAgent", {"agent_id": "\0", "status": 99}, ["agent_id", "status"]),
+        (
+            "PolicyService.UpdateOverride",
+            {"definition": {"action": 2, "agent_id": "a", "expires_time_ms": 1}},
+            ["definition.expires_time_ms", "override_id"],
+        ),
+        (
+            "PolicyService.CreateExperiment",
+            {"definition": {"arms": [{"arm_id": "a", "policy_json": "{"}] * 2}},
+            [
+                *("definition.arms[0].policy_json", "definition.arms[1].arm_id"),
+                *("definition.arms[1].policy_json", "experiment_id"),
+            ],
+        ),
+    ],
+)
+async def test_what_is_looked_at_apart_is_told_together(
+    running: Running, name: str, fields: dict[str, Any], told: list[str]
+) -> None:
+    """An id beside a definition that is not there, an end that has come beside what is no id."""
+    whole = f"routerd.v1.{name}"
+    refusal = await ask(running.client, whole, request(whole, fields))
+    assert refusal
+    assert sorted(refusal.fields) == told
 
 
 def is_named(case: Case, refusal: Refusal) -> bool:
