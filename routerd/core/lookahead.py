@@ -32,7 +32,7 @@ def horizon(view: View, patience: float, eligible: tuple[int, ...]) -> float | A
     return np.maximum(most - before, least)
 
 
-def under_way(view: View, horizon: float | Array, eligible: tuple[int, ...]) -> Array:
+def under_way(view: View, outcomes: float | Array, eligible: tuple[int, ...]) -> Array:
     """How many looks at each agent are under way and will tell, (k,).
 
     Nobody knows how many of them do: the share that does, and of n that are awaited at most as many
@@ -43,7 +43,7 @@ def under_way(view: View, horizon: float | Array, eligible: tuple[int, ...]) -> 
         return np.zeros(len(eligible))
     arms = state.roster.picked(eligible)
     looks = np.array([float(len(state.under_way.get(arm, ()))) for arm in arms])
-    looks *= share_told(state) * horizon / (horizon + state.awaited)
+    looks *= share_told(state) * outcomes / (outcomes + state.awaited)
     return looks
 
 
