@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from routerd.audit.book import Case
+from routerd.audit.told import value
 from routerd.core.events import (
     AgentCooledDown,
     AgentDeregistered,
@@ -42,9 +43,9 @@ ASKED = (
 UNASKED = ("", (), None, Preference())
 
 
-def in_json(value: object) -> str:
+def in_json(found: object) -> str:
     """Compact JSON, equal for equal values."""
-    return msgspec.json.encode(value, order="deterministic").decode()
+    return msgspec.json.encode(found, order="deterministic").decode()
 
 
 def decision_row(case: Case, event: Decision, config_position: int) -> Row:
@@ -119,8 +120,8 @@ def candidate(position: int, agent_id: str, p: float, exclusion: str, detail: st
 
 
 def label_rows(position: int, event: Decision) -> Iterator[Row]:
-    for key, value in event.query.labels.items():
-        yield {"key": key, "value": value, "position": position}
+    for key, label in event.query.labels.items():
+        yield {"key": key, "value": label, "position": position}
 
 
 def outcome_row(position: int, time_ms: int, outcome: Outcome) -> Row:
@@ -146,11 +147,11 @@ def outcome_row(position: int, time_ms: int, outcome: Outcome) -> Row:
 
 
 def outcome_of(row: Row) -> Outcome:
-    """The outcome in a row, as far as it counts."""
+    """The outcome in a row, as far as it counts. Raises Spoilt."""
     return Outcome(
         outcome_id=row["outcome_id"],
         decision_id=row["decision_id"],
-        kind=OutcomeKind(row["kind"]),
+        kind=value(row["kind"], OutcomeKind, "outcomes, column kind"),
         source=row["source"],
         success=None if row["success"] is None else bool(row["success"]),
         quality=row["quality"],
@@ -241,12 +242,13 @@ def standing_row(standing: Standing) -> Row:
 
 
 def standing_of(row: Row) -> Standing:
-    """The standing in an agent's row."""
+    """The standing in an agent's row. Raises Spoilt."""
+    cause = row["told_cause"]
     return Standing(
-        held=AgentStatus(row["held"]),
+        held=value(row["held"], AgentStatus, "agents, column held"),
         held_ms=row["held_ms"],
-        told=AgentStatus(row["told"]),
-        told_cause=StatusCause(row["told_cause"]) if row["told_cause"] else None,
+        told=value(row["told"], AgentStatus, "agents, column told"),
+        told_cause=value(cause, StatusCause, "agents, column told_cause") if cause else None,
         told_ms=row["told_ms"],
         lease_ms=row["lease_ms"],
     )

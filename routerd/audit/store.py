@@ -7,10 +7,10 @@ opens the log; the log's SQLite, apsw's, never opens the audit file in this proc
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -19,14 +19,13 @@ from routerd.audit import schema
 from routerd.audit.book import Case, Result
 from routerd.audit.retention import FORGET
 from routerd.audit.rows import Row, outcome_of, standing_of
+from routerd.audit.told import Spoilt, in_json, value
 from routerd.core.outcomes import Reports, write_registers
 from routerd.core.state import GENESIS
 
-T = TypeVar("T")
-
 BUSY_TIMEOUT_S = 10.0
 
-TYPES: dict[str, type] = {"TEXT": str, "INTEGER": int, "REAL": float}
+TYPES: dict[str, Any] = {"TEXT": str, "INTEGER": int, "REAL": float}
 
 CASE = """
 SELECT position, decision_id, request_id, time_ms, agent_id, work_type, group_id, messages, told_ms,
@@ -126,13 +125,15 @@ class Store:
     def last_config(self) -> Row | None:
         row = self._row("configs", "SELECT * FROM configs ORDER BY position DESC LIMIT 1")
         if row is not None:
-            self._word("configs", msgspec.json.decode, row["config"])
+            with damaged(self.path):
+                in_json(row["config"], "configs, column config")
         return row
 
     def agents(self) -> list[Row]:
         rows = self._rows("agents", "SELECT * FROM agents")
-        for row in rows:
-            self._word("agents", standing_of, row)
+        with damaged(self.path):
+            for row in rows:
+                standing_of(row)
         return rows
 
     def sums(self, table: str, key: Row) -> Row | None:
@@ -155,9 +156,9 @@ class Store:
     def reports(self, case: Case) -> Reports:
         """What was said of a case, told again in the order in which it was accepted."""
         reports: Reports = {}
-        for row in self._rows("outcomes", REPORTS, decision_id=case.decision_id):
-            outcome = self._word("outcomes", outcome_of, row)
-            write_registers(reports, outcome, row["time_ms"], row["position"])
+        with damaged(self.path):
+            for row in self._rows("outcomes", REPORTS, decision_id=case.decision_id):
+                write_registers(reports, outcome_of(row), row["time_ms"], row["position"])
         return reports
 
     def asked(self, request_id: str) -> str | None:
@@ -179,8 +180,8 @@ class Store:
         whole = found.issuperset(schema.statements())
         if found and not (whole and self._one("PRAGMA user_version") == (schema.VERSION,)):
             raise Unusable(f"{self.path} is of another version of routerd")
-        self._columns = {
-            table: {name: (TYPES[kind], needed or key) for _, name, kind, needed, _, key in columns}
+        self._shapes = {
+            table: shape(table, columns)
             for (table,) in self._all("SELECT name FROM sqlite_schema WHERE type = 'table'")
             if (columns := self._all(f"PRAGMA table_info({table})"))
         }
@@ -207,24 +208,22 @@ class Store:
             cursor = self._connection.execute(sql, named)
             names = [column[0] for column in cursor.description]
             rows = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
-        for name, (kind, needed) in self._columns[table].items():
             for row in rows:
-                cell = row.get(name, kind())
-                if not isinstance(cell, kind) and (needed or cell is not None):
-                    what = f"column {name} has {type(cell).__name__}"
-                    raise Unusable(f"{self.path} is damaged: table {table}, {what}")
+                value(row, self._shapes[table], table)
         return rows
 
     def _row(self, table: str, sql: str, **named: object) -> Row | None:
         found = self._rows(table, sql, **named)
         return found[0] if found else None
 
-    def _word(self, table: str, read: Callable[[Any], T], cell: object) -> T:
-        """What is read of a row whose words may be none, or whose JSON."""
-        try:
-            return read(cell)
-        except ValueError as error:
-            raise Unusable(f"{self.path} is damaged: table {table}, {error}") from error
+
+def shape(table: str, columns: list[tuple[Any, ...]]) -> type[msgspec.Struct]:
+    """What a row of a table is, or of some of its columns, as SQLite tells them."""
+    kinds = (
+        (name, TYPES[kind] if needed or key else TYPES[kind] | None)
+        for _, name, kind, needed, _, key in columns
+    )
+    return msgspec.defstruct(table, [(name, kind, None) for name, kind in kinds])
 
 
 @contextmanager
@@ -232,6 +231,8 @@ def damaged(path: Path) -> Iterator[None]:
     """Turns what SQLite says of a damaged file, or of one that is none, into Unusable."""
     try:
         yield
+    except Spoilt as error:
+        raise Unusable(f"{path} is damaged: table {error}") from error
     except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
         # Busy, full, not permitted: the file itself may be whole. What Python says, of texts that
         # are none, has no code of SQLite's.
