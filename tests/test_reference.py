@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args
 
+import click
 import msgspec
 import pytest
 
@@ -46,6 +47,29 @@ def test_every_rpc_is_documented() -> None:
 
 def test_every_command_is_documented() -> None:
     assert [name for name in main.commands if f"`routerd {name}`" not in REFERENCE] == []
+
+
+def options(group: click.Group, *words: str) -> Iterator[tuple[str, click.Option]]:
+    """Every option, with the words of its command."""
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            yield from options(command, *words, name)
+        for option in command.params:
+            if isinstance(option, click.Option):
+                yield " ".join((*words, name)), option
+
+
+def test_the_environment_sets_what_the_reference_says() -> None:
+    """Each flag of `serve`, the configuration of `signals test`, `--address` of all: no other."""
+    flags = {(command, option.opts[0]): option.envvar for command, option in options(main)}
+    read = {flag: name for flag, name in flags.items() if name}
+    assert set(read.values()) == set(re.findall(r"`(ROUTERD_\w+)`", REFERENCE))
+    addresses = {flag for flag in flags if flag[1] == "--address"}
+    assert len(addresses) > 10
+    assert {read[flag] for flag in addresses} == {"ROUTERD_ADDRESS"}
+    tested = "signals test", "--config"
+    assert read[tested] == read["serve", "--config"]
+    assert read.keys() == {flag for flag in flags if flag[0] == "serve"} | addresses | {tested}
 
 
 def test_every_config_key_is_documented() -> None:
