@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 ADDRESS = "127.0.0.1:7450"
 TIMEOUT_S = 10.0
 
+RESOLVED = ("dns:", "ipv4:", "ipv6:", "vsock:")
+"""How addresses begin that gRPC itself finds the host and port of."""
+
 PER_AGENT = ("NO_ELIGIBLE_AGENT", "EMPTY_POOL", "MISSING_CAPABILITY", "BUDGET_EXHAUSTED")
 """Reasons whose metadata says of each agent why it is out."""
 
@@ -29,9 +32,14 @@ WAYS_OUT = {"OVERRIDE_EXISTS": "here --replace does so"}
 
 
 def reachable(_: click.Context, __: click.Parameter, address: str) -> str:
-    """The callback of --address: an empty one, as of an unset variable, is no address."""
-    if not address.strip():
-        raise click.BadParameter("it is empty; give HOST:PORT or unix:PATH")
+    """The callback of --address: what no daemon can listen on is told before anybody is asked.
+
+    An empty one, as of an unset variable, and one without a port, for which gRPC takes 443.
+    """
+    from routerd.config_addresses import address_problem
+
+    if not address.startswith(RESOLVED) and (problem := address_problem(address)):
+        raise Failed(f"--address: {problem}", exit_code=Exit.USAGE)
     return address
 
 

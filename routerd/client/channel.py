@@ -43,6 +43,8 @@ def checked_address(address: str) -> str:
         raise TypeError(f"address: must be text such as {ADDRESS!r}, not {address!r}")
     if not address.strip():
         raise ValueError(f"address: is empty; give one such as {ADDRESS!r}")
+    if address.startswith(("http://", "https://")):  # gRPC would look for such a host for ever
+        raise ValueError(f"address: is the URL {address!r}; give one such as {ADDRESS!r}")
     return address
 
 

@@ -20,6 +20,7 @@ WRONG = [
     ({"timeout_s": "1"}, TypeError, "timeout_s"),
     ({"timeout_s": None}, TypeError, "timeout_s"),
     ({"address": ""}, ValueError, "address"),
+    ({"address": "http://127.0.0.1:7450"}, ValueError, "address"),
     ({"address": 7450}, TypeError, "address"),
     ({"fallback": {"code": 7}}, TypeError, "fallback"),
     ({"fallback": {7: "large"}}, TypeError, "fallback"),
