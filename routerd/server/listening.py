@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
-from contextlib import closing, suppress
+from contextlib import closing
 from pathlib import Path
 
 import grpc
 
 UNIX = "unix:"
+NO_PLACE = "its directory is not there, or may not be written to"
+WHY = {
+    errno.EADDRINUSE: "it is taken",
+    errno.EADDRNOTAVAIL: "it is not of this machine",
+    errno.EACCES: "this user may not have that port",
+}
 
 
 def require_free(address: str) -> None:
@@ -18,9 +25,9 @@ def require_free(address: str) -> None:
     if path:
         require_not_heard(address, path)
         if not os.access(Path(path).parent, os.W_OK):
-            raise refused(address, path)
-    elif not address.startswith("unix-abstract:") and not can_be_bound(address):
-        raise refused(address, path)
+            raise refused(address, NO_PLACE)
+    elif not address.startswith("unix-abstract:"):
+        require_bindable(address)
 
 
 def bound(server: grpc.aio.Server, address: str) -> int:
@@ -31,7 +38,8 @@ def bound(server: grpc.aio.Server, address: str) -> int:
     try:
         return server.add_insecure_port(address)
     except RuntimeError:  # which says nothing else
-        raise refused(address, path) from None
+        why = NO_PLACE if path else "it is taken, not of this machine, or not allowed"
+        raise refused(address, why) from None
 
 
 def path_of(address: str) -> str:
@@ -39,29 +47,32 @@ def path_of(address: str) -> str:
     return address.removeprefix(UNIX).removeprefix("//") if address.startswith(UNIX) else ""
 
 
-def refused(address: str, path: str) -> OSError:
-    why = "it is taken, not of this machine, or not allowed"
-    if path:
-        why = "its directory is not there, or may not be written to"
+def refused(address: str, why: str) -> OSError:
     return OSError(f"cannot listen on {address}: {why}")
 
 
-def can_be_bound(address: str) -> bool:
-    """Whether one of the addresses that host:port stands for can; gRPC asks for no more."""
+def require_bindable(address: str) -> None:
+    """OSError where none of the addresses that host:port stands for can be; gRPC asks for one."""
     host, _, port = address.rpartition(":")
-    with suppress(OSError):
+    try:
         found = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM)
-        for family, kind, protocol, _, place in found:
-            with suppress(OSError), closing(socket.socket(family, kind, protocol)) as tried:
+    except (OSError, UnicodeError):  # the latter of names that no host can have
+        raise refused(address, "no host of that name is known") from None
+    why = ""
+    for family, kind, protocol, _, place in found:
+        try:
+            with closing(socket.socket(family, kind, protocol)) as tried:
                 tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as gRPC does
                 tried.bind(place)
-                return True
-    return False
+                return
+        except OSError as error:
+            why = why or WHY.get(error.errno or 0) or str(error)
+    raise refused(address, why)
 
 
 def require_not_heard(address: str, path: str) -> None:
     if is_heard(path):
-        raise OSError(f"cannot listen on {address}: it is taken")
+        raise refused(address, WHY[errno.EADDRINUSE])
 
 
 def is_heard(path: str) -> bool:

@@ -98,6 +98,27 @@ def test_a_taken_port_is_one_sentence(
     assert not (tmp_path / "b").exists()
 
 
+@pytest.mark.parametrize(
+    ("address", "why"),
+    [
+        ("192.0.2.1:7450", "it is not of this machine"),
+        ("a..b:7450", "no host of that name is known"),
+        ("{}", "it is taken"),
+    ],
+)
+def test_what_cannot_be_listened_on_says_why(
+    address: str, why: str, run: Any, config_file: Path, tmp_path: Path
+) -> None:
+    """An address kept for examples, a name that no host can have, and a port in use."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        host, port = other.getsockname()
+        asked = address.format(f"{host}:{port}")
+        refused = run("serve", "--config", config_file, "--data", tmp_path / "b", "--listen", asked)
+    assert refused.returncode == 1
+    assert one_sentence(refused.stderr) == f"cannot listen on {asked}: {why}"
+    assert not (tmp_path / "b").exists()
+
+
 def test_a_taken_socket_stays_with_who_has_it(
     start: Any, run: Any, invoke: Any, config_file: Path, tmp_path: Path
 ) -> None:
