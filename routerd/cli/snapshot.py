@@ -30,7 +30,7 @@ def snapshot(directory: Path, keep: int, nice: bool, as_json: bool) -> None:
     from routerd.engine.fold import fold
     from routerd.log.base import LogCompacted, LogCorrupt, LogUnavailable
     from routerd.log.check import seal
-    from routerd.log.disk import sync_stored
+    from routerd.log.disk import sync_stored, why
     from routerd.log.snapshot import Snapshots
     from routerd.log.sqlite import SqliteLog
 
@@ -48,8 +48,10 @@ def snapshot(directory: Path, keep: int, nice: bool, as_json: bool) -> None:
                 made[partition] = (state.position, str(path))
                 with suppress(LogCompacted):  # by the daemon, meanwhile: what is left next time
                     seal(log, partition, state.position, directory)
-    except (LogCorrupt, LogUnavailable, OSError) as error:
+    except (LogCorrupt, LogUnavailable) as error:
         raise Failed(str(error)) from None
+    except OSError as error:
+        raise Failed(f"cannot write a snapshot of {directory}: {why(error, directory)}") from None
     if as_json:
         say_json({name: {"position": at, "file": path} for name, (at, path) in made.items()})
         return

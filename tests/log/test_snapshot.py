@@ -262,6 +262,17 @@ def test_a_daemon_that_went_on_keeps_the_snapshots_that_it_made_meanwhile(
         assert Snapshots(tmp_path).paths("default") == later
 
 
+def test_a_snapshot_that_cannot_be_written_is_called_that(tmp_path: Path) -> None:
+    """Where its directory is a file, as where the disk may not be written to."""
+    with Router.open({"agents": [{"id": "small"}], "clock": "logical"}, tmp_path) as router:
+        router.route()
+        (tmp_path / "snapshots").touch()
+        told = CliRunner().invoke(main, ["snapshot", str(tmp_path)])
+        (tmp_path / "snapshots").unlink()
+    assert told.exit_code == 1
+    assert f"cannot write a snapshot of {tmp_path}: " in told.stderr
+
+
 def test_a_snapshot_appears_whole_or_not_at_all(
     lived: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
