@@ -26,12 +26,20 @@ def require_file(path: Path) -> None:
     To be asked before SQLite opens it: it deletes the WAL of an empty file, and that may be all
     that holds what was acknowledged.
     """
+    require_no_link(path)
     if path.exists() and path.stat().st_size:
         return
     wal = path.with_name(f"{path.name}-wal")
     if wal.exists() and wal.stat().st_size:
         raise gone(path, wal)
     require_no_remains(path)
+
+
+def require_no_link(path: Path) -> None:
+    """LogUnavailable where a log's file is a link: SQLite has its WAL beside what that leads to."""
+    if path.is_symlink():
+        told = f"it is a link to {path.readlink()}: link its directory instead"
+        raise LogUnavailable(f"cannot open {path}: {told}")
 
 
 def require_no_remains(path: Path) -> None:

@@ -24,6 +24,7 @@ from routerd.log.check import look_through
 from routerd.log.codec import HASH_BYTES, chain_hash, encode
 from routerd.log.connections import PAGE_BYTES
 from routerd.log.disk import power_held, sync_directory, take_lock, why
+from routerd.log.opening import require_no_link
 from routerd.log.reach import require_all_reached, snapshots_of
 from routerd.log.salvage import Database, Wal, rows
 from routerd.log.snapshot import Snapshots, start_of
@@ -80,6 +81,7 @@ def repair(directory: Path) -> Repaired:
     """
     if not (directory / "log.db").is_file():
         raise LogUnavailable(f"no log in {directory}")
+    require_no_link(directory / "log.db")
     lock = take_lock(directory)
     try:
         held = whole(directory)

@@ -15,6 +15,7 @@ from routerd.log import disk, opening
 from routerd.log.base import LogUnavailable
 from routerd.log.connections import LIMIT_PAGES, PAGE_BYTES
 from routerd.log.migrations import format_of
+from routerd.log.repair import repair
 from routerd.log.sqlite import CHECKPOINT_PAGES, SqliteLog
 from tests.log.entries import append, append_large, read_all, wal_bytes
 
@@ -54,6 +55,24 @@ def test_there_is_nothing_to_read_where_no_log_is(tmp_path: Path) -> None:
     with pytest.raises(LogUnavailable, match="routerd serve"):
         SqliteLog.open(tmp_path, read_only=True)
     assert os.listdir(tmp_path) == []
+
+
+def test_a_log_whose_file_is_a_link_is_left_alone(tmp_path: Path) -> None:
+    """What was acknowledged last stands beside the file that the link leads to, and not here."""
+    made, linked = tmp_path / "made", tmp_path / "linked"
+    with closing(SqliteLog.open(made)) as log:
+        append(log, 3)
+        linked.mkdir()
+        (linked / "log.db").symlink_to(made / "log.db")
+        for read_only in (False, True):
+            with pytest.raises(LogUnavailable, match=f"link to {made}.*: link its directory"):
+                SqliteLog.open(linked, read_only=read_only)
+        with pytest.raises(LogUnavailable, match="link its directory"):
+            repair(linked)
+    assert (linked / "log.db").is_symlink()
+    (tmp_path / "whole").symlink_to(made)
+    with closing(SqliteLog.open(tmp_path / "whole")) as log:
+        assert log.last("p")[0] == 3
 
 
 @pytest.mark.parametrize(
