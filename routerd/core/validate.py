@@ -29,6 +29,8 @@ MAX_AMOUNT = 1e12
 MAX_TIME_MS = 2**53
 MAX_CAPABILITIES = 64
 MADE_ID = "@"
+NAME_CHARS = 128
+"""As many as a configuration admits in a name."""
 PAGE_SIZE = 100
 MAX_PAGE_SIZE = 1_000
 LEASE_MS = 30_000
@@ -36,11 +38,19 @@ MIN_LEASE_MS = 100
 MAX_LEASE_MS = 24 * HOUR_MS
 
 
+Fields = Request | Task | Outcome | Listing
+
+
 class Check:
-    """Collects the violations of one request."""
+    """Collects the violations of one request.
+
+    name_chars: how long ids made here may be, and what a configuration names: however short its
+    callers' own ids are to be, they can tell those again.
+    """
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
+        self.name_chars = max(limits.id_chars, NAME_CHARS)
         self.found: list[Violation] = []
 
     def add(self, field: str, description: str) -> None:
@@ -53,11 +63,8 @@ class Check:
         if "\0" in value:
             self.add(field, "contains a NUL character; remove it")
 
-    def texts(
-        self, prefix: str, value: Request | Task | Outcome | Listing, names: Iterable[str]
-    ) -> None:
-        """Several id-like fields of one message."""
-        most = self.limits.id_chars
+    def texts(self, prefix: str, value: Fields, names: Iterable[str], most: int) -> None:
+        """Several short texts of one message."""
         for name in names:
             text = getattr(value, name)
             if text and not is_plain(text, most):
@@ -85,7 +92,8 @@ def is_plain(text: str, most: int) -> bool:
 def check_request(state: State, request: Request) -> None:
     """Raise FIELD_VIOLATIONS with everything that is wrong in a request."""
     check = Check(state.config.limits)
-    check.texts("", request, ("request_id", "agent_id", "pool"))
+    check.texts("", request, ("request_id",), check.limits.id_chars)
+    check.texts("", request, ("agent_id", "pool"), check.name_chars)
     if request.request_id.startswith(MADE_ID):
         check.add("request_id", f"starts with {MADE_ID!r}, which is kept for ids made here")
     if request.required_capabilities:
@@ -108,7 +116,8 @@ def check_request(state: State, request: Request) -> None:
 
 
 def check_task(check: Check, task: Task, dimension: int) -> None:
-    check.texts("task.", task, ("task_id", "group_id", "work_type", "domain", "session_id"))
+    ids = ("task_id", "group_id", "work_type", "domain", "session_id")
+    check.texts("task.", task, ids, check.limits.id_chars)
     check.between("task.complexity", task.complexity, 0, 1)
     if task.description:
         check.text("task.description", task.description, check.limits.text_chars)
@@ -123,7 +132,7 @@ def check_task(check: Check, task: Task, dimension: int) -> None:
 def check_follows(check: Check, follows: Follows) -> None:
     if not follows.decision_id:
         check.add("follows.decision_id", "is empty; give the decision that failed to deliver")
-    check.text("follows.decision_id", follows.decision_id, check.limits.id_chars)
+    check.text("follows.decision_id", follows.decision_id, check.name_chars)
     if follows.cause is None:
         check.add("follows.cause", f"is missing; give one of {', '.join(FollowCause)}")
     evidence, prefix = follows.evidence, "follows.evidence."
@@ -149,7 +158,7 @@ def check_capabilities(check: Check, names: tuple[str, ...]) -> None:
     for i, name in enumerate(names[:MAX_CAPABILITIES]):
         if not name:
             check.add(f"{field}[{i}]", "is empty; name a capability or leave the entry out")
-        check.text(f"{field}[{i}]", name, check.limits.id_chars)
+        check.text(f"{field}[{i}]", name, check.name_chars)
 
 
 def check_labels(check: Check, field: str, labels: Mapping[str, str]) -> None:
@@ -196,8 +205,9 @@ def check_embedding(check: Check, embedding: tuple[float, ...], dimension: int) 
 def check_outcome(state: State, outcome: Outcome) -> None:
     """Raise FIELD_VIOLATIONS with everything that is wrong in an outcome."""
     check = Check(state.config.limits)
-    names = ("outcome_id", "decision_id", "group_id", "source", "executed_agent_id", "signal")
-    check.texts("outcome.", outcome, names)
+    check.texts("outcome.", outcome, ("outcome_id", "group_id"), check.limits.id_chars)
+    names = ("decision_id", "source", "executed_agent_id", "signal")
+    check.texts("outcome.", outcome, names, check.name_chars)
     if outcome.outcome_id.startswith(MADE_ID):
         check.add("outcome.outcome_id", f"starts with {MADE_ID!r}, which is kept for ids made here")
     check.text("outcome.explanation", outcome.explanation, check.limits.text_chars)
@@ -242,7 +252,7 @@ def check_cost(check: Check, cost_usd: float | None, most_usd: float) -> None:
 def check_claim(state: State, claim: Claim) -> None:
     """Raise FIELD_VIOLATIONS with everything that is wrong in a claim."""
     check = Check(state.config.limits)
-    check.text("decision_id", claim.decision_id, check.limits.id_chars)
+    check.text("decision_id", claim.decision_id, check.name_chars)
     if not claim.decision_id:
         check.add("decision_id", "is empty; give the decision_id that Route answered")
     check.between("competence", claim.competence, 0, 1)
@@ -262,7 +272,7 @@ def check_ids(state: State, **named: str) -> None:
     for field, name in named.items():
         if not name:
             check.add(field, "is empty; name one")
-        check.text(field, name, check.limits.id_chars)
+        check.text(field, name, check.name_chars)
     check.raise_if_any()
 
 
@@ -270,7 +280,8 @@ def page_of(state: State, page_size: int, page_token: str) -> Check:
     """A check of a question for a page."""
     check = Check(state.config.limits)
     check.between("page_size", page_size, 0, MAX_PAGE_SIZE)
-    check.text("page_token", page_token, 2 * check.limits.id_chars + 1)
+    # At most the id of a budget, a space, and a value with a star (see routerd.core.budgets).
+    check.text("page_token", page_token, NAME_CHARS + 2 + check.limits.id_chars)
     return check
 
 
@@ -292,7 +303,7 @@ def check_override_listing(
 def check_named(check: Check, agent_id: str) -> None:
     if not agent_id:
         check.add("agent_id", "is empty; name an agent")
-    check.text("agent_id", agent_id, check.limits.id_chars)
+    check.text("agent_id", agent_id, check.name_chars)
 
 
 def check_heartbeat(state: State, beat: Heartbeat) -> None:
@@ -307,7 +318,8 @@ def check_heartbeat(state: State, beat: Heartbeat) -> None:
 def check_listing(state: State, listing: Listing) -> None:
     """Raise FIELD_VIOLATIONS with everything that is wrong in a question for agents."""
     check = Check(state.config.limits)
-    check.texts("", listing, ("pool", "type", "capability", "work_type", "page_token"))
+    check.texts("", listing, ("work_type",), check.limits.id_chars)
+    check.texts("", listing, ("pool", "type", "capability", "page_token"), check.name_chars)
     check.between("page_size", listing.page_size, 0, MAX_PAGE_SIZE)
     check.raise_if_any()
 

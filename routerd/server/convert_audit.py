@@ -15,15 +15,13 @@ MOST_LABELS = 8
 MOST_GROUPS = 20
 
 REASONS = {code: reason for reason, code in REASON_CODES.items()}
-TEXTS = (
-    *("agent_id", "work_type", "domain", "group_id", "session_id", "task_id", "request_id"),
-    "policy_id",
-)
+IDS = ("work_type", "domain", "group_id", "session_id", "task_id", "request_id")
+NAMES = ("agent_id", "policy_id")
 
 
 def search_of(wire: audit_pb2.ListDecisionsRequest) -> Search:
     """The filters of a listing."""
-    texts = {name: getattr(wire, name) for name in TEXTS}
+    texts = {name: getattr(wire, name) for name in (*IDS, *NAMES)}
     return Search(
         **texts,
         from_time_ms=wire.from_time_ms,
@@ -39,8 +37,10 @@ def check_list_request(
 ) -> None:
     """Raise FIELD_VIOLATIONS with all that is wrong. position: of the log's end."""
     check = Check(limits)
-    for name in (*TEXTS, "page_token"):
+    for name in IDS:
         check.text(name, getattr(wire, name), limits.id_chars)
+    for name in (*NAMES, "page_token"):
+        check.text(name, getattr(wire, name), check.name_chars)
     check.between("page_size", wire.page_size, 0, MAX_PAGE_SIZE)
     if not token_fits:
         check.add("page_token", "is none that a listing with these filters answered")

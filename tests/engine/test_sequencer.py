@@ -95,7 +95,8 @@ def test_what_was_accepted_gets_its_answer_under_every_configuration() -> None:
             engine.report(name, quality=0.0)
     agents = [{"id": "large"}, {"id": "new"}]
     limits = {"labels": 1, "id_chars": 8}
-    engine.open(agents=agents, clock="caller", thresholds={"cascade": 0.6}, limits=limits)
+    sure = {"cascade": 0.6}
+    engine.open(agents=agents, cascade={}, clock="caller", thresholds=sure, limits=limits)
     position = engine.sequencer.position
     again = engine.route(**asked)
     assert (again.decision_id, again.decision) == (route.decision_id, route.decision)

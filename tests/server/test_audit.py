@@ -18,7 +18,7 @@ import pytest
 from routerd.audit.schema import audit_path
 from routerd.server.audit_reader import AuditReader
 from routerd.server.projection import Projection
-from routerd.v1 import audit_pb2
+from routerd.v1 import audit_pb2, policy_pb2
 from routerd.v1.router_pb2 import ClaimRequest
 from tests.server.harness import (
     CONFIG,
@@ -151,6 +151,44 @@ async def test_filters_and_pages_go_together(client: Client) -> None:
     assert len(positions) == 3
     assert positions[0] == last.position
     assert not second.next_page_token
+
+
+async def test_short_ids_of_callers_are_no_bound_on_what_they_are_told(tmp_path: Path) -> None:
+    """Ids and page tokens that are made here, and names out of the configuration, can be told again
+    however short callers' own ids are to be."""
+    name = "an-agent-with-a-long-name"
+    agents = [{"id": name, "pool": "expensive-ones", "capabilities": ["long-context"]}]
+    budgets = [{"id": f"what-is-spent-by-{i}", "per": "customer", "usd": 1.0} for i in range(2)]
+    said = {"outcomes": {"sources": ["a-reviewer"]}, "limits": {"id_chars": 8}}
+    with Daemon(tmp_path, audit=AUDIT, agents=agents, budgets=budgets, **said) as daemon:
+        async with connected(daemon) as client:
+            wanted = {"pool": "expensive-ones", "required_capabilities": ["long-context"]}
+            task = {"labels": {"customer": "*" * 8}}
+            made = await client.route(agent_id=name, task=task, **wanted)
+            follows = {"decision_id": made.decision_id, "cause": "FOLLOW_CAUSE_FAILED"}
+            refusal = await refused(client.route(follows=follows))
+            assert refusal.reason == "NO_ELIGIBLE_AGENT"
+            claim = ClaimRequest(decision_id=made.decision_id, competence=1.0)
+            await client.router.Claim(claim, timeout=PATIENCE_S)
+            told = {"executed_agent_id": name, "source": "a-reviewer", "quality": 1.0}
+            await client.report(decision_id=made.decision_id, **told)
+            await client.agent("Get", agent_id=name)
+            await client.override("Create", override_id="a-long-name", definition=forced(name))
+            await client.override("Get", override_id="a-long-name")
+            asked = policy_pb2.ListBudgetsRequest(page_size=1)
+            asked.page_token = (await client.policy.ListBudgets(asked)).next_page_token
+            assert len((await client.policy.ListBudgets(asked)).budgets) == 1
+            last = await client.route()
+            page = await listed(client, page_size=1, at_least_position=last.position, agent_id=name)
+            token = page.next_page_token
+            (other,) = (await listed(client, page_token=token, agent_id=name)).decisions
+            assert other.decision_id == made.decision_id
+            refusal = await refused(client.route(request_id="r" * 9, pool="p" * 129))
+            assert refusal.fields == ["request_id", "pool"]
+
+
+def forced(agent_id: str) -> dict[str, Any]:
+    return {"action": "OVERRIDE_ACTION_FORCE", "agent_id": agent_id}
 
 
 async def test_what_nobody_decided_is_an_empty_page(client: Client) -> None:
