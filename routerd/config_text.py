@@ -31,6 +31,11 @@ class _Loader(yaml.SafeLoader):
         super().__init__(text)
         self.repeated: list[Problem] = []
 
+    def compose_scalar_node(self, anchor: Any) -> yaml.ScalarNode:
+        node: yaml.ScalarNode = super().compose_scalar_node(anchor)
+        node.value = paired(node.value)
+        return node
+
     def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
         node: yaml.MappingNode = super().compose_mapping_node(anchor)
         lines: dict[str, int] = {}
@@ -87,6 +92,18 @@ def read(text: bytes, needed: str = "`agents`") -> tuple[object, list[Problem]]:
         return None, [("", "nested too deeply, or an alias that contains itself")]
     except ValueError as error:
         return None, [("", f"a value cannot be read: {error}")]
+
+
+def paired(text: str) -> str:
+    """The text, with halves of characters put together: JSON writes an emoji as two escapes, and
+    YAML takes each of those for a character.
+
+    >>> paired("\\ud83d\\ude00") == "\\U0001f600"
+    True
+    """
+    if text.isascii():
+        return text
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass")
 
 
 def written_out(node: yaml.Node, known: dict[int, int]) -> int:

@@ -9,6 +9,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
+from routerd import Router
 from routerd.config import ConfigErrors, load, parse, parse_agent, schema
 from routerd.core.settings import CategoryFeature, Prices
 from routerd.settings import Config
@@ -347,6 +348,16 @@ def test_json_with_exponents_is_yaml(tmp_path: Path) -> None:
     config = load(file)
     assert config.agents[0].prices == Prices(input_usd_per_mtok=1e-7)
     assert config.seed == 2**63 - 1
+
+
+def test_json_with_emoji_is_yaml(tmp_path: Path) -> None:
+    """As most programs write it: in ASCII, a character beyond U+FFFF as two escapes."""
+    said = {"team \N{ROCKET}": "caf\N{LATIN SMALL LETTER E WITH ACUTE} \N{THUMBS UP SIGN}"}
+    file = tmp_path / "routerd.json"
+    file.write_text(json.dumps({"agents": [{"id": "a", "metadata": said}]}), encoding="ascii")
+    assert load(file).agents[0].metadata == said
+    with Router.open(file, tmp_path / "data") as router:
+        assert router.agents()[0].agent.metadata == said
 
 
 def test_only_agents_need_to_be_given() -> None:
