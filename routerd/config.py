@@ -19,7 +19,7 @@ from routerd.config_checks import (
     override_problems,
     problems,
 )
-from routerd.config_text import Problem, oddities, read
+from routerd.config_text import Problem, oddities, read, writable
 from routerd.core.experiment import Experiment
 from routerd.core.rules import Override
 from routerd.core.settings import Agent
@@ -33,7 +33,8 @@ class ConfigErrors(Exception):
     """
 
     def __init__(self, errors: Sequence[Problem]) -> None:
-        self.errors = list(errors)
+        # What is wrong may be that a text cannot be written anywhere.
+        self.errors = [(writable(path), writable(message)) for path, message in errors]
         super().__init__("; ".join(self.lines()))
 
     def lines(self) -> list[str]:

@@ -134,12 +134,12 @@ def member(path: str, key: object) -> str:
 
 def oddities(data: object, path: str = "") -> Iterator[Problem]:
     """What YAML and Python can say and a configuration cannot: NaN, infinities, keys of numbers,
-    NUL in a text."""
+    texts that cannot be stored."""
     if isinstance(data, dict):
         for key, value in data.items():
             if isinstance(key, str):
-                if "\0" in key:
-                    yield path, f"the key {key[:64]!r} contains a NUL character; remove it"
+                if wrong := unstorable(key):
+                    yield path, f"the key {key[:64]!r} {wrong}"
                 yield from oddities(value, member(path, key))
             else:
                 yield path, f"the key {key!r} must be text: put it in quotes"
@@ -147,10 +147,24 @@ def oddities(data: object, path: str = "") -> Iterator[Problem]:
         for index, value in enumerate(data):
             yield from oddities(value, member(path, index))
     elif isinstance(data, str):
-        if "\0" in data:
-            yield path, "contains a NUL character; remove it"
+        if wrong := unstorable(data):
+            yield path, wrong
     elif isinstance(data, float):
         if not math.isfinite(data):
             yield path, f"must be a finite number, not {data}"
     elif not (data is None or isinstance(data, int)):
         yield path, f"must be plain data, not a {type(data).__name__}"
+
+
+def unstorable(text: str) -> str:
+    """Why no log holds a text; empty for one that it can hold."""
+    if "\0" in text:
+        return "contains a NUL character; remove it"
+    return (
+        "" if writable(text) == text else "contains half a character, as of a cut emoji; remove it"
+    )
+
+
+def writable(text: str) -> str:
+    """The text with halves of characters, which no UTF-8 has, as their escapes."""
+    return text.encode(errors="backslashreplace").decode()

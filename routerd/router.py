@@ -174,7 +174,7 @@ class Router:
     @contextmanager
     def _held(self) -> Iterator[None]:
         """The router for one thread at a time. ValueError once it is closed, as of a file."""
-        with self._lock:
+        with self._lock, refused_halves():
             if self._closed:
                 raise ValueError("this router is closed")
             yield
@@ -202,7 +202,8 @@ class Router:
             if request.request_id in self._sequencer.state.requests:
                 return request
             check_request(self._sequencer.state, request)
-        heard = signals.hear(task.description, self.config.server.default_timeout_ms / 1000)
+        with refused_halves():
+            heard = signals.hear(task.description, self.config.server.default_timeout_ms / 1000)
         return msgspec.structs.replace(request, signal=heard.admitted())
 
     def _change(self, change: Callable[[], T]) -> T:
@@ -232,6 +233,16 @@ class Router:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+@contextmanager
+def refused_halves() -> Iterator[None]:
+    """Refuses a text that no log holds: where it is encoded nothing has changed yet."""
+    try:
+        yield
+    except UnicodeEncodeError:
+        told = "has a text with half a character in it, as of a cut emoji; remove it"
+        raise invalid([Violation("", told)]) from None
 
 
 def agent_of(agent_id: str, definition: Mapping[str, Any]) -> Agent:

@@ -173,6 +173,19 @@ REFUSED = {
         'agents: [{id: a, metadata: {"a\\0b": c}}]',
         "agents[0].metadata: the key 'a\\x00b' contains a NUL character; remove it",
     ),
+    "half a character in a text": (
+        '{"agents": [{"id": "a", "model": "\\ud83d"}]}',
+        "agents[0].model: contains half a character, as of a cut emoji; remove it",
+    ),
+    "half a character in a key": (
+        '{"agents": [{"id": "a", "metadata": {"\\ude00": "c"}}]}',
+        "agents[0].metadata: the key '\\ude00' contains half a character, as of a cut emoji; "
+        "remove it",
+    ),
+    "half a character in a pattern": (
+        '{"agents": [{"id": "a"}], "signals": {"rules": [{"label": "x", "any": ["\\ud83d"]}]}}',
+        "signals.rules[0].any[0]: contains half a character, as of a cut emoji; remove it",
+    ),
     "a key that is empty": (
         'agents: [{id: a, metadata: {"": c}}]',
         'agents[0].metadata[""]: must not be empty',

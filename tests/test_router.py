@@ -156,6 +156,22 @@ def test_refusals_are_those_of_the_contract() -> None:
         refused(ErrorReason.DECISION_NOT_FOUND, router, "report", decision_id="x", success=True)
 
 
+def test_half_a_character_is_refused() -> None:
+    """Python has texts that no UTF-8 has, and so no log: half of an emoji that was cut."""
+    half = "\ud83d"
+    with Router.open(CONFIG) as router:
+        made = router.route(work_type="code")
+        before, why = router.state_hash(), ErrorReason.FIELD_VIOLATIONS
+        for name in ("request_id", "work_type", "group_id"):
+            refused(why, router, "route", **{name: half})
+        refused(why, router, "route", labels={half: "acme"})
+        told: dict[str, Any] = {"decision_id": made.decision_id, "quality": 1.0}
+        refused(why, router, "report", explanation=half, **told)
+        refused(why, router, "register", agent_id="a", definition={"version": half})
+        assert router.state_hash() == before
+        assert router.report(**told).position == made.position + 1
+
+
 def test_a_full_disk_is_read_only_until_it_is_not() -> None:
     """A call that could not be written is READ_ONLY and forgotten; the next tries again."""
     router, log = failing()

@@ -56,6 +56,8 @@ def compiled(pattern: str) -> Any:
         told = error.args[0] if error.args else "it is no pattern"
         words = told.decode(errors="replace") if isinstance(told, bytes) else str(told)
         raise BadPattern(f"cannot be found in linear time by RE2: {words}") from None
+    except UnicodeEncodeError:
+        raise BadPattern("has half a character, as of a cut emoji") from None
 
 
 def options() -> Any:

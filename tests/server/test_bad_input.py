@@ -36,6 +36,7 @@ INT32 = {"most": 2**31 - 1, "least": -(2**31), "minus_one": -1}
 INT64 = {"most": 2**63 - 1, "least": -(2**63), "minus_one": -1}
 
 ROUTE = "routerd.v1.RouterService.Route"
+EXPERIMENT = "routerd.v1.PolicyService.CreateExperiment"
 
 Change = Callable[[Message], None]
 
@@ -262,4 +263,19 @@ async def test_an_embedding_of_the_wrong_dimension_is_refused(
     assert refusal.fields == ["task.embedding"]
     assert f"has {length} numbers" in refusal.message
     assert "declares 4" in refusal.message
+    assert running.state() == before
+
+
+@pytest.mark.parametrize(
+    "policy", ['{"kind": "value", "id": "\\ud83d"}', '{"kind": "\\ud83d"}', '"\\ud83d"']
+)
+async def test_half_a_character_in_json_is_refused(running: Running, policy: str) -> None:
+    """JSON can say what no text of a message can, as its author cut it within an emoji."""
+    before = running.state()
+    arms = [{"arm_id": "a"}, {"arm_id": "b", "policy_json": policy}]
+    message = request(EXPERIMENT, {"experiment_id": "new", "definition": {"arms": arms}})
+    refusal = await ask(running.client, EXPERIMENT, message)
+    assert refusal
+    assert refusal.fields == ["definition.arms[1].policy_json"]
+    assert "half a character" in refusal.message
     assert running.state() == before
