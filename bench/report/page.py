@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,8 +11,7 @@ import msgspec
 
 from bench.data.recorded import DataError
 from bench.pages.page import Html, bullets, element, gallery, page, section
-from bench.report import rest as rest
-from bench.report.replay import in_short, replay_section
+from bench.report import decide, load, ope, replay
 from bench.report.results import Replay, Results, replays
 from bench.report.sweeps import sweeps
 
@@ -30,7 +29,7 @@ class Part(NamedTuple):
 def report(paths: Sequence[Path], version: str) -> str:
     """The page of all results. Raises DataError with a sentence that names the file."""
     parts = [read(path) for path in paths]
-    across = sweeps([replay for part in parts for replay in part.replays])
+    across = sweeps([one for part in parts for one in part.replays])
     told = [sentence for part in parts for sentence in part.in_short]
     return page(
         "routerd, measured",
@@ -44,26 +43,34 @@ def report(paths: Sequence[Path], version: str) -> str:
     )
 
 
+class Kind(NamedTuple):
+    """Results that are rows: the column that no other kind has, their type, and what tells them."""
+
+    column: str
+    rows: Any
+    in_short: Callable[[Any], str]
+    section_of: Callable[[Any, str], Html]
+
+
+KINDS = (
+    Kind("target", list[load.Load], load.in_short, load.section_of),
+    Kind("system", list[decide.Decide], decide.in_short, decide.section_of),
+    Kind("estimator", list[ope.Ope], ope.in_short, ope.section_of),
+)
+
+
 def read(path: Path) -> Part:
     """What a results file says; its kind shows in what it holds."""
     found = parsed(path)
+    first = found[0] if isinstance(found, list) and found else None
+    columns = first if isinstance(first, dict) else {}
     try:
         if isinstance(found, dict) and "schema" in found:
             return of_replay(path, found)
-        keys = (
-            set(found[0])
-            if isinstance(found, list) and found and isinstance(found[0], dict)
-            else ()
-        )
-        if "target" in keys:
-            load, name = msgspec.convert(found, list[rest.Load]), path.name
-            return Part([rest.load_in_short(load)], [rest.load_section(load, name)], [])
-        if "system" in keys:
-            decide, name = msgspec.convert(found, list[rest.Decide]), path.name
-            return Part([rest.decide_in_short(decide)], [rest.decide_section(decide, name)], [])
-        if "estimator" in keys:
-            ope, name = msgspec.convert(found, list[rest.Ope]), path.name
-            return Part([rest.ope_in_short(ope)], [rest.ope_section(ope, name)], [])
+        for kind in KINDS:
+            if kind.column in columns:
+                rows = msgspec.convert(found, kind.rows)
+                return Part([kind.in_short(rows)], [kind.section_of(rows, path.name)], [])
     except msgspec.ValidationError as error:
         raise DataError(f"{path} is not as `routerd bench` writes it: {error}") from None
     raise DataError(f"{path} holds no results of `routerd bench` replay, load, decide or ope")
@@ -86,4 +93,5 @@ def of_replay(path: Path, found: dict[str, Any]) -> Part:
     if not results.runs:
         raise DataError(f"{path} holds no runs")
     made = list(replays(results, path))
-    return Part([in_short(one) for one in made], [replay_section(one) for one in made], made)
+    sections = [replay.section_of(one) for one in made]
+    return Part([replay.in_short(one) for one in made], sections, made)

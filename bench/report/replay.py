@@ -66,7 +66,7 @@ def paired(one: Run, other: Run) -> Estimate:
     return Estimate(float(gain.mean()), *bootstrap_ci(gain))
 
 
-def replay_section(replay: Replay) -> Html:
+def section_of(replay: Replay) -> Html:
     """Everything about one data set."""
     run = replay.runs[0]
     left = (
