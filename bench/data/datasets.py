@@ -17,23 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from bench.data import longfile
-from bench.data.recorded import Array, Cell, DataError, Order, Recorded, Rows, order, utility
-
-__all__ = [
-    "NAMED",
-    "Array",
-    "Cell",
-    "DataError",
-    "Order",
-    "Recorded",
-    "Rows",
-    "digits",
-    "load",
-    "order",
-    "paretobandit",
-    "segment",
-    "utility",
-]
+from bench.data.recorded import Array, DataError, Recorded
 
 
 def load(

@@ -92,7 +92,8 @@ def replay(
     paretobandit:test_holdout, paretobandit:val, digits, segment, which come with the packages of
     the extra `bench`.
     """
-    from bench.data.datasets import DataError, load
+    from bench.data.datasets import load
+    from bench.data.recorded import DataError
     from bench.replay.contest import Conditions
     from bench.replay.curves import file_beside
     from bench.replay.runs import replay as run

@@ -109,7 +109,8 @@ def proved(what: Recording, cost_weight: float, seeds: int | None, jobs: int) ->
     """The findings, with a progress bar on a terminal; exit code 2 where the file is wrong."""
     from rich.progress import Progress
 
-    from bench.data.datasets import DataError, load
+    from bench.data.datasets import load
+    from bench.data.recorded import DataError
     from bench.prove.proof import prove as find
 
     screen = console(stderr=True)

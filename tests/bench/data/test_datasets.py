@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench.data.datasets import DataError, Recorded, digits, load, order, paretobandit, segment
+from bench.data.datasets import digits, load, paretobandit, segment
+from bench.data.recorded import DataError, Recorded, order
 from bench.replay.references import hull, hull_quality, references
 
 HEAD = ("task_id", "agent_id", "quality")

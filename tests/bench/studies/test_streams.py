@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.data.datasets import DataError, load
-from bench.data.recorded import Recorded
+from bench.data.datasets import load
+from bench.data.recorded import DataError, Recorded
 from bench.data.synthetic import SYNTHETIC
 from bench.replay.runs import replay
 from bench.studies.grid import GRID, played
