@@ -14,6 +14,7 @@ from tempfile import TemporaryDirectory
 
 from bench.speed.callers import requests
 from bench.speed.decide import engine
+from bench.speed.targets import AGENTS, FEATURES
 from routerd.core.values import Outcome
 from routerd.engine.sequencer import Sequencer
 from routerd.log.sqlite import SqliteLog
@@ -22,7 +23,6 @@ from routerd.server.hearing import each_asked
 from routerd.server.many import routed_batch
 from routerd.v1 import router_pb2
 
-AGENTS, FEATURES = 8, 32
 SIZE, BATCHES, OUTCOMES = 256, 40, 600
 
 

@@ -20,7 +20,7 @@ import msgspec
 
 from bench.speed import targets
 from bench.speed.callers import Caller, Point, requests
-from bench.speed.load import Figures, Ratio, compared, summary
+from bench.speed.load import Figures, Ratio, compared, in_turns
 from routerd.child import Serving
 from routerd.v1 import router_pb2
 
@@ -195,7 +195,6 @@ async def measure(
 ) -> Measured:
     """Both daemons in turn, round by round, the crowd at one of them."""
     crowd = Crowd(crowded.address)
-    figures: dict[str, list[Figures]] = {"alone": [], "crowded": []}
     async with (
         grpc.aio.insecure_channel(alone.address) as to_alone,
         grpc.aio.insecure_channel(crowded.address) as to_crowded,
@@ -206,11 +205,7 @@ async def measure(
         before = [targets.rss_mib(serving.pid) for serving in (alone, crowded)]
         try:
             await crowd.come(connections, callers[1])
-            for number in range(rounds):
-                for caller in callers if number % 2 == 0 else callers[::-1]:
-                    shown = await caller.run(point, seconds, number, [])
-                    figures[caller.name].append(summary(shown, point))
-                    done()
+            figures = await in_turns(callers, point, rounds, seconds, done)
             after = [targets.rss_mib(serving.pid) for serving in (alone, crowded)]
         finally:
             await crowd.go()

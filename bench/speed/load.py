@@ -38,7 +38,6 @@ POINTS = (
     *(Point("outcomes", "closed", concurrency=ahead) for ahead in AHEAD),
     *(Point("batch", "closed", concurrency=callers) for callers in BATCH_CALLERS),
 )
-MODES = tuple(dict.fromkeys(point.mode for point in POINTS))
 
 
 class Figures(NamedTuple):
@@ -166,6 +165,23 @@ def summary(shown: Round, point: Point) -> Figures:
     p50, p99 = np.percentile(shown.latency_us, (50, 99)) if calls else (np.nan, np.nan)
     per_s = calls * (BATCH if point.mode == "batch" else 1) / shown.elapsed_s
     return Figures(per_s, float(p50), float(p99), calls, shown.failed)
+
+
+async def in_turns(
+    callers: Sequence[Caller],
+    point: Point,
+    rounds: int,
+    seconds: float,
+    done: Callable[[], None] = lambda: None,
+) -> dict[str, list[Figures]]:
+    """Two servers called alike, who is first changing from round to round; figures by name."""
+    figures: dict[str, list[Figures]] = {caller.name: [] for caller in callers}
+    for number in range(rounds):
+        for caller in callers if number % 2 == 0 else callers[::-1]:
+            shown = await caller.run(point, seconds, number, [])
+            figures[caller.name].append(summary(shown, point))
+            done()
+    return figures
 
 
 def row(point: Point, target: str, told: Sequence[Figures]) -> Row:

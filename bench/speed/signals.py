@@ -24,7 +24,7 @@ import numpy as np
 
 from bench.speed import targets
 from bench.speed.callers import Caller, Point
-from bench.speed.load import Figures, Ratio, compared, summary
+from bench.speed.load import Ratio, compared, in_turns
 from routerd.child import Serving
 from routerd.settings_signals import Endpoint, Label, Rule, Signals
 from routerd.signals.hybrid import Classifier
@@ -201,7 +201,6 @@ async def beside_a_hung_endpoint(directory: Path, rounds: int, seconds: float = 
 
 async def turns(alone: Serving, beside: Serving, rounds: int, seconds: float) -> Hung:
     point = Point("unary", "open", rate=RATE)
-    figures: dict[str, list[Figures]] = {"alone": [], "beside": []}
     async with (
         grpc.aio.insecure_channel(alone.address) as to_alone,
         grpc.aio.insecure_channel(beside.address) as to_beside,
@@ -211,10 +210,7 @@ async def turns(alone: Serving, beside: Serving, rounds: int, seconds: float) ->
             await caller.run(point, WARM_UP_S, 0, [])
         crowd = Crowd(to_beside)
         try:
-            for number in range(rounds):
-                for caller in callers if number % 2 == 0 else callers[::-1]:
-                    shown = await caller.run(point, seconds, number, [])
-                    figures[caller.name].append(summary(shown, point))
+            figures = await in_turns(callers, point, rounds, seconds)
         finally:
             await crowd.go()
     ratios = compared(figures["alone"], figures["beside"])
