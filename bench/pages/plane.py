@@ -6,7 +6,10 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from bench.pages.axes import (
+    BLACK,
     BLUE,
+    GREY,
+    RED,
     TEXT,
     WIDTH,
     Axis,
@@ -19,6 +22,7 @@ from bench.pages.axes import (
     width_of,
 )
 from bench.pages.pictures import FOOT, GAP, TOP, Scale, stroke
+from bench.pages.wording import figures, plain_usd
 
 HEIGHT = 380.0
 
@@ -74,6 +78,32 @@ def plane(alt: str, x: Scale, y: Scale, trails: Sequence[Trail]) -> str:
                 colour = trail.colour if trail.bold else TEXT
                 parts += beside(spot, *at, box, taken, colour, trail.bold)
     return picture(HEIGHT + 8, alt, parts)
+
+
+def frontier(
+    told: str,
+    agents: Sequence[Spot],
+    hull: Sequence[Spot],
+    routerd: Sequence[Spot],
+    others: Sequence[Spot] = (),
+) -> str:
+    """Mean cost per 1,000 tasks and mean quality of each, on a log scale where no cost reaches 0.
+
+    hull: the corners of what mixtures of agents can do. told: routerd's points, in words.
+    """
+    spots = (*agents, *others, *routerd)
+    log = min(cost for s in spots for cost in (s.x, *(s.x_range or ()))) > 0
+    return plane(
+        f"Mean cost per 1,000 tasks and mean quality. {told}.",
+        Scale("USD per 1,000 tasks" + (" (log scale)" if log else ""), plain_usd, log),
+        Scale("quality per task", figures),
+        [
+            Trail("static mixtures", hull, BLACK, "", True, "6 4"),
+            Trail("agents", agents, GREY, "cross"),
+            Trail("others", others, RED, "square"),
+            Trail("routerd", routerd, joined=True, bold=True),
+        ],
+    )
 
 
 def whiskers(spot: Spot, a: float, b: float, x: Axis, y: Axis, colour: str) -> list[str]:

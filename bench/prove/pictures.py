@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from bench.pages import plane
 from bench.pages.axes import BLACK, GREEN, GREY, RED, SILVER
 from bench.pages.page import Html, figure
 from bench.pages.pictures import Bar, Level, Line, Scale, intervals, lines, shares
-from bench.pages.plane import Spot, Trail, plane
+from bench.pages.plane import Spot
 from bench.pages.wording import (
     between,
     figures,
     noted,
-    plain_usd,
     shown_as,
     signed,
     usd,
@@ -190,19 +190,8 @@ def frontier(proof: Proof) -> Html:
         )
         for w in proof.weighed
     ]
-    costs = [spot.x for spot in (*dots, *mine)]
-    log = min(costs) > 0 and min(w.cost_usd.low for w in proof.weighed) > 0
     told = "; ".join(f"routerd at {s.name}: {usd(s.x)}, {number(s.y)}" for s in mine)
-    svg = plane(
-        f"Mean cost per 1,000 tasks and mean quality. {told}.",
-        Scale("USD per 1,000 tasks" + (" (log scale)" if log else ""), plain_usd, log),
-        Scale("quality per task", figures),
-        [
-            Trail("static mixtures", corners, BLACK, "", True, "6 4"),
-            Trail("agents", dots, GREY, "cross"),
-            Trail("routerd", mine, joined=True, bold=True),
-        ],
-    )
+    svg = plane.frontier(told, dots, corners, mine)
     caption = (
         "Up and left is better. Crosses: single agents. Dashed: the best that fixed mixtures of "
         "agents can do, known afterwards (hindsight). Blue: routerd; its numbers say what costs "

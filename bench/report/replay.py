@@ -10,16 +10,16 @@ from typing import NamedTuple
 import numpy as np
 
 from bench.data.recorded import Array
-from bench.pages.axes import BLACK, BLUE, GREEN, GREY, PINK, RED
+from bench.pages import plane
+from bench.pages.axes import BLUE, GREEN, PINK, RED
 from bench.pages.page import Html, element, figure, gallery, section, table, two_lines
 from bench.pages.pictures import Bar, Line, Scale, intervals, lines, shares
-from bench.pages.plane import Spot, Trail, plane
+from bench.pages.plane import Spot
 from bench.pages.wording import (
     between,
     figures,
     noted,
     of_few_seeds,
-    plain_usd,
     shown_as,
     signed,
     usd,
@@ -229,20 +229,8 @@ def frontier(replay: Replay, trail: Sequence[Run] = (), labels: Sequence[str] = 
     corners = [Spot("", 1000 * c.cost_mean_usd, c.quality_mean) for c in reference.hull]
     others = [] if trail else [at(run, "") for run in paid]
     mine = [at(run, label) for run, label in zip(ours, labels or [OURS], strict=True)]
-    spots = [*dots, *others, *mine]
-    log = min(spot.x for spot in spots) > 0
     told = "; ".join(f"{s.name}: {usd(s.x)} and {number(s.y)}" for s in mine)
-    svg = plane(
-        f"Mean cost per 1,000 tasks and mean quality. {told}.",
-        Scale("USD per 1,000 tasks" + (" (log scale)" if log else ""), plain_usd, log),
-        Scale("quality per task", figures),
-        [
-            Trail("static mixtures", corners, BLACK, "", True, "6 4"),
-            Trail("agents", dots, GREY, "cross"),
-            Trail("others", others, RED, "square"),
-            Trail("routerd", mine, joined=len(mine) > 1, bold=True),
-        ],
-    )
+    svg = plane.frontier(told, dots, corners, mine, others)
     caption = (
         "Up and left is better. Crosses: single agents. Dashed: the best fixed mixtures of agents, "
         "known afterwards (hindsight). Blue: the default"
