@@ -8,20 +8,16 @@ A part is a setting of the configuration or a constant of the learners; see benc
 
 from __future__ import annotations
 
-import json
 from argparse import ArgumentParser
-from collections.abc import Callable, Sequence
-from typing import Any
 
 from bench.data.recorded import Array
-from bench.studies.streams import Streams, asked_for, options
+from bench.studies.command import asked_for, options, write
 from bench.studies.variants import (
     HORIZON_IN_FULL,
     NUMBERS_AS_CATEGORIES,
     SHARED_AS_IF_KNOWN,
     Variant,
-    change,
-    scores,
+    against_first,
 )
 from learners import contexts, pooled
 from routerd.core.settings import GreedyPolicy, Learner, ThompsonPolicy, ValuePolicy
@@ -58,41 +54,6 @@ VARIANTS = (
 )
 
 
-def run(
-    streams: Streams,
-    seeds: int,
-    cost_weight: float,
-    jobs: int,
-    told: Callable[[str], None],
-    variants: Sequence[Variant] = VARIANTS,
-    what: str = "without",
-) -> list[dict[str, Any]]:
-    """A row for each variant: what it earned, and what that is less than the first, paired.
-
-    what: how the variants differ from the first.
-    """
-    score = scores(streams, variants, seeds, cost_weight, jobs)
-    rows = []
-    for variant, mine in zip(variants, score, strict=True):
-        paired = change(mine - score[0])
-        low, high = paired["ci95"]
-        told(
-            f"{streams.name:18} {mine.mean():.4f} {paired['change']:+.4f} [{low:+.4f}, {high:+.4f}]"
-            f"  {what} {variant.name}"
-        )
-        rows.append(
-            {
-                "dataset": streams.name,
-                what: variant.name,
-                "seeds": seeds,
-                "utility_mean": float(mine.mean()),
-                **paired,
-                "worst_seed": float(mine.min()),
-            }
-        )
-    return rows
-
-
 def main() -> None:
     """See the module's text."""
     ask = ArgumentParser(prog="python -m bench.studies.ablate", description=__doc__)
@@ -103,9 +64,11 @@ def main() -> None:
     rows = [
         row
         for streams in asked_for(ask, asked)
-        for row in run(streams, asked.seeds, asked.cost_weight, asked.jobs, print, variants)
+        for row in against_first(
+            streams, variants, "without", asked.seeds, asked.cost_weight, asked.jobs, print
+        )
     ]
-    asked.out.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+    write(rows, asked.out)
 
 
 if __name__ == "__main__":

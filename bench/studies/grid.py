@@ -25,7 +25,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from bench.data.recorded import Array
-from bench.studies.streams import Streams, asked_for, options
+from bench.studies.command import asked_for, options, write
+from bench.studies.streams import Streams
 from bench.studies.variants import SHARED_AS_IF_KNOWN, Variant, change, scores
 from learners import policies, pooled
 from routerd.core.settings import ValuePolicy
@@ -167,7 +168,7 @@ def main() -> None:
             played(streams, asked.seeds, asked.cost_weight, asked.jobs)
             for streams in asked_for(ask, asked)
         ]
-    asked.out.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+    write(rows, asked.out)
 
 
 if __name__ == "__main__":

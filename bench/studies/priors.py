@@ -9,7 +9,6 @@ one drawn by lot, or the worst; or every agent gets the head start that it has o
 
 from __future__ import annotations
 
-import json
 from argparse import ArgumentParser
 from collections.abc import Callable
 from functools import partial
@@ -18,9 +17,8 @@ import numpy as np
 from msgspec import structs
 
 from bench.data.recorded import Array, Recorded
-from bench.studies.ablate import run
-from bench.studies.streams import asked_for, options
-from bench.studies.variants import Variant
+from bench.studies.command import asked_for, options, write
+from bench.studies.variants import Variant, against_first
 from routerd.core.settings import Agent
 
 Agents = tuple[Agent, ...]
@@ -85,9 +83,11 @@ def main() -> None:
     rows = [
         row
         for streams in asked_for(ask, asked)
-        for row in run(streams, asked.seeds, asked.cost_weight, asked.jobs, print, VARIANTS, "said")
+        for row in against_first(
+            streams, VARIANTS, "said", asked.seeds, asked.cost_weight, asked.jobs, print
+        )
     ]
-    asked.out.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+    write(rows, asked.out)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,6 @@ user's tasks will be, is nobody's to choose. Differences are paired by seed.
 
 from __future__ import annotations
 
-import json
 from argparse import ArgumentParser
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -21,7 +20,8 @@ from bench.data.recorded import Array
 from bench.replay.contest import Conditions
 from bench.replay.runs import Run, expanded, run_one, score
 from bench.stats import bootstrap_ci
-from bench.studies.streams import Streams, asked_for, options
+from bench.studies.command import asked_for, options, write
+from bench.studies.streams import Streams
 from bench.studies.variants import change
 
 
@@ -80,7 +80,7 @@ def main() -> None:
         for streams in asked_for(ask, asked)
         for row in compared(streams, policies, asked.seeds, asked.cost_weight, asked.jobs, print)
     ]
-    asked.out.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+    write(rows, asked.out)
 
 
 if __name__ == "__main__":

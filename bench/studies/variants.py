@@ -126,3 +126,38 @@ def scores(
 def change(gain: Array) -> dict[str, Any]:
     """The mean of paired differences, (seeds,), and its 95% interval, as the results tell them."""
     return {"change": float(gain.mean()), "ci95": list(bootstrap_ci(gain))}
+
+
+def against_first(
+    streams: Streams,
+    variants: Sequence[Variant],
+    what: str,
+    seeds: int,
+    cost_weight: float,
+    jobs: int,
+    told: Callable[[str], None],
+) -> list[dict[str, Any]]:
+    """A row for each variant: what it earned, and what that is more than the first, paired.
+
+    what: how the variants differ from the first. told: hears a line for each.
+    """
+    score = scores(streams, variants, seeds, cost_weight, jobs)
+    rows = []
+    for variant, mine in zip(variants, score, strict=True):
+        paired = change(mine - score[0])
+        low, high = paired["ci95"]
+        told(
+            f"{streams.name:18} {mine.mean():.4f} {paired['change']:+.4f} [{low:+.4f}, {high:+.4f}]"
+            f"  {what} {variant.name}"
+        )
+        rows.append(
+            {
+                "dataset": streams.name,
+                what: variant.name,
+                "seeds": seeds,
+                "utility_mean": float(mine.mean()),
+                **paired,
+                "worst_seed": float(mine.min()),
+            }
+        )
+    return rows

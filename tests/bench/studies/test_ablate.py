@@ -6,9 +6,9 @@ import numpy as np
 
 from bench.data.synthetic import SYNTHETIC
 from bench.replay.runs import replay
-from bench.studies.ablate import VARIANTS, run
+from bench.studies.ablate import VARIANTS
 from bench.studies.streams import whole
-from bench.studies.variants import earned, replaced
+from bench.studies.variants import against_first, earned, replaced
 from learners import contexts, pooled
 from tests.bench.made import made
 
@@ -38,7 +38,7 @@ def test_every_variant_is_another_policy() -> None:
     """On the same streams each earns something else; rows are paired with the default's."""
     said: list[str] = []
     data = SYNTHETIC["synthetic:kinds"](1).take(np.arange(400))
-    rows = run(whole(data), 2, 0.0, 1, said.append)
+    rows = against_first(whole(data), VARIANTS, "without", 2, 0.0, 1, said.append)
     assert len(rows) == len(said) == len(VARIANTS)
     assert rows[0]["change"] == 0.0
     assert len({round(row["utility_mean"], 9) for row in rows}) == len(VARIANTS)

@@ -6,9 +6,9 @@ import numpy as np
 
 from bench.data.synthetic import SYNTHETIC
 from bench.replay.baselines import agents
-from bench.studies.ablate import run
 from bench.studies.priors import VARIANTS, best, head_starts, specialists, worst
 from bench.studies.streams import whole
+from bench.studies.variants import against_first
 
 
 def test_each_work_type_has_one_specialist() -> None:
@@ -38,7 +38,7 @@ def test_what_is_true_helps_and_what_is_wrong_hurts_less() -> None:
     data = SYNTHETIC["synthetic:kinds"](1).take(np.arange(600))
     rows = {
         row["said"]: row["change"]
-        for row in run(whole(data), 6, 0.0, 1, said.append, VARIANTS, "said")
+        for row in against_first(whole(data), VARIANTS, "said", 6, 0.0, 1, said.append)
     }
     true, wrong = (
         rows["of each work type its best agent"],

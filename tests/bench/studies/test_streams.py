@@ -17,8 +17,9 @@ from bench.data.datasets import load
 from bench.data.recorded import DataError, Recorded
 from bench.data.synthetic import SYNTHETIC
 from bench.replay.runs import replay
+from bench.studies.command import draw_of, options, streams_of
 from bench.studies.grid import GRID, played
-from bench.studies.streams import draw_of, drawn, options, streams_of, whole, with_noise, with_words
+from bench.studies.streams import drawn, whole, with_noise, with_words
 from bench.studies.unseen import compared
 from tests.bench.made import made
 
