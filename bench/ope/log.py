@@ -101,15 +101,7 @@ def read_log(
     utility are known by themselves only where cost and latency weigh nothing. told(done, total,
     what) hears how far the fold is. Raises DataError, LogCorrupt, LogUnavailable.
     """
-    logged = settings_of(record.event for record in records(log, partition))
-    if not logged.configs:
-        known = ", ".join(log.partitions()) or "none"
-        raise DataError(f"the log has no partition {partition!r}; there are: {known}")
-    if base := log.base(partition).position:
-        raise DataError(
-            f"the log was compacted up to position {base}, and a policy is judged from the first "
-            "event on: use a copy that was made before, and `log.keep_events: null` from now on"
-        )
+    logged = settings_from_the_first(log, partition)
     rule = policy if isinstance(policy, str) else None
     config = logged.configs[-1] if isinstance(policy, str) else engine_part(policy)
     left_out: Counter[str] = Counter()
@@ -123,15 +115,7 @@ def read_log(
     early = int(burn_in * len(rows))
     if early:
         left_out["burn_in"] = early
-    scored, lost = [], []
-    for row in rows[early:]:
-        why, reward = fold.reward(row)
-        if why:
-            left_out[why] += 1
-            lost.append((row.decision.agent_id, law_of(row.decision)))
-        else:
-            scored.append((row, reward))
-    unfit = outcomes_missing(lost)
+    scored, unfit = fold.scored(rows[early:], left_out)
     fixed = logged.fixed and (rule is not None or is_fixed(config)) and not fold.dependent
     agents = tuple(sorted(fold.state.arm_of))
     sample = None
@@ -140,6 +124,20 @@ def read_log(
         sample = as_sample(scored, agents, rule, found)
     names = tuple(row.name for row, _ in scored)
     return Traffic(sample, agents, names, dict(left_out), fixed, unfit)
+
+
+def settings_from_the_first(log: Log, partition: str) -> Settings:
+    """The settings of a partition whose log has its first event still. Raises DataError."""
+    logged = settings_of(record.event for record in records(log, partition))
+    if not logged.configs:
+        known = ", ".join(log.partitions()) or "none"
+        raise DataError(f"the log has no partition {partition!r}; there are: {known}")
+    if base := log.base(partition).position:
+        raise DataError(
+            f"the log was compacted up to position {base}, and a policy is judged from the first "
+            "event on: use a copy that was made before, and `log.keep_events: null` from now on"
+        )
+    return logged
 
 
 class Fold:
@@ -261,6 +259,20 @@ class Fold:
     def weights(self, query: Query) -> tuple[float, float, float]:
         """What quality, USD and ms weigh in this request's utility."""
         return weights_of(self.config.utility, query.preference)
+
+    def scored(
+        self, rows: list[Row], left_out: Counter[str]
+    ) -> tuple[list[tuple[Row, float]], str | None]:
+        """The rows with their utilities, and why those that have none make the others unfit."""
+        scored, lost = [], []
+        for row in rows:
+            why, reward = self.reward(row)
+            if why:
+                left_out[why] += 1
+                lost.append((row.decision.agent_id, law_of(row.decision)))
+            else:
+                scored.append((row, reward))
+        return scored, outcomes_missing(lost)
 
     def reward(self, row: Row) -> tuple[str, float]:
         """Why the row cannot be scored, or "", and its utility by the outcome that is current."""
