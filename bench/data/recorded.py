@@ -156,9 +156,6 @@ class Recorded:
         if first.number_names != self.number_names:
             raise DataError(f"{self.name}: the tasks of {first.name} have other numbers")
 
-        def both(one: Array | None, other: Array | None) -> Array | None:
-            return None if one is None or other is None else np.concatenate([one, other])
-
         nothing = np.full((len(first) + len(self), len(self.agents)), np.nan)
         return replace(
             self.blind(),
@@ -168,8 +165,8 @@ class Recorded:
             quality=nothing,
             cost_usd=None if self.cost_usd is None or first.cost_usd is None else nothing,
             latency_ms=None if self.latency_ms is None or first.latency_ms is None else nothing,
-            time_ms=both(first.time_ms, self.time_ms),
-            numbers=both(first.numbers, self.numbers),
+            time_ms=joined(first.time_ms, self.time_ms),
+            numbers=joined(first.numbers, self.numbers),
             file_rank=None,
         )
 
@@ -202,6 +199,11 @@ class Recorded:
         if self.time_ms is None or np.isnan(self.time_ms).any():
             raise DataError(f"{self.name}: the order of time needs a time_ms for every task")
         return self.time_ms.argsort(kind="stable")
+
+
+def joined(one: Array | None, other: Array | None) -> Array | None:
+    """Rows behind each other; None where either is missing."""
+    return None if one is None or other is None else np.concatenate([one, other])
 
 
 def utility(quality: Array, cost_usd: Array | None, cost_weight: float) -> Array:

@@ -14,7 +14,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from bench.data.recorded import Array, DataError, Order, Recorded, Rows
+from bench.data.recorded import Array, DataError, Order, Recorded, Rows, joined
 
 
 class Contestant(Protocol):
@@ -97,16 +97,13 @@ def taught_first(first: Recorded, seed: int, on: Stream) -> Stream:
     """
     offset = len(first)
 
-    def both(one: Array | None, other: Array | None) -> Array | None:
-        return None if one is None or other is None else np.concatenate([one, other])
-
     quality, cost_usd, latency_ms = first.visit(seed)
     return Stream(
         warm=np.concatenate([first.rows("shuffled", seed), on.warm + offset]),
         scored=on.scored + offset,
         quality=np.concatenate([quality, on.quality]),
-        cost_usd=both(cost_usd, on.cost_usd),
-        latency_ms=both(latency_ms, on.latency_ms),
+        cost_usd=joined(cost_usd, on.cost_usd),
+        latency_ms=joined(latency_ms, on.latency_ms),
     )
 
 
