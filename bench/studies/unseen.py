@@ -18,7 +18,8 @@ import numpy as np
 
 from bench.data.recorded import Array
 from bench.replay.contest import Conditions
-from bench.replay.runs import Run, expanded, run_one, score
+from bench.replay.results import score
+from bench.replay.runs import Run, expanded, run_one
 from bench.stats import bootstrap_ci
 from bench.studies.command import asked_for, options, write
 from bench.studies.streams import Streams

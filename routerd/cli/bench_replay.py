@@ -96,7 +96,7 @@ def replay(
     from bench.data.recorded import DataError
     from bench.replay.contest import Conditions
     from bench.replay.curves import file_beside
-    from bench.replay.runs import replay as run
+    from bench.replay.results import replay as run
     from routerd.config import ConfigErrors
 
     conditions["budget_usd"] = conditions.pop("budget")

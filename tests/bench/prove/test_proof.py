@@ -30,7 +30,8 @@ from bench.prove.proof import lasting, prove
 from bench.prove.verdict import learning, verdict
 from bench.replay.contest import Conditions, stream
 from bench.replay.references import folds, held_out_choices, references
-from bench.replay.runs import Run, replay, run_one
+from bench.replay.results import replay
+from bench.replay.runs import Run, run_one
 from bench.stats import Estimate
 from tests.bench.prove.rows import COSTS, SPLIT, Rows, recorded, world
 

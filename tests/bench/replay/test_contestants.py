@@ -12,7 +12,8 @@ from bench.data.recorded import DataError, Recorded
 from bench.replay import baselines
 from bench.replay import runs as rooms
 from bench.replay.contest import Conditions, Skipped, play, stream
-from bench.replay.runs import Run, enter, expanded, replay, run_one
+from bench.replay.results import replay
+from bench.replay.runs import Run, enter, expanded, run_one
 from routerd.config import ConfigErrors
 from routerd.core.settings import EmbeddingFeature
 from tests.bench.made import Witness, made

@@ -15,7 +15,8 @@ from bench.data.recorded import Cell, DataError, Recorded, order
 from bench.replay import baselines, curves
 from bench.replay.contest import Conditions, play, stream, taught_first
 from bench.replay.references import folds, held_out_choices
-from bench.replay.runs import Run, enter, replay, run_one
+from bench.replay.results import replay
+from bench.replay.runs import Run, enter, run_one
 from routerd.core.settings import ValuePolicy
 from routerd.router import Router
 from routerd.settings import Config

@@ -20,7 +20,7 @@ from bench.pages.pictures import Line, Scale, lines
 from bench.pages.wording import figures, whole
 from bench.replay.contest import Conditions
 from bench.replay.curves import file_beside
-from bench.replay.runs import replay
+from bench.replay.results import replay
 from bench.stats import bootstrap_ci
 from routerd.cli.main import main
 from tests.bench.made import made

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from bench.data.synthetic import SYNTHETIC
-from bench.replay.runs import replay
+from bench.replay.results import replay
 from bench.studies.ablate import VARIANTS
 from bench.studies.streams import whole
 from bench.studies.variants import against_first, earned, replaced

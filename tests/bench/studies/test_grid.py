@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from bench.data.recorded import Array, Recorded
-from bench.replay.runs import replay
+from bench.replay.results import replay
 from bench.studies.grid import GRID, Gains, check, gains, played
 from bench.studies.streams import whole
 from bench.studies.variants import Variant, replaced

@@ -16,7 +16,7 @@ import pytest
 from bench.data.datasets import load
 from bench.data.recorded import DataError, Recorded
 from bench.data.synthetic import SYNTHETIC
-from bench.replay.runs import replay
+from bench.replay.results import replay
 from bench.studies.command import draw_of, options, streams_of
 from bench.studies.grid import GRID, played
 from bench.studies.streams import drawn, whole, with_noise, with_words
