@@ -30,6 +30,7 @@ from routerd.v1 import router_pb2
 
 WORK_MS, TIMES, CALM_SHARE, CONNECTIONS = 10.0, 10.0, 0.25, 8
 MAX_WAIT = 3.0
+OK, RESOURCE_EXHAUSTED = 0, 8  # of gRPC
 CONFIG = {"agents": [{"id": f"agent-{i}"} for i in range(8)], "audit": {"enabled": False}}
 
 
@@ -61,17 +62,17 @@ def called(address: str, rate: float, seconds: float) -> list[Call]:
 
 def told(name: str, calls: list[Call], seconds: float) -> str:
     """A line about calls: how many ended how, and how long the answered ones took."""
-    answered = np.array([call.latency_us for call in calls if call.status == 0]) / 1000
+    answered = np.array([call.latency_us for call in calls if call.status == OK]) / 1000
     p50, p99 = np.percentile(answered, (50, 99)) if len(answered) else (np.nan, np.nan)
     codes = dict(sorted(Counter(call.status for call in calls).items()))
-    pushed = sum(call.pushback for call in calls if call.status == 8)
+    pushed = sum(call.pushback for call in calls if call.status == RESOURCE_EXHAUSTED)
     return (
         f"{name}: {len(calls) / seconds:.0f} calls/s, by status {codes}, {pushed} with pushback; "
         f"answered {len(answered) / seconds:.0f}/s, p50 {p50:.1f} ms, p99 {p99:.1f} ms"
     )
 
 
-def main(seconds: float, work_ms: float) -> None:
+def main(seconds: float = 60.0, work_ms: float = WORK_MS) -> None:
     most = 1000 / work_ms
     config = {**CONFIG, "server": {"max_wait_ms": int(MAX_WAIT * work_ms)}}
     with tempfile.TemporaryDirectory() as folder:
@@ -91,5 +92,4 @@ if __name__ == "__main__":
     if sys.argv[2:3] == ["serve"]:
         serve(float(sys.argv.pop(1)))
     else:
-        given = [float(text) for text in sys.argv[1:]]
-        main(*given, *(60.0, WORK_MS)[len(given) :])
+        main(*map(float, sys.argv[1:]))
